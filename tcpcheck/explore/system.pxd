@@ -1,0 +1,33 @@
+# What the search needs to know of a transition system: nothing of TCP.
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from tcpcheck.sym.choice cimport Choices
+
+cdef enum:
+    STATE_BYTES_MAX = 32768
+
+ctypedef struct System:
+    void* ctx
+    # Make `state` the state that step() starts from.
+    void (*load)(void* ctx, const uint8_t* state, int32_t n, const int64_t* zone, int32_t clocks) noexcept nogil
+    # Run one step from the loaded state along ch: 1 a successor stands ready, 0 the branch is infeasible.
+    # May be called again and again after one load().
+    int (*step)(void* ctx, Choices* ch) noexcept nogil
+    # Canonical bytes of the discrete part of the successor (after construction: of the initial state); their number.
+    int32_t (*save)(void* ctx, uint8_t* out) noexcept nogil
+    # Bounds of the successor's zone as an n x n matrix, row by row; n (0: untimed).
+    int32_t (*save_zone)(void* ctx, int64_t* out) noexcept nogil
+    # Bit c: claim c was hit (violated or reached) by the step just run.
+    uint64_t (*hits)(void* ctx) noexcept nogil
+    # Bit c: claim c waits for its `eventually` in the successor.
+    uint64_t (*pending)(void* ctx) noexcept nogil
+    # The loaded state has no successor: claims hit at the end of the run.
+    uint64_t (*hits_at_end)(void* ctx) noexcept nogil
+    # Bit r of word r / 64: rule r was taken in the step just run.
+    void (*rules)(void* ctx, uint64_t* words) noexcept nogil
+    # 1: the step just run reached a limit of the model (horizon, table size): the search is truncated.
+    int (*truncated)(void* ctx) noexcept nogil
+
+cdef class Handle:
+    """Carries a System from the model that owns it to the search; keeps the model alive."""
+    cdef System sys
+    cdef object owner

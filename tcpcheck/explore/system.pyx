@@ -1,0 +1,4 @@
+"""The interface between a transition system and the search."""
+
+cdef class Handle:
+    pass

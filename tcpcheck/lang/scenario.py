@@ -1,0 +1,520 @@
+"""What a spec means once it is checked: names resolved, units in nanoseconds and bytes, families expanded.
+
+`lang` produces it, `model` runs it; neither knows more of the other. A Scenario holds one Case for each member of
+the product of the spec's families; every value in a Case is fixed but for what the search ranges over
+(`Range`, `ANY`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Union
+
+from tcpcheck.errors import Diagnostic, Span
+
+NANOSECOND = 1
+MILLISECOND = 1_000_000
+SECOND = 1_000_000_000
+
+
+# ---- expressions over numbers ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Const:
+    value: int
+
+
+@dataclass(frozen=True)
+class Field:
+    """A bare name in a segment's or claim's condition: a field of the segment in hand (seq, ack, len, tsval, tsecr,
+    win, mss) or a variable of the subject's socket (rcv_nxt, snd_nxt, snd_una, iss, irs, ts_recent, rcv_wnd, snd_wnd)."""
+
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class SockVar:
+    sock: "SockRef"
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class InField:
+    """`in.seq`: a field of the segment replied to."""
+
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A named choice of the spec used as a number (isn, ts, guess), or a captured segment's field (`syn.seq`)."""
+
+    name: str
+    field: str | None
+    span: Span
+
+
+@dataclass(frozen=True)
+class Add:
+    left: "Expr"
+    right: "Expr"
+
+
+@dataclass(frozen=True)
+class Sub:
+    left: "Expr"
+    right: "Expr"
+
+
+Expr = Union[Const, Field, SockVar, InField, Unknown, Add, Sub]
+
+
+# ---- sockets -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Named:
+    """`host.name` (index None: each socket the name was bound to, in turn), `host.name[2]` (index 2)."""
+
+    host: str
+    name: str
+    index: int | None
+    span: Span
+
+
+@dataclass(frozen=True)
+class PortSock:
+    """`host:port`: each socket with that local port, from request socket on; never the listener."""
+
+    host: str
+    port: int
+    span: Span
+
+
+@dataclass(frozen=True)
+class Peer:
+    """`peer(x)`: each socket at the other end of x's 4-tuple."""
+
+    of: "SockRef"
+    span: Span
+
+
+@dataclass(frozen=True)
+class HostRef:
+    """A whole host as the subject: `server receives ...`."""
+
+    host: str
+    span: Span
+
+
+SockRef = Union[Named, PortSock, Peer]
+Subject = Union[Named, PortSock, Peer, HostRef]
+
+
+# ---- predicates --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SegPattern:
+    """`SYN`, `3rd FIN`, `[F.]`, `DATA (old and len > 0)`. kind: SYN SYN-ACK FIN RST ACK DATA SEGMENT NOTHING or FLAGS."""
+
+    kind: str
+    flags: str | None
+    ordinal: int | None
+    where: "Pred | None"
+    span: Span
+
+
+@dataclass(frozen=True)
+class And:
+    parts: tuple["Pred", ...]
+
+
+@dataclass(frozen=True)
+class Or:
+    parts: tuple["Pred", ...]
+
+
+@dataclass(frozen=True)
+class Not:
+    of: "Pred"
+
+
+@dataclass(frozen=True)
+class Implies:
+    left: "Pred"
+    right: "Pred"
+
+
+@dataclass(frozen=True)
+class InState:
+    """`s in TIME-WAIT`: before the step. States as `ss` prints them; SYN-RECV covers request sockets too."""
+
+    sock: SockRef
+    states: tuple[str, ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class Event:
+    """kind: receives sends drops loses. The pattern's condition sees the segment and the subject's variables."""
+
+    subject: Subject
+    kind: str
+    seg: SegPattern
+    span: Span
+
+
+@dataclass(frozen=True)
+class Gets:
+    """result: an errno name, `ok`, `EOF`, or a number of bytes as str."""
+
+    subject: Subject
+    result: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Takes:
+    subject: Subject
+    rule: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Replies:
+    """What the host emits while handling the segment that the nearest `receives` to its left names."""
+
+    seg: SegPattern
+    span: Span
+
+
+@dataclass(frozen=True)
+class Becomes:
+    """State after the step. sock None: the subject of the nearest event to its left."""
+
+    sock: SockRef | None
+    states: tuple[str, ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class Stays:
+    span: Span
+
+
+@dataclass(frozen=True)
+class Accepts:
+    span: Span
+
+
+@dataclass(frozen=True)
+class Compare:
+    """op: < <= > >= = !=. `modular` when a side is a sequence number or timestamp: then as the kernel's after()."""
+
+    op: str
+    left: Expr
+    right: Expr
+    span: Span
+
+
+@dataclass(frozen=True)
+class Flag:
+    """old forged wrapped paws_old quiet, or a bare field name (tsval): present."""
+
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Absent:
+    sock: SockRef
+    span: Span
+
+
+@dataclass(frozen=True)
+class TimerIs:
+    """kind: timewait persist keepalive on."""
+
+    sock: SockRef
+    kind: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Same:
+    left: SockRef
+    right: SockRef
+    span: Span
+
+
+@dataclass(frozen=True)
+class Ss:
+    """`host ss CLOSE-WAIT :port rows = 1`: column recv-q, send-q, rows."""
+
+    host: str
+    state: str
+    port: int
+    column: str
+    op: str
+    right: Expr
+    span: Span
+
+
+Pred = Union[
+    And, Or, Not, Implies, InState, Event, Gets, Takes, Replies, Becomes, Stays, Accepts, Compare, Flag, Absent, TimerIs, Same, Ss
+]
+
+
+# ---- programs ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Range:
+    """Any whole number from lo to hi (ns for times); `name` is the choice's name or None."""
+
+    lo: int
+    hi: int
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Any32:
+    """`any`: any 32-bit value."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Listen:
+    port: int
+    name: str | None
+    backlog: int
+    span: Span
+
+
+@dataclass(frozen=True)
+class Accept:
+    name: str
+    orelse: tuple["Step", ...] | None
+    span: Span
+
+
+@dataclass(frozen=True)
+class Connect:
+    """host/port: where to; lport None: autobind. seq/tsval None: the kernel's own."""
+
+    host: str
+    port: int
+    lport: int | None
+    seq: Any32 | Expr | None
+    tsval: Any32 | Expr | None
+    name: str | None
+    orelse: tuple["Step", ...] | None
+    span: Span
+
+
+@dataclass(frozen=True)
+class Send:
+    sock: str
+    nbytes: int
+    orelse: tuple["Step", ...] | None
+    span: Span
+
+
+@dataclass(frozen=True)
+class Recv:
+    """One of: nbytes (exactly that many), until_eof, or neither (whatever one call returns)."""
+
+    sock: str
+    nbytes: int | None
+    until_eof: bool
+    orelse: tuple["Step", ...] | None
+    span: Span
+
+
+@dataclass(frozen=True)
+class Shutdown:
+    sock: str
+    way: str  # write read both
+    span: Span
+
+
+@dataclass(frozen=True)
+class Close:
+    sock: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Abort:
+    sock: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Sleep:
+    time: Range
+    span: Span
+
+
+@dataclass(frozen=True)
+class Await:
+    pred: Pred
+    span: Span
+
+
+@dataclass(frozen=True)
+class Exit:
+    span: Span
+
+
+@dataclass(frozen=True)
+class Stop:
+    span: Span
+
+
+@dataclass(frozen=True)
+class Loop:
+    """count None: for ever."""
+
+    count: int | None
+    body: tuple["Step", ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class Either:
+    bodies: tuple[tuple["Step", ...], ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class SetSysctl:
+    name: str
+    value: int
+    span: Span
+
+
+@dataclass(frozen=True)
+class FirewallRule:
+    """One iptables rule: chain INPUT or OUTPUT, target DROP. None matches anything. src/dst are host names."""
+
+    chain: str
+    src: str | None
+    dst: str | None
+    sport: int | None
+    dport: int | None
+    flags_mask: int | None  # --tcp-flags MASK COMP, as header bits FIN=1 SYN=2 RST=4 PSH=8 ACK=16 URG=32
+    flags_set: int | None
+    text: str  # canonical, without -A/-D
+
+
+@dataclass(frozen=True)
+class Iptables:
+    """`-A` / `-I` switch the rule on, `-D` switches it off."""
+
+    on: bool
+    rule: FirewallRule
+    span: Span
+
+
+Step = Union[
+    Listen, Accept, Connect, Send, Recv, Shutdown, Close, Abort, Sleep, Await, Exit, Stop, Loop, Either, SetSysctl, Iptables
+]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A program; the runs of a host are concurrent."""
+
+    name: str
+    body: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Host:
+    """kernel: a profile's canonical name (`linux-6.18.44`); sysctls: full names to ints, only those the spec sets."""
+
+    name: str
+    kernel: str
+    features_with: tuple[str, ...]
+    features_without: tuple[str, ...]
+    address: str
+    mss: int | None
+    sysctls: dict[str, int]
+    firewall: tuple[FirewallRule, ...]
+    runs: tuple[Run, ...]
+
+
+# ---- the network -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`lose 0..1 FIN from server to client`: at most `budget` segments that match."""
+
+    kind: str  # lose duplicate late
+    budget: int
+    seg: SegPattern | None
+    src: str | None
+    dst: str | None
+
+
+@dataclass(frozen=True)
+class Network:
+    delay_lo: int = 0  # ns; the model adds its positive minimum
+    delay_hi: int = 0
+    lifetime: int | None = None  # ns, for duplicates and late segments; None: no such fault
+    fifo: bool = False
+    faults: tuple[Fault, ...] = ()
+
+
+# ---- claims ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Claim:
+    """kind: never always reach eventually after count.
+
+    never/always/reach: `pred`. eventually: `goal`. after: `pred` is P, `goal` is Q. within: (lo, hi) in ns or None.
+    count: `pred` over `over` (a named unknown, or a difference of two numbers such as `client.s2.iss - client.s1.iss`).
+    expected: holds violated reachable unreachable vacuous, or for count the range it must lie in.
+    """
+
+    name: str
+    kind: str
+    pred: Pred | None
+    goal: Pred | None
+    within: tuple[int, int] | None
+    over: Expr | None
+    expected: str | None
+    expected_count: tuple[int, int] | None
+    span: Span
+
+
+@dataclass(frozen=True)
+class Case:
+    """One member of the families. settings: what distinguishes it, e.g. {"server.net.ipv4.tcp_timestamps": 1}."""
+
+    settings: dict[str, int | str]
+    hosts: tuple[Host, ...]
+    network: Network
+    claims: tuple[Claim, ...]
+    horizon: int | None  # ns
+    timed: bool
+    chosen: dict[str, int | str] = field(default_factory=dict)  # families by the name after `->`
+
+
+@dataclass(frozen=True)
+class Scenario:
+    file: str
+    title: str
+    question: str  # the spec's first comment line, or the title
+    source: str
+    cases: tuple[Case, ...]
+    warnings: tuple[Diagnostic, ...]

@@ -1,0 +1,85 @@
+"""A witness as people and tools read it: absolute numbers, absolute times, what changed and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A TCP segment with concrete 32-bit numbers. flags in tcpdump's letters (`S`, `S.`, `.`, `F.`, `R`, `P.`)."""
+
+    uid: int  # the same segment at its sender, on the wire and at its receiver
+    src: str  # host names
+    dst: str
+    src_addr: str
+    dst_addr: str
+    sport: int
+    dport: int
+    flags: str
+    seq: int
+    ack: int  # 0 when the ACK flag is not set
+    length: int
+    window: int  # the 16-bit field as on the wire would need the scale; this is in bytes
+    mss: int | None
+    sack_ok: bool
+    tsval: int | None
+    tsecr: int | None
+    sack: tuple[int, int] | None = None
+    forged: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that a step changed: `client.s2` `state` from `SYN-SENT` to `ESTABLISHED`."""
+
+    subject: str
+    what: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One moment of one host.
+
+    event: call (an app step), send, receive, drop (own firewall), lose, duplicate, timer, expire.
+    text: the call as the spec spells it, or the timer's name, or "".
+    rules: rule ids taken, in order (rules.py explains each).
+    state: every named socket's state after the step, as `ss` prints it; sockets not yet bound are absent.
+    """
+
+    index: int
+    time_ns: int
+    host: str
+    event: str
+    text: str
+    segment: Segment | None
+    rules: tuple[str, ...]
+    changes: tuple[Change, ...]
+    state: dict[str, str]
+
+
+@dataclass(frozen=True)
+class HostInfo:
+    name: str
+    address: str
+    kernel: str
+
+
+@dataclass(frozen=True)
+class Trace:
+    """values: the named unknowns with the numbers found, as text (`{"gap": "12.5s", "isn": "3012345678"}`).
+    confirmed_by: of "z3", "concrete-rerun", "kernel"."""
+
+    spec: str
+    title: str
+    claim: str
+    kind: str
+    verdict: str
+    settings: dict[str, int | str]
+    hosts: tuple[HostInfo, ...]
+    steps: tuple[Step, ...]
+    values: dict[str, str]
+    confirmed_by: tuple[str, ...]
+    note: str = ""  # stuck, cycle, too late
