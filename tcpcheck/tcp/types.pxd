@@ -117,7 +117,7 @@ ctypedef struct Sock:
     Num irs
     Num rcv_nxt
     Num rcv_wup             # rcv_nxt when the last ACK was sent
-    int32_t rcv_wnd
+    int32_t rcv_wnd         # window offered with the last ACK, from rcv_wup; what is left of it: receive_window()
     int32_t rcv_buf         # bytes the receive buffer holds
     int32_t rcv_queued      # bytes in order that recv() has not taken
     uint8_t fin_rcvd
@@ -150,7 +150,7 @@ ctypedef struct Sock:
     uint8_t syn_clk         # age of the first SYN (SYN-SENT give-up); 0: none
     uint8_t oow_clk         # age of the last rate-limited reply; 0: long ago
     uint8_t tw_clk          # age of the bucket's substate TIME-WAIT (tcp_tw_reuse_delay); 0: not kept
-    uint8_t rtt_known       # an RTT sample was taken: RTO is 200 ms + RTT, else the initial 1 s
+    uint8_t rtt_known       # 0: before the handshake, RTO 1 s; 1: sampled, RTO is RTT + rto_min; 2: no sample, RTO 3 s
     Timer timer[SLOTS]
     # --- errors and requests
     uint8_t so_error        # errno that the next call gets
@@ -230,6 +230,7 @@ ctypedef struct Stack:
     Sym sym
     Sock sock[SOCKS_MAX]
     uint8_t cfg_ix[HOSTS_MAX]       # which Config a host runs with now
+    uint8_t inc_next                # connects so far: the incarnation number of the latest one
     # --- not part of the state
     const Config* cfg[HOSTS_MAX]    # the Config of cfg_ix, resolved by whoever owns the stack
     Effects fx

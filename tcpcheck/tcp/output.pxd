@@ -1,0 +1,45 @@
+# What a host sends (RFC 9293 3.10, "output processing"; the kernel's tcp_output.c).
+from libc.stdint cimport int32_t
+from tcpcheck.sym.number cimport Num
+from tcpcheck.tcp.types cimport Seg, Stack
+
+# ---- segments
+cdef void build_segment(Stack* t, int sock, int flags, Seg* s) noexcept nogil
+    # From sock: addresses, ports, inc, seq = snd_nxt, ack = rcv_nxt when F_ACK, window, timestamp option, inc fields.
+cdef Num read_tsval(Stack* t, int sock, Seg* s) noexcept nogil
+    # Fills has_ts, tsval, ts_now of s with this side's timestamp counter as it stands now.
+    # ts_now 1 (search with related readings): tsval.base is the counter's constant, rd 0; whoever delivers the segment
+    # replaces it by num_read_at(sym, tsval, clock of the segment's age). Else tsval is complete.
+cdef int emit(Stack* t, int sock, int host, Seg* s) noexcept nogil
+    # EF_SEND, then stack.output. 0; 1: the own firewall took it (-EPERM).
+
+# ---- acknowledgements
+cdef void send_ack(Stack* t, int sock) noexcept nogil                       # empty ACK; rcv_wup, window, delayed ACK settled
+cdef void send_dup_ack(Stack* t, int sock, int dsack, Num lo, Num hi) noexcept nogil
+    # ACK at once with SACK: dsack 1 reports [lo, hi) as duplicate; else the newest out-of-order block [lo, hi) is
+    # reported when sack_ok (lo == hi: no block). Keeps sack_edge.
+cdef void schedule_ack(Stack* t, int sock) noexcept nogil                   # an ACK is owed: now or delayed (__tcp_ack_snd_check)
+cdef int oow_rate_limited(Stack* t, int sock, const Seg* seg) noexcept nogil
+    # tcp_oow_rate_limited: 1 = stay silent. seg NULL: no exemption for payload or FIN. Any kind of socket.
+cdef void send_limited_ack(Stack* t, int sock, const Seg* seg) noexcept nogil   # ACK! (limited): ack unless oow_rate_limited
+cdef int send_challenge_ack(Stack* t, int sock) noexcept nogil              # tcp_send_challenge_ack, both limiters; 1: sent
+
+# ---- SYN
+cdef void send_syn(Stack* t, int sock) noexcept nogil                       # SYN-SENT, first or again
+cdef void send_synack(Stack* t, int sock) noexcept nogil                    # request socket, or full socket in SYN-RECV
+cdef void send_cookie(Stack* t, int listener, const Seg* syn, Num iss) noexcept nogil   # SYN-ACK without a socket
+
+# ---- RST
+cdef void send_reset_for(Stack* t, int host, int sock, const Seg* seg) noexcept nogil
+    # Answer to a segment (tcp_v4_send_reset): never to an RST; seg had ACK: seq=SEG.ACK without ACK, else seq 0 and
+    # ack=SEG.SEQ+SEG.LEN. sock -1: none.
+cdef void send_active_reset(Stack* t, int sock) noexcept nogil              # RST+ACK at snd_nxt (tcp_send_active_reset)
+
+# ---- data and FIN
+cdef void push_pending(Stack* t, int sock) noexcept nogil                   # unsent bytes and FIN, as snd_wnd allows; arms the timer
+cdef int retransmit_head(Stack* t, int sock) noexcept nogil                 # the segment at snd_una; 1: refused by the own firewall
+
+# ---- end of a full socket
+cdef void enter_time_wait(Stack* t, int sock, int substate) noexcept nogil
+    # tcp_time_wait: the slot becomes a bucket in ST_TIME_WAIT (tcp_tw_timeout) or ST_FIN_WAIT2 (rest of tcp_fin_timeout).
+    # Only what a bucket knows is kept. Does not reply.

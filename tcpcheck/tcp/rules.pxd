@@ -1,0 +1,67 @@
+# The numbers of the rules. What each means: rules_arrives.py and rules_sends.py, in the same order (a test compares).
+# A rule's spelling in a spec is its name without R_.
+
+cdef enum:
+    RULES_ARRIVE_FIRST = 0
+    RULES_SEND_FIRST = 128
+    RULES_TOTAL = 192       # three words of 64 bits
+
+cdef enum ArriveRule:       # a segment arrives: rules_arrives.py
+    R_NO_SOCKET_RST = RULES_ARRIVE_FIRST
+    R_NO_SOCKET_RST_IGNORED
+
+cdef enum SendRule:         # calls, output and timers: rules_sends.py
+    # calls
+    R_LISTEN_OPENED = RULES_SEND_FIRST
+    R_CONNECT_SYN
+    R_CONNECT_REUSES_BUCKET
+    R_CONNECT_TUPLE_TAKEN
+    R_CONNECT_NO_PORT
+    R_ACCEPT_CHILD
+    R_ACCEPT_DEAD_CHILD
+    R_SEND_QUEUED
+    R_SEND_ERROR
+    R_SEND_BROKEN_PIPE
+    R_RECV_DATA
+    R_RECV_EOF
+    R_RECV_ERROR
+    R_SHUTDOWN_FIN
+    R_CLOSE_FIN
+    R_CLOSE_UNREAD_RST
+    R_CLOSE_NOT_OPEN
+    R_CLOSE_FIN_WAIT2
+    R_CLOSE_LISTENER
+    R_CLOSE_LISTENER_CHILD_RST
+    R_CLOSE_LISTENER_REQUEST_GONE
+    R_ABORT_RST
+    R_ABORT_SILENT
+    # output
+    R_ACK_DELAYED
+    R_ACK_QUICK
+    R_OOW_ACK_LIMITED
+    R_CHALLENGE_ACK
+    R_CHALLENGE_ACK_LIMITED
+    R_CHALLENGE_ACK_HOST_LIMIT
+    R_WINDOW_UPDATE
+    R_PERSIST_WINDOW_CLOSED
+    R_PERSIST_FIREWALL
+    R_TIME_WAIT_ENTERED
+    R_FIN_WAIT2_BUCKET
+    R_FIN_WAIT2_KEEPALIVE
+    R_BUCKETS_FULL
+    R_ORPHANS_FULL
+    # timers
+    R_SYN_RETRANSMITTED
+    R_SYN_GIVES_UP
+    R_SYNACK_RETRANSMITTED
+    R_SYNACK_GIVES_UP
+    R_RTO_RETRANSMIT
+    R_RTO_GIVES_UP
+    R_TLP_PROBE
+    R_PERSIST_PROBE
+    R_PERSIST_GIVES_UP
+    R_DELACK_FIRED
+    R_TIME_WAIT_EXPIRED
+    R_FIN_WAIT2_EXPIRED
+    R_FIN_WAIT2_FULL_TO_BUCKET
+    R_FIN_WAIT2_FULL_RST
