@@ -1,0 +1,51 @@
+"""Small pieces of text that several formats share: times, settings, safe names."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+
+from tcpcheck.witness.trace import Segment, Trace
+
+
+def printable(text: str) -> str:
+    """`text` with everything that could move a cursor, end a line or reorder text written as an escape."""
+    return "".join(_escape(char) if unicodedata.category(char)[0] == "C" else char for char in text)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def time_digits(trace: Trace) -> int:
+    """Decimals that show every time of the trace without loss: 6, or 9 when nanoseconds matter."""
+    return 9 if any(step.time_ns % 1000 for step in trace.steps) else 6
+
+
+def seconds(time_ns: int, digits: int) -> str:
+    """Whole nanoseconds as seconds with `digits` decimals, without going through a float."""
+    whole, rest = divmod(time_ns, 1_000_000_000)
+    return f"{whole}.{rest:09d}"[: len(str(whole)) + 1 + digits]
+
+
+def settings_text(settings: Mapping[str, int | str]) -> str:
+    """`server.net.ipv4.tcp_timestamps = 1, ...` in the order given; "" for a spec without families."""
+    return ", ".join(f"{printable(name)} = {printable(str(value))}" for name, value in settings.items())
+
+
+CONFIRMATIONS = {
+    "z3": "z3 (numbers solve every comparison of the path)",
+    "concrete-rerun": "a second run with these numbers",
+    "kernel": "a live kernel",
+}
+
+
+def confirmed_text(trace: Trace) -> str:
+    """How the trace was confirmed, as the end of `confirmed by ...`; "" when it was not."""
+    return " and ".join(CONFIRMATIONS.get(how, printable(how)) for how in trace.confirmed_by)
+
+
+def endpoint(segment: Segment, sender: bool) -> str:
+    """`10.0.0.2:12345`: the segment's source, or its destination."""
+    return f"{segment.src_addr}:{segment.sport}" if sender else f"{segment.dst_addr}:{segment.dport}"
