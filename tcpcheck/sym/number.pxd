@@ -68,6 +68,7 @@ ctypedef struct Sym:
     int32_t narc
     Base base[BASES_MAX]
     Arc arc[ARCS_MAX]
+    uint8_t rd_base[CLOCKS_MAX]     # the base whose counter a reading clock reads; 0: an ordinary clock
     # --- not part of the state
     int32_t mode
     Choices* ch
