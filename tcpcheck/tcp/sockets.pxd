@@ -31,6 +31,9 @@ cdef void rule_host(Stack* t, int host, int sock, int r) noexcept nogil
 # ---- slots
 cdef int sock_alloc(Stack* t) noexcept nogil                    # a zeroed slot (host etc. are the caller's); -1: full, overflow set
 cdef void sock_free(Stack* t, int sock) noexcept nogil          # EF_DIED; the slot is SK_FREE from now on
+cdef int replace_bucket(Stack* t, int bucket) noexcept nogil
+    # A new slot that takes over the bucket's 4-tuple (host, peer, ports copied; inc and all else 0); the bucket ends.
+    # EF_MERGED. -1: full.
 cdef const Config* config_of(Stack* t, int sock) noexcept nogil
 
 # ---- look-up (RFC 9293 3.10.7; __inet_lookup_skb)
@@ -43,7 +46,9 @@ cdef void queue_for_accept(Stack* t, int child) noexcept nogil              # ch
 
 # ---- states
 cdef void set_state(Stack* t, int sock, int state) noexcept nogil
-cdef void to_closed(Stack* t, int sock) noexcept nogil          # a full socket reaches CLOSED: SK_DEAD while held, else freed
+cdef void to_closed(Stack* t, int sock) noexcept nogil
+    # A request, full socket or bucket ends: SK_DEAD while a descriptor or an accept queue holds it, else freed.
+    # What recv() may still read stays; numbers, timers and clocks go.
 cdef void report_error(Stack* t, int sock, int errno) noexcept nogil        # so_error, if somebody may ever see it
 cdef void reset_by_peer(Stack* t, int sock) noexcept nogil      # an acceptable RST came: errno by state, then to_closed (tcp_reset)
 

@@ -112,6 +112,7 @@ ctypedef struct Sock:
     int32_t unsent          # bytes accepted from the app and not yet sent
     uint8_t fin_queued      # shutdown: FIN follows the unsent bytes
     uint8_t fin_sent
+    int32_t tail_len        # payload bytes of the newest segment in flight (tail loss probe, Nagle)
     uint8_t unsent_fin_refused  # the own firewall refused the segment: nothing is in flight although snd_nxt stands before it
     # --- receive side
     Num irs
@@ -148,9 +149,11 @@ ctypedef struct Sock:
     uint8_t tlp_done        # a tail loss probe is out
     uint8_t rtx_clk         # age of the first RTO retransmission (give-up rule); 0: none
     uint8_t syn_clk         # age of the first SYN (SYN-SENT give-up); 0: none
+    uint8_t oow_sent        # `time off`: a rate-limited reply was sent, at any time ago
     uint8_t oow_clk         # age of the last rate-limited reply; 0: long ago
     uint8_t tw_clk          # age of the bucket's substate TIME-WAIT (tcp_tw_reuse_delay); 0: not kept
     uint8_t rtt_known       # 0: before the handshake, RTO 1 s; 1: sampled, RTO is RTT + rto_min; 2: no sample, RTO 3 s
+    uint8_t rtt_worst       # an RTT sample by timestamp echo may span this many retransmissions: it widens the RTO
     Timer timer[SLOTS]
     # --- errors and requests
     uint8_t so_error        # errno that the next call gets
@@ -203,7 +206,7 @@ cdef enum EffectKind:
     EF_RULE = 2             # rule `arg` fired on sock (-1: no socket)
     EF_DIED = 3             # the socket in this slot ended (its slot is free after the step)
     EF_MATCH = 4            # the segment in hand reached this socket by look-up
-    EF_MERGED = 5           # a new socket took over slot `sock` of an old bucket (TIME-WAIT assassinated by a SYN)
+    EF_MERGED = 5           # the socket in slot `sock` is new and took the 4-tuple of the bucket in slot `arg`, which ended
     EF_GETS = 6             # a call on sock returned `arg`: bytes >= 0, -errno; EOF is 0. (model)
     EF_LOST = 7             # the network lost seg (model)
     EF_DROP = 8             # the firewall of `host` took seg; arg 0 INPUT, 1 OUTPUT (model)
