@@ -4,6 +4,7 @@ from tcpcheck.sym.choice cimport Choices
 
 cdef enum:
     STATE_BYTES_MAX = 32768
+    RULE_WORDS = 16             # rules() writes at most so many words
 
 ctypedef struct System:
     void* ctx

@@ -1,0 +1,26 @@
+# The states still to be expanded, first in, first out. Node numbers are not kept: the k-th out was the k-th in.
+from libc.stdint cimport int32_t, int64_t, uint8_t
+from tcpcheck.explore.memory cimport Memory
+from tcpcheck.explore.system cimport STATE_BYTES_MAX
+
+ctypedef struct Block:
+    Block* next
+    int32_t top                 # bytes in use
+    int32_t pad
+
+ctypedef struct Frontier:
+    Memory* mem
+    Block* first                # read from here
+    Block* last                 # written here
+    Block* spare                # one emptied block kept for the next
+    int32_t at                  # next byte to read in first
+    int64_t waiting             # states in it
+    uint8_t* written            # the state last put in, STATE_BYTES_MAX bytes: the next is stored as what differs
+    uint8_t* read               # the state last taken out
+
+cdef int frontier_init(Frontier* f, Memory* m) noexcept nogil               # 0: no memory
+cdef void frontier_free(Frontier* f) noexcept nogil
+cdef int frontier_reserve(Frontier* f, int32_t n) noexcept nogil            # 1: the next put of <= n bytes cannot fail
+cdef void frontier_put(Frontier* f, const uint8_t* state, int32_t n, int64_t tag) noexcept nogil
+    # state: whole words of 8 bytes, zero behind its n bytes; tag comes out with it
+cdef int32_t frontier_get(Frontier* f, int64_t* tag) noexcept nogil         # bytes of the state now in f.read; -1: empty

@@ -1,0 +1,72 @@
+"""What goes into a search and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+Path = list[bytes]
+"""A run from the initial state: for each step the choices taken, one byte each (`Choices.taken[:n]`)."""
+
+Progress = Callable[[int, int, float, int, int, int], object]
+"""progress(states, transitions, states per second, depth, states in the frontier, bytes held)"""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where a search gives up. None: no such limit."""
+
+    states: int | None = None  # nodes: discrete states, and with time their zones
+    memory_bytes: int | None = None
+    seconds: float | None = None
+    depth: int | None = None  # nodes this many steps from the start are stored, not expanded
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A claim decided. kind `step`: the last step of the path did it; `end`: the state after the path has no successor.
+
+    The path is a shortest one among those that the search can see.
+    """
+
+    kind: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Lasso:
+    """A run that waits for ever: stem, then cycle again and again, with `claim` pending in every state of the cycle.
+
+    With zones the cycle leads into a zone that includes the one it ends in, so a real run need not be able to follow
+    it for ever: replay it before believing it. The other way round nothing is missed.
+    """
+
+    claim: int
+    stem: Path
+    cycle: Path
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """`complete`: every state found was expanded. Only `exhaustive` (nothing truncated either) allows `holds`."""
+
+    states: int  # discrete states
+    zones: int  # nodes: states, or with time their zones
+    transitions: int  # feasible steps, truncated ones included
+    depth: int  # steps to the farthest state found
+    seconds: float
+    bytes_per_state: float  # peak_memory / states
+    peak_memory: int  # bytes
+    complete: bool
+    reason: str  # why not complete; "" otherwise
+    truncated: int  # steps that met a limit of the model (horizon, table); their successors were not looked at
+    overflows: int  # steps that met a table of fixed size (choices, bases): never complete
+    rules_taken: list[int]
+    hits: dict[int, Hit]  # claim bit -> first hit
+    omission_bound: float  # expected number of states lost to hash collisions: states^2 / 2^65
+    lassos: list[Lasso] = field(default_factory=list)
+
+    @property
+    def exhaustive(self) -> bool:
+        """All of the state space was seen: what was not hit does not happen (in the model)."""
+        return self.complete and not self.truncated and not self.overflows

@@ -1,0 +1,80 @@
+# Breadth-first search over a System.
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from tcpcheck.explore.ancestry cimport Ancestry
+from tcpcheck.explore.edges cimport Edges
+from tcpcheck.explore.frontier cimport Frontier
+from tcpcheck.explore.memory cimport Arena, Memory
+from tcpcheck.explore.store cimport Store
+from tcpcheck.explore.system cimport RULE_WORDS, STATE_BYTES_MAX, System
+from tcpcheck.sym.choice cimport CHOICES_MAX, Choices
+from tcpcheck.sym.zone cimport CLOCKS_MAX
+
+cdef enum:
+    CLAIMS_MAX = 64
+    BATCH_MAX = 16                                      # successors hashed and prefetched before they are looked up
+    ZONE_BYTES_MAX = 8 * CLOCKS_MAX * CLOCKS_MAX
+    SUCCESSOR_BYTES_MAX = STATE_BYTES_MAX + ZONE_BYTES_MAX + 64
+    BATCH_BYTES = 3 * SUCCESSOR_BYTES_MAX
+
+cdef enum Stop:
+    STOP_NOT = 0
+    STOP_DONE = 1               # nothing left to expand
+    STOP_DECIDED = 2            # every claim of the stop mask is hit
+    STOP_STATES = 3
+    STOP_DEPTH = 4
+    STOP_MEMORY = 5
+    STOP_SECONDS = 6
+    STOP_INTERRUPTED = 7
+    STOP_MIXED = 8              # a state with a zone in an untimed system, or the other way round
+
+ctypedef struct Successor:      # computed, not yet looked up
+    uint64_t hash
+    uint64_t pending
+    int64_t parent
+    uint8_t* state
+    int64_t* zone
+    int32_t bytes
+    int32_t clocks
+    int32_t choices
+    uint8_t choice[CHOICES_MAX]
+
+ctypedef struct FirstHit:
+    int32_t at_end              # 1: the node itself, which has no successor
+    int32_t choices
+    int64_t node                # before the hitting step
+    uint8_t choice[CHOICES_MAX]
+
+ctypedef struct Search:
+    System sys
+    Memory mem
+    Store store
+    Ancestry ancestry
+    Frontier frontier
+    Edges edges
+    # --- what was asked
+    uint64_t claims
+    uint64_t stop_mask
+    uint64_t lasso_mask
+    int64_t depth_max
+    int32_t batch
+    # --- where it stands
+    int32_t stop                # Stop
+    int32_t expanding           # 1: a node is loaded and its next branch is prescribed in ch
+    int32_t successors          # of the loaded node so far: 0 at the end means stuck
+    int64_t node                # the loaded node
+    uint64_t node_pending
+    int64_t popped              # nodes taken from the frontier
+    int64_t level_end           # first node of the next level
+    int64_t depth               # of the level being expanded
+    Choices ch
+    int32_t nready
+    int64_t ready_bytes
+    uint8_t* buffer             # BATCH_BYTES
+    Successor ready[BATCH_MAX]
+    # --- what was found
+    int64_t transitions
+    int64_t truncated
+    int64_t overflows
+    uint64_t hit_mask
+    uint64_t rules[RULE_WORDS]
+    FirstHit hit[CLAIMS_MAX]

@@ -1,0 +1,353 @@
+# cython: cdivision=True
+"""Breadth-first search: runs every list of choices of every state, level by level.
+
+Knows nothing of what it searches: only explore/system.pxd. Inside `_advance` there is no Python object and no lock;
+it returns after some hundred expansions so that signals and limits of time can be seen to.
+"""
+import time
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+from cpython.exc cimport PyErr_CheckSignals
+from tcpcheck.explore.ancestry cimport (
+    ancestry_add, ancestry_free, ancestry_init, ancestry_path, ancestry_reserve,
+)
+from tcpcheck.explore.edges cimport edges_add, edges_add_node, edges_free, edges_init, edges_pending, edges_reserve
+from tcpcheck.explore.frontier cimport frontier_free, frontier_get, frontier_init, frontier_put, frontier_reserve
+from tcpcheck.explore.hash64 cimport hash64
+from tcpcheck.explore.memory cimport MEMORY_LIMIT, memory_give, memory_init, memory_take
+from tcpcheck.explore.store cimport (
+    ADDED_FULL, ADDED_NEW, ADDED_NO_MEMORY, Record, store_add, store_free, store_init, store_prefetch, store_record,
+    store_zone,
+)
+from tcpcheck.explore.system cimport Handle
+from tcpcheck.sym.choice cimport choices_next, choices_start
+
+from tcpcheck.explore.result import Hit, Limits, SearchResult
+
+cdef enum:
+    STEPS_PER_TURN = 4096       # between two looks at the clock
+    NODES_PER_TURN = 256
+
+cdef int64_t EVERYTHING = <int64_t>1 << 62
+cdef double PROGRESS_EVERY = 0.2        # s
+
+
+# ---------------------------------------------------------------- successors, in batches
+
+cdef int _give_up(Search* s, int why) noexcept nogil:
+    """Returns 0. The first reason counts."""
+    if s.stop == STOP_NOT:
+        s.stop = why
+    return 0
+
+
+cdef int _keep(Search* s, Successor* x) noexcept nogil:
+    """Looks one successor up and keeps it when it is new; 0: the search must stop. All or nothing."""
+    cdef int64_t node = -1, address = -1
+    cdef int added
+    cdef uint64_t both = x.pending & s.lasso_mask
+    if not (frontier_reserve(&s.frontier, x.bytes) and ancestry_reserve(&s.ancestry)):
+        return _give_up(s, STOP_MEMORY)
+    if s.lasso_mask and not edges_reserve(&s.edges):
+        return _give_up(s, STOP_MEMORY)
+    added = store_add(&s.store, x.hash, x.zone, x.clocks, &node, &address)
+    if added == ADDED_NO_MEMORY:
+        return _give_up(s, STOP_MEMORY)
+    if added == ADDED_FULL:
+        return _give_up(s, STOP_STATES)
+    if added == ADDED_NEW:
+        ancestry_add(&s.ancestry, x.parent, x.choice, x.choices)
+        frontier_put(&s.frontier, x.state, x.bytes, address)
+        if s.lasso_mask:
+            edges_add_node(&s.edges, both)
+    if both and x.parent >= 0:
+        both &= edges_pending(&s.edges, x.parent)
+        if both:
+            edges_add(&s.edges, x.parent, node, both, x.choice, x.choices)
+    return 1
+
+
+cdef void _flush(Search* s) noexcept nogil:
+    """Looks up all successors that wait, in the order in which they came."""
+    cdef int i
+    for i in range(s.nready):
+        if not _keep(s, &s.ready[i]):
+            break
+    s.nready = 0
+    s.ready_bytes = 0
+
+
+cdef int _gather(Search* s, int64_t parent) noexcept nogil:
+    """The successor that stands ready in the system joins the batch. 0: it does not fit this kind of search."""
+    cdef Successor* x = &s.ready[s.nready]
+    x.parent = parent
+    x.state = s.buffer + s.ready_bytes
+    x.bytes = s.sys.save(s.sys.ctx, x.state)
+    memset(x.state + x.bytes, 0, 32)
+    s.ready_bytes += (x.bytes + 31) & ~31
+    x.zone = <int64_t*>(s.buffer + s.ready_bytes)
+    x.clocks = s.sys.save_zone(s.sys.ctx, x.zone)
+    s.ready_bytes += (8 * x.clocks * x.clocks + 31) & ~31
+    x.pending = s.sys.pending(s.sys.ctx) if s.lasso_mask else 0
+    x.choices = s.ch.n
+    memcpy(x.choice, s.ch.taken, s.ch.n)
+    x.hash = hash64(x.state, x.bytes, <uint64_t>x.clocks)
+    store_prefetch(&s.store, x.hash)
+    if (x.clocks > 0) != s.store.timed:
+        return _give_up(s, STOP_MIXED)
+    s.nready += 1
+    return 1
+
+
+# ---------------------------------------------------------------- one step
+
+cdef void _hit(Search* s, uint64_t claims, int at_end) noexcept nogil:
+    """Remembers the first hit of each claim."""
+    cdef int c
+    cdef uint64_t fresh = claims & s.claims & ~s.hit_mask
+    for c in range(CLAIMS_MAX):
+        if not fresh >> c & 1:
+            continue
+        s.hit[c].at_end = at_end
+        s.hit[c].node = s.node
+        s.hit[c].choices = 0 if at_end else s.ch.n
+        memcpy(s.hit[c].choice, s.ch.taken, s.ch.n)
+    s.hit_mask |= fresh
+    if s.stop_mask and not s.stop_mask & ~s.hit_mask:
+        s.stop = STOP_DECIDED
+
+
+cdef void _feasible_step(Search* s) noexcept nogil:
+    """The step just run has a successor: count it, judge it, keep it."""
+    cdef uint64_t words[RULE_WORDS]
+    cdef uint64_t hits
+    cdef int i
+    s.transitions += 1
+    s.successors += 1
+    memset(words, 0, sizeof(words))
+    s.sys.rules(s.sys.ctx, words)
+    for i in range(RULE_WORDS):
+        s.rules[i] |= words[i]
+    if s.sys.truncated(s.sys.ctx):
+        s.truncated += 1
+        return
+    hits = s.sys.hits(s.sys.ctx)
+    if hits & s.claims & ~s.hit_mask:
+        _hit(s, hits, 0)
+    if _gather(s, s.node) and (s.nready == s.batch or s.ready_bytes + SUCCESSOR_BYTES_MAX > BATCH_BYTES):
+        _flush(s)
+
+
+cdef void _one_branch(Search* s) noexcept nogil:
+    """Runs the branch prescribed in ch and prescribes the next."""
+    cdef int feasible = s.sys.step(s.sys.ctx, &s.ch)
+    cdef int cut = s.ch.overflow
+    if cut:
+        s.overflows += 1
+        s.successors += 1       # one there may have been
+        s.ch.overflow = 0
+    if feasible and not s.ch.dead:
+        _feasible_step(s)
+    if cut and s.ch.n == CHOICES_MAX:
+        s.expanding = 0         # 2^96 branches and more: give this node up
+    elif not choices_next(&s.ch):
+        s.expanding = 0
+        if s.successors == 0:
+            _hit(s, s.sys.hits_at_end(s.sys.ctx), 1)
+
+
+# ---------------------------------------------------------------- the next node
+
+cdef int _next_level(Search* s) noexcept nogil:
+    """The frontier now holds the next level, whole. 0: it is empty or too deep."""
+    if s.frontier.waiting == 0:
+        s.stop = STOP_DONE
+        return 0
+    if s.popped > 0:
+        s.depth += 1
+    s.level_end = s.store.nodes
+    s.store.level_first = s.level_end
+    if s.depth >= s.depth_max:
+        s.stop = STOP_DEPTH
+        return 0
+    return 1
+
+
+cdef int _load_next(Search* s) noexcept nogil:
+    """Loads the next node that needs expanding; 0: none, or the search must stop."""
+    cdef int64_t address = -1
+    cdef int32_t n
+    cdef Record* r
+    while True:
+        if s.popped == s.level_end:
+            _flush(s)
+            if s.stop or not _next_level(s):
+                return 0
+        n = frontier_get(&s.frontier, &address)
+        s.node = s.popped
+        s.popped += 1
+        if address < 0:
+            s.sys.load(s.sys.ctx, s.frontier.read, n, NULL, 0)
+            break
+        r = store_record(&s.store, address)
+        if not r.covered:
+            s.sys.load(s.sys.ctx, s.frontier.read, n, store_zone(&s.store, address), r.n)
+            break
+    choices_start(&s.ch)
+    s.expanding = 1
+    s.successors = 0
+    return 1
+
+
+cdef void _advance(Search* s) noexcept nogil:
+    """Some hundred expansions. Ends in the middle of a node when that has very many branches."""
+    cdef int64_t last = s.popped + NODES_PER_TURN
+    cdef int i
+    for i in range(STEPS_PER_TURN):
+        if not s.expanding and (s.popped >= last or not _load_next(s)):
+            return
+        _one_branch(s)
+        if s.stop:
+            return
+
+
+# ---------------------------------------------------------------- the Python side
+
+cdef class _Searcher:
+    """Owns the memory of one search."""
+    cdef Search* s
+    cdef Handle handle
+
+    def __cinit__(self):
+        self.s = <Search*>calloc(1, sizeof(Search))
+        if self.s == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        if self.s != NULL:
+            store_free(&self.s.store)
+            ancestry_free(&self.s.ancestry)
+            frontier_free(&self.s.frontier)
+            edges_free(&self.s.edges)
+            memory_give(&self.s.mem, self.s.buffer, BATCH_BYTES)
+            free(self.s)
+
+    cdef int start(self, object limits, int64_t fail_after):
+        """Takes the memory and puts the initial state in. 0: stopped already."""
+        cdef Search* s = self.s
+        cdef int timed
+        s.sys = self.handle.sys
+        s.depth_max = EVERYTHING if limits.depth is None else limits.depth
+        memory_init(&s.mem, EVERYTHING if limits.memory_bytes is None else limits.memory_bytes)
+        s.mem.fail_after = fail_after
+        ancestry_init(&s.ancestry, &s.mem)
+        edges_init(&s.edges, &s.mem)
+        s.buffer = <uint8_t*>memory_take(&s.mem, BATCH_BYTES)
+        if not frontier_init(&s.frontier, &s.mem) or s.buffer == NULL:
+            return _give_up(s, STOP_MEMORY)
+        timed = s.sys.save_zone(s.sys.ctx, <int64_t*>s.buffer) > 0
+        if not store_init(&s.store, &s.mem, timed, s.lasso_mask != 0,
+                          EVERYTHING if limits.states is None else limits.states):
+            return _give_up(s, STOP_MEMORY)
+        s.store.skips_covered = s.lasso_mask == 0
+        choices_start(&s.ch)
+        s.level_end = 0
+        if _gather(s, -1):
+            s.ready[0].parent = 0
+            _flush(s)
+        return s.stop == STOP_NOT
+
+    cdef object run(self, object seconds, object progress):
+        """Turns until something ends it. -> seconds taken."""
+        cdef Search* s = self.s
+        begin = shown = time.monotonic()
+        try:
+            while s.stop == STOP_NOT:
+                with nogil:
+                    _advance(s)
+                PyErr_CheckSignals()
+                now = time.monotonic()
+                if seconds is not None and now - begin >= seconds and s.stop == STOP_NOT:
+                    s.stop = STOP_SECONDS
+                if progress is not None and now - shown >= PROGRESS_EVERY:
+                    shown = now
+                    progress(s.store.states, s.transitions, s.store.states / (now - begin), s.depth,
+                             s.frontier.waiting, s.mem.used)
+        except KeyboardInterrupt:
+            s.stop = STOP_INTERRUPTED
+        _flush(s)
+        return time.monotonic() - begin
+
+    cdef str reason(self):
+        cdef Search* s = self.s
+        if s.stop == STOP_DONE:
+            if s.overflows:
+                return f"a step had too many choices or a table was too small ({s.overflows} times)"
+            return ""
+        if s.stop == STOP_MEMORY:
+            return "memory limit" if s.mem.failed == MEMORY_LIMIT else "out of memory"
+        return {
+            STOP_DECIDED: "every claim decided",
+            STOP_STATES: "state limit",
+            STOP_DEPTH: "depth limit",
+            STOP_SECONDS: "time limit",
+            STOP_INTERRUPTED: "interrupted",
+            STOP_MIXED: "the system is timed in some states only",
+        }[s.stop]
+
+    cdef object hit_of(self, int claim):
+        cdef FirstHit* h = &self.s.hit[claim]
+        path = ancestry_path(&self.s.ancestry, h.node)
+        if h.at_end:
+            return Hit("end", path)
+        path.append(<bytes>h.choice[:h.choices])
+        return Hit("step", path)
+
+    cdef object result(self, double seconds):
+        cdef Search* s = self.s
+        cdef int64_t states = s.store.states
+        reason = self.reason()
+        return SearchResult(
+            states=states,
+            zones=s.store.nodes,
+            transitions=s.transitions,
+            depth=s.depth + (s.store.nodes > s.level_end > 0),
+            seconds=seconds,
+            bytes_per_state=s.mem.peak / states if states else 0.0,
+            peak_memory=s.mem.peak,
+            complete=reason == "",
+            reason=reason,
+            truncated=s.truncated,
+            overflows=s.overflows,
+            rules_taken=[r for r in range(64 * RULE_WORDS) if s.rules[r >> 6] >> (r & 63) & 1],
+            hits={c: self.hit_of(c) for c in range(CLAIMS_MAX) if s.hit_mask >> c & 1},
+            omission_bound=float(states) * float(states) / 2.0**65,
+            lassos=[],
+        )
+
+
+def search(Handle handle not None, *, claims=0, stop=0, lasso=0, limits=Limits(), progress=None, int batch=8,
+           int64_t _fail_after=-1):
+    """Explores everything reachable from the initial state of a System. -> SearchResult
+
+    claims: mask of the claims whose hits are wanted. stop: end as soon as all of these are hit (0: never).
+    lasso: mask of the claims for which cycles of waiting states are looked for.
+    limits: Limits; reaching one ends the search with complete == False and what was found so far. So does Ctrl-C.
+    progress: called about 5 times a second at most, see result.Progress; its exceptions end the search.
+    batch: successors looked up together, 1..16.
+    Hits of a truncated step are not taken: what it computed may lack something.
+    A state is stuck when no list of choices is feasible; with zones the model must see to it that all valuations of
+    a zone are stuck together, since a zone within another is not expanded.
+    """
+    cdef _Searcher w = _Searcher()
+    w.handle = handle
+    w.s.claims = claims
+    w.s.stop_mask = stop & claims
+    w.s.lasso_mask = lasso
+    w.s.batch = max(1, min(batch, BATCH_MAX))
+    seconds = 0.0
+    if w.start(limits, _fail_after):
+        seconds = w.run(limits.seconds, progress)
+    return w.result(seconds)

@@ -1,0 +1,39 @@
+# The states seen: 64-bit hashes of their discrete part and, for each, its zones.
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from tcpcheck.explore.memory cimport Arena, Memory
+
+cdef enum Added:
+    ADDED_NEW = 0
+    ADDED_OLD = 1               # seen, or within a zone seen
+    ADDED_FULL = 2              # new, but the limit of nodes is reached
+    ADDED_NO_MEMORY = 3         # new, but there is no room: nothing was changed
+
+ctypedef struct Record:         # one node with its zone, in an arena
+    int64_t next                # address of the next zone of the same discrete state; -1: none
+    int64_t node
+    int64_t weight              # sum of the clipped bounds: a zone within another never weighs more
+    int32_t n                   # clocks; n * n bounds follow
+    int32_t covered             # 1: a later node of the same level includes it: need not be expanded
+
+ctypedef struct Store:
+    Memory* mem
+    uint64_t* key               # open addressing, linear probing; 0: free
+    int64_t* value              # address of the first Record, or the node; NULL when neither is needed
+    int bits                    # 2^bits places
+    int stuck                   # 1: the table could not be doubled
+    int keeps_nodes             # 1: untimed, but the node of a state is asked for
+    int timed                   # 1: states have zones
+    int64_t states              # discrete states
+    int64_t nodes               # states, or their zones
+    int64_t nodes_max
+    int64_t level_first         # nodes from here on belong to the level being filled
+    int skips_covered           # 1: `covered` may be set
+    Arena records
+
+cdef int store_init(Store* s, Memory* m, int timed, int keeps_nodes, int64_t nodes_max) noexcept nogil  # 0: no memory
+cdef void store_free(Store* s) noexcept nogil
+cdef void store_prefetch(const Store* s, uint64_t hash) noexcept nogil
+cdef int store_add(Store* s, uint64_t hash, const int64_t* zone, int n, int64_t* node, int64_t* address) noexcept nogil
+    # Added; node: the new one, or the one that covers it (-1 when nodes are not kept); address: of the new Record (-1)
+cdef Record* store_record(Store* s, int64_t address) noexcept nogil
+cdef const int64_t* store_zone(Store* s, int64_t address) noexcept nogil
