@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 
-from tcpcheck.witness.trace import Segment, Trace
+from tcpcheck.witness.trace import Trace
 
 
 def printable(text: str) -> str:
@@ -34,18 +34,10 @@ def settings_text(settings: Mapping[str, int | str]) -> str:
     return ", ".join(f"{printable(name)} = {printable(str(value))}" for name, value in settings.items())
 
 
-CONFIRMATIONS = {
-    "z3": "z3 (numbers solve every comparison of the path)",
-    "concrete-rerun": "a second run with these numbers",
-    "kernel": "a live kernel",
-}
+CONFIRMATIONS = {"z3": "z3", "concrete-rerun": "a concrete re-run", "kernel": "a live kernel"}
 
 
 def confirmed_text(trace: Trace) -> str:
-    """How the trace was confirmed, as the end of `confirmed by ...`; "" when it was not."""
-    return " and ".join(CONFIRMATIONS.get(how, printable(how)) for how in trace.confirmed_by)
-
-
-def endpoint(segment: Segment, sender: bool) -> str:
-    """`10.0.0.2:12345`: the segment's source, or its destination."""
-    return f"{segment.src_addr}:{segment.sport}" if sender else f"{segment.dst_addr}:{segment.dport}"
+    """How the trace was confirmed (`z3 and a concrete re-run`); "" when it was not."""
+    ways = [CONFIRMATIONS.get(how, printable(how)) for how in trace.confirmed_by]
+    return " and ".join([*([", ".join(ways[:-1])] if ways[1:] else []), *ways[-1:]])
