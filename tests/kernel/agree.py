@@ -1,0 +1,66 @@
+"""Do model and kernel agree on every cell?
+
+python -m tests.kernel.agree [--setting NAME] [STATE]   shows the cells in which they differ
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from tests.kernel.cells import BASE, LATE, SETTINGS, Cell, load
+from tests.kernel.model import ModelLab
+from tests.kernel.states import STATES, build
+from tests.kernel.stimuli import stimuli_for
+
+
+def model_cells(setting_name: str, state: str) -> dict[str, str]:
+    """The model's cells of one state, as `cells.record` gives the kernel's: built once, then forked."""
+    setting = SETTINGS[setting_name]
+    base = ModelLab({**BASE, **setting.sysctls, **STATES[state][2]})
+    start = base.new_peer(setting.peer_ts)
+    build(base, start, state)
+    found = {}
+    for stimulus in stimuli_for(setting_name, state):
+        lab = base.fork()
+        peer = dataclasses.replace(start, lab=lab)
+        cell = Cell(lab, peer, stimulus, setting.twice)
+        if not setting.twice:
+            lab.settle(LATE)
+        found[str(stimulus)] = cell.finish()
+    return found
+
+
+def differences(setting: str, state: str) -> tuple[int, list[tuple[str, str, str]]]:
+    """Number of cells, and (stimulus, kernel, model) of those that differ."""
+    kernel = load()[setting][state]
+    model = model_cells(setting, state)
+    assert model.keys() == kernel.keys(), "cells were recorded with other stimuli"
+    return len(kernel), [(s, kernel[s], model[s]) for s in kernel if kernel[s] != model[s]]
+
+
+def report(setting: str, state: str) -> tuple[int, int]:
+    """Print the differences of one state; cells, cells that agree."""
+    total, rows = differences(setting, state)
+    print(f"{setting:12} {state:24} {total - len(rows)} / {total}")
+    for stimulus, kernel, model in rows:
+        print(f"    {stimulus:44} kernel {kernel:44} model {model}")
+    return total, total - len(rows)
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--setting", choices=SETTINGS)
+    parser.add_argument("state", nargs="?", choices=list(STATES))
+    args = parser.parse_args()
+    sums = [
+        report(name, state)
+        for name, setting in SETTINGS.items()
+        for state in setting.states
+        if args.setting in (None, name) and args.state in (None, state)
+    ]
+    print(f"{sum(agree for _, agree in sums)} of {sum(total for total, _ in sums)} cells agree")
+
+
+if __name__ == "__main__":
+    _main()

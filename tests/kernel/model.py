@@ -1,0 +1,90 @@
+"""The model as the host under test: what `lab.Lab` asks for, by `tcpcheck.tcp.drive.Driver`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tcpcheck.tcp.drive import Driver
+
+from tests.kernel.lab import CLOSED, PORT, Peer
+from tests.kernel.packet import Segment, flag_bits, flag_text
+
+ADDRESS = ("peer", 20001)
+LOCAL = 30001  # the local port of an active open
+
+
+def segment_in(text: dict[str, Any]) -> Segment:
+    """A segment of the driver as a `Segment`."""
+    seg = Segment(flag_bits(text["flags"]), text["seq"], text["ack"], text["len"], text["wnd"], text["ts"])
+    seg.sack_ok = bool(text["sack_ok"])
+    seg.sack = (text["sack"],) if text["sack"] else ()
+    seg.dsack = text["dsack"]
+    return seg
+
+
+class ModelLab:
+    """One stack with one listener and one peer; `fork` to try several things from the same state."""
+
+    def __init__(self, settings: dict[str, int], driver: Driver | None = None, listener: int = -1) -> None:
+        self.driver = driver or Driver("linux-6.18.44", settings)
+        self._listener = self.driver.listen(PORT, 16) if driver is None else listener
+
+    def fork(self) -> ModelLab:
+        """An independent copy in the same state."""
+        return ModelLab({}, self.driver.copy(), self._listener)
+
+    def new_peer(self, ts: bool) -> Peer:
+        """The one peer of this lab."""
+        return Peer(self, ADDRESS, PORT, ts)
+
+    def inject(self, peer: Peer, seg: Segment) -> list[Segment]:
+        """Deliver a segment; what the stack sends at once."""
+        sent = self.driver.inject(
+            ADDRESS[1], peer.port, flag_text(seg.flags), seg.seq, seg.ack, seg.length, seg.window, seg.ts
+        )
+        return [segment_in(s) for s in sent]
+
+    def pending(self, peer: Peer) -> list[Segment]:
+        """What the stack has sent by itself."""
+        return [segment_in(s) for s in self.driver.take()]
+
+    def slot(self, peer: Peer) -> int:
+        """Slot of the peer's socket; -1: none."""
+        return int(self.driver.find(ADDRESS[1], peer.port))
+
+    def state(self, peer: Peer) -> str:
+        """State and kind, spelled as by `KernelLab`."""
+        slot = self.slot(peer)
+        return self.driver.state(slot) if slot >= 0 else CLOSED
+
+    def accept(self, peer: Peer) -> int:
+        """The child from the accept queue."""
+        return int(self.driver.accept(self._listener))
+
+    def connect(self, peer: Peer) -> int:
+        """An active open."""
+        peer.port = LOCAL
+        return int(self.driver.connect(1, ADDRESS[1], LOCAL))
+
+    def send(self, handle: int, size: int) -> None:
+        """Send so many bytes."""
+        self.driver.send(handle, size)
+
+    def recv(self, handle: int, size: int) -> None:
+        """Receive at most so many bytes."""
+        self.driver.recv(handle, size)
+
+    def shutdown(self, handle: int) -> None:
+        """No more to send: FIN."""
+        self.driver.shutdown(handle)
+
+    def close(self, handle: int) -> None:
+        """Close the descriptor."""
+        self.driver.close(handle)
+
+    def settle(self, seconds: float) -> None:
+        """Time passes; timers that must have fired by then have fired, and what they sent is pending."""
+        pending = self.driver.take()
+        ns = int(seconds * 1e9)
+        pending += [seg for _, seg in self.driver.run(ns, late=True)]
+        self.driver.sent.extend(pending)

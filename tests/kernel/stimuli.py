@@ -1,0 +1,127 @@
+"""What is sent into each state: one segment, its numbers relative to the connection's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.kernel.lab import PEER_TS, Peer
+from tests.kernel.packet import ACK, M32, SYN, Segment, flag_bits
+
+HALF = 1 << 31
+# offsets from RCV.NXT; "W" is the window the host has offered
+SEQ: dict[str, tuple[int, bool]] = {
+    "-2^31": (-HALF, False),
+    "-2^31+1": (-HALF + 1, False),
+    "-100000": (-100000, False),
+    "-2": (-2, False),
+    "-1": (-1, False),
+    "+0": (0, False),
+    "+1": (1, False),
+    "+W-1": (-1, True),
+    "+W": (0, True),
+    "+W+1": (1, True),
+    "+100000000": (100_000_000, False),
+    "+2^31-1": (HALF - 1, False),
+}
+# (from SND.UNA or SND.NXT, offset)
+ACKS: dict[str, tuple[str, int]] = {
+    "una-100000": ("una", -100000),
+    "una-1": ("una", -1),
+    "una": ("una", 0),
+    "nxt": ("sn", 0),
+    "nxt+1": ("sn", 1),
+    "nxt+2^31-1": ("sn", HALF - 1),
+}
+# TSval relative to the one the host remembers (ts_recent); None: no option
+TSVALS: dict[str, int | None] = {"newer": 100, "equal": 0, "-1": -1, "-2": -2, "-500000": -500_000, "none": None}
+# TSecr relative to the host's last TSval
+TSECRS = {"last": 0, "last-100000": -100_000, "last+100000": 100_000}
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """One segment: keys into SEQ, ACKS, TSVALS and TSECRS."""
+
+    flags: str
+    seq: str = "+0"
+    ack: str = "nxt"
+    length: int = 0
+    ts: str = "newer"
+    ecr: str = "last"
+
+    def __str__(self) -> str:
+        """`S. seq+W ack nxt len 10 ts newer`; what has its usual value is left out."""
+        text = f"{self.flags} seq{self.seq}"
+        if "." in self.flags:
+            text += f" ack {self.ack}"
+        if self.length:
+            text += f" len {self.length}"
+        if self.ts != "newer":
+            text += f" ts {self.ts}"
+        if self.ecr != "last":
+            text += f" ecr {self.ecr}"
+        return text
+
+    def segment(self, peer: Peer) -> Segment:
+        """The segment itself, on `peer`'s connection as it stands now."""
+        bits = flag_bits(self.flags)
+        offset, from_edge = SEQ[self.seq]
+        seq = (peer.rn + offset + (peer.window() if from_edge else 0)) & M32
+        base, delta = ACKS[self.ack]
+        seg = Segment(bits, seq, (getattr(peer, base) + delta) & M32 if bits & ACK else 0, self.length)
+        if bits & SYN:
+            seg.mss, seg.sack_ok = 1460, True
+        ts = TSVALS[self.ts]
+        if ts is not None:
+            seg.ts = ((PEER_TS + ts) & M32, (peer.tsval + TSECRS[self.ecr]) & M32 if bits & ACK else 0)
+        return seg
+
+
+FLAGS = ("S", "S.", ".", "F.", "F", "R", "R.", "P.", "P", "-", "SF")
+
+
+def sequence_sweep() -> list[Stimulus]:
+    """Every kind of segment at every place of the sequence space."""
+    plain = [Stimulus(f, q) for f in FLAGS for q in SEQ]
+    data = [Stimulus(f, q, length=10) for f in ("P.", "F.", "S", "R") for q in SEQ]
+    return plain + data
+
+
+def ack_sweep() -> list[Stimulus]:
+    """Every kind of acknowledgement number, at, before and behind the window."""
+    kinds = ((".", 0), ("F.", 0), ("R.", 0), ("S.", 0), ("P.", 10), ("F.", 10))
+    return [Stimulus(f, q, a, n) for f, n in kinds for a in ACKS for q in ("+0", "-1", "+1", "+W+1")]
+
+
+def timestamp_sweep() -> list[Stimulus]:
+    """Every kind of TSval at, before and behind RCV.NXT."""
+    kinds = (("S", 0), (".", 0), ("F.", 0), ("R", 0), ("P.", 10), ("-", 0), ("S.", 0), ("SF", 0))
+    return [Stimulus(f, q, length=n, ts=t) for f, n in kinds for t in TSVALS for q in ("+0", "-1", "+1", "+W+1")]
+
+
+def echo_sweep() -> list[Stimulus]:
+    """TSecr that echoes nothing the host ever sent."""
+    return [
+        Stimulus(f, q, length=n, ecr=e)
+        for f, n in ((".", 0), ("S.", 0), ("P.", 10), ("R.", 0))
+        for e in TSECRS
+        for q in ("+0", "+1")
+    ]
+
+
+def unique(stimuli: list[Stimulus]) -> list[Stimulus]:
+    """The same without repetitions, in order."""
+    return list({str(s): s for s in stimuli}.values())
+
+
+def stimuli_for(setting: str, state: str) -> list[Stimulus]:
+    """What is sent in one state under one setting (see `cells.SETTINGS`)."""
+    if setting == "ts":
+        return unique(sequence_sweep() + ack_sweep() + timestamp_sweep() + echo_sweep())
+    if setting == "no-ts":
+        stimuli = sequence_sweep() + ack_sweep()
+        no_ts = [Stimulus(s.flags, s.seq, s.ack, s.length, ts="none") for s in stimuli]
+        return unique(no_ts + [Stimulus("S", q) for q in SEQ] + [Stimulus("S", q, ts="-500000") for q in SEQ])
+    if setting == "no-limit":
+        return unique([Stimulus(f, q) for f in FLAGS for q in ("-100000", "-1", "+0", "+1", "+W", "+W+1")])
+    return unique(sequence_sweep() + timestamp_sweep())
