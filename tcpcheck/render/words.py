@@ -30,8 +30,8 @@ def seconds(time_ns: int, digits: int) -> str:
 
 
 def settings_text(settings: Mapping[str, int | str]) -> str:
-    """`server.net.ipv4.tcp_timestamps = 1, ...` in the order given; "" for a spec without families."""
-    return ", ".join(f"{printable(name)} = {printable(str(value))}" for name, value in settings.items())
+    """`server.net.ipv4.tcp_timestamps=1, ...` in the order given; "" for a spec without families."""
+    return ", ".join(f"{printable(name)}={printable(str(value))}" for name, value in settings.items())
 
 
 CONFIRMATIONS = {"z3": "z3", "concrete-rerun": "a concrete re-run", "kernel": "a live kernel"}
