@@ -50,7 +50,8 @@ ctypedef struct Search:
     Store store
     Ancestry ancestry
     Frontier frontier
-    Edges edges
+    Edges edges                 # only for the claims of lasso_mask
+    Arena levels                # first node of each level, 8 bytes a level; only then
     # --- what was asked
     uint64_t claims
     uint64_t stop_mask

@@ -16,7 +16,10 @@ from tcpcheck.explore.ancestry cimport (
 from tcpcheck.explore.edges cimport edges_add, edges_add_node, edges_free, edges_init, edges_pending, edges_reserve
 from tcpcheck.explore.frontier cimport frontier_free, frontier_get, frontier_init, frontier_put, frontier_reserve
 from tcpcheck.explore.hash64 cimport hash64
-from tcpcheck.explore.memory cimport MEMORY_LIMIT, memory_give, memory_init, memory_take
+from tcpcheck.explore.lasso cimport find_lassos
+from tcpcheck.explore.memory cimport (
+    MEMORY_LIMIT, arena_at, arena_free, arena_init, arena_reserve, arena_take, memory_give, memory_init, memory_take,
+)
 from tcpcheck.explore.store cimport (
     ADDED_FULL, ADDED_NEW, ADDED_NO_MEMORY, Record, store_add, store_free, store_init, store_prefetch, store_record,
     store_zone,
@@ -58,7 +61,7 @@ cdef int _keep(Search* s, Successor* x) noexcept nogil:
     if added == ADDED_FULL:
         return _give_up(s, STOP_STATES)
     if added == ADDED_NEW:
-        ancestry_add(&s.ancestry, x.parent, x.choice, x.choices)
+        ancestry_add(&s.ancestry, x.parent if x.parent >= 0 else 0, x.choice, x.choices)
         frontier_put(&s.frontier, x.state, x.bytes, address)
         if s.lasso_mask:
             edges_add_node(&s.edges, both)
@@ -160,6 +163,14 @@ cdef void _one_branch(Search* s) noexcept nogil:
 
 # ---------------------------------------------------------------- the next node
 
+cdef int _note_level(Search* s, int64_t first) noexcept nogil:
+    """Remembers the first node of a level, for the depth of a node."""
+    if not arena_reserve(&s.levels, 8):
+        return _give_up(s, STOP_MEMORY)
+    (<int64_t*>arena_at(&s.levels, arena_take(&s.levels, 8)))[0] = first
+    return 1
+
+
 cdef int _next_level(Search* s) noexcept nogil:
     """The frontier now holds the next level, whole. 0: it is empty or too deep."""
     if s.frontier.waiting == 0:
@@ -167,6 +178,8 @@ cdef int _next_level(Search* s) noexcept nogil:
         return 0
     if s.popped > 0:
         s.depth += 1
+    if s.lasso_mask and not _note_level(s, s.level_end):
+        return 0
     s.level_end = s.store.nodes
     s.store.level_first = s.level_end
     if s.depth >= s.depth_max:
@@ -231,6 +244,7 @@ cdef class _Searcher:
             ancestry_free(&self.s.ancestry)
             frontier_free(&self.s.frontier)
             edges_free(&self.s.edges)
+            arena_free(&self.s.levels)
             memory_give(&self.s.mem, self.s.buffer, BATCH_BYTES)
             free(self.s)
 
@@ -244,6 +258,7 @@ cdef class _Searcher:
         s.mem.fail_after = fail_after
         ancestry_init(&s.ancestry, &s.mem)
         edges_init(&s.edges, &s.mem)
+        arena_init(&s.levels, &s.mem)
         s.buffer = <uint8_t*>memory_take(&s.mem, BATCH_BYTES)
         if not frontier_init(&s.frontier, &s.mem) or s.buffer == NULL:
             return _give_up(s, STOP_MEMORY)
@@ -255,7 +270,6 @@ cdef class _Searcher:
         choices_start(&s.ch)
         s.level_end = 0
         if _gather(s, -1):
-            s.ready[0].parent = 0
             _flush(s)
         return s.stop == STOP_NOT
 
@@ -273,7 +287,7 @@ cdef class _Searcher:
                     s.stop = STOP_SECONDS
                 if progress is not None and now - shown >= PROGRESS_EVERY:
                     shown = now
-                    progress(s.store.states, s.transitions, s.store.states / (now - begin), s.depth,
+                    progress(s.store.states, s.transitions, <double>s.store.states / max(now - begin, 1e-9), s.depth,
                              s.frontier.waiting, s.mem.used)
         except KeyboardInterrupt:
             s.stop = STOP_INTERRUPTED
@@ -308,6 +322,10 @@ cdef class _Searcher:
     cdef object result(self, double seconds):
         cdef Search* s = self.s
         cdef int64_t states = s.store.states
+        lassos = find_lassos(&s.edges, &s.ancestry, &s.levels, s.lasso_mask, s.store.nodes)
+        if lassos is None:
+            s.stop = STOP_MEMORY if s.stop == STOP_DONE else s.stop     # what was not looked for may exist
+            lassos = []
         reason = self.reason()
         return SearchResult(
             states=states,
@@ -315,7 +333,7 @@ cdef class _Searcher:
             transitions=s.transitions,
             depth=s.depth + (s.store.nodes > s.level_end > 0),
             seconds=seconds,
-            bytes_per_state=s.mem.peak / states if states else 0.0,
+            bytes_per_state=<double>s.mem.peak / <double>states if states else 0.0,
             peak_memory=s.mem.peak,
             complete=reason == "",
             reason=reason,
@@ -324,7 +342,7 @@ cdef class _Searcher:
             rules_taken=[r for r in range(64 * RULE_WORDS) if s.rules[r >> 6] >> (r & 63) & 1],
             hits={c: self.hit_of(c) for c in range(CLAIMS_MAX) if s.hit_mask >> c & 1},
             omission_bound=float(states) * float(states) / 2.0**65,
-            lassos=[],
+            lassos=lassos,
         )
 
 

@@ -1,0 +1,129 @@
+"""The parts below the search: hash, arenas, queue, log of parents."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tcpcheck.explore.ancestry import _test_ancestry
+from tcpcheck.explore.frontier import _test_frontier
+from tcpcheck.explore.hash64 import _test_hash64
+from tcpcheck.explore.memory import _test_arena
+
+
+def flipped(data: bytes, bit: int) -> bytes:
+    changed = bytearray(data)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("length", [1, 8, 15, 16, 17, 32, 33, 100])
+@pytest.mark.parametrize("kind", ["zeros", "random"])
+def test_each_bit_in_changes_half_of_the_bits_out(length: int, kind: str) -> None:
+    source = random.Random(length)
+    worst_in, counts, trials = 64, [0] * 64, 0
+    for _ in range(6 if kind == "random" else 1):
+        data = source.randbytes(length) if kind == "random" else bytes(length)
+        for bit in range(8 * length):
+            change = _test_hash64(data) ^ _test_hash64(flipped(data, bit))
+            worst_in = min(worst_in, change.bit_count())
+            trials += 1
+            for out in range(64):
+                counts[out] += change >> out & 1
+    assert worst_in >= 8  # 32 expected, deviation 4: six deviations
+    spread = 6 * (trials / 4) ** 0.5
+    assert all(abs(count - trials / 2) <= spread for count in counts)
+
+
+def test_sparse_and_alike_inputs_meet_nowhere() -> None:
+    """All strings with at most two bits set among 16 words, counters in any word, zeros of all lengths."""
+    inputs = {bytes(n) for n in range(300)}
+    inputs |= {flipped(flipped(bytes(128), i), j) for i in range(0, 1024, 3) for j in range(i)}
+    inputs |= {bytes(8 * w) + k.to_bytes(8, "little") + bytes(120 - 8 * w) for w in range(16) for k in range(2000)}
+    hashes = [_test_hash64(x) for x in inputs]
+    assert len(set(hashes)) == len(inputs) > 200_000
+    for shift in (0, 16, 32, 44):  # any 20 bits alone are as full as those of random numbers: n^2 / 2^21 pairs
+        parts = len({h >> shift & 0xFFFFF for h in hashes})
+        expected = (1 << 20) * (1 - (1 - 2.0**-20) ** len(inputs))
+        assert abs(parts - expected) < 0.01 * expected
+
+
+def test_seed_and_length_matter() -> None:
+    assert len({_test_hash64(b"state", seed) for seed in range(1000)}) == 1000
+    assert _test_hash64(b"a") != _test_hash64(b"a\0")
+
+
+def test_hash_is_the_same_in_every_run() -> None:
+    assert _test_hash64(bytes(range(256)) * 128) == 11894570832181860705
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.one_of(st.integers(0, 300), st.integers(1 << 17, 1 << 18)), max_size=20))
+def test_arena_pieces_stay_intact_and_are_all_counted(sizes: list[int]) -> None:
+    got, intact, used, peak, after = _test_arena(sizes, 1 << 40)
+    assert got == len(sizes) and intact and after == 0
+    assert used >= sum(sizes) and peak >= used
+
+
+def test_arena_refuses_what_exceeds_the_limit() -> None:
+    got, intact, used, peak, after = _test_arena([200_000] * 10, 1_000_000)
+    assert got == 3 and intact and peak <= 1_000_000 and after == 0
+    assert _test_arena([1] * 3, 1 << 40, fail_after=0)[0] == 0
+    assert _test_arena([1] * 3, 1 << 40, fail_after=1)[0] == 0  # directory, but no chunk
+    assert _test_arena([1] * 3, 1 << 40, fail_after=2)[0] == 3
+
+
+states = st.binary(max_size=200).map(lambda b: b.replace(b"\x01", b"\0"))
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.lists(st.one_of(st.none(), states, st.sampled_from([b"", bytes(100), bytes(32768), b"x" * 32761]))))
+def test_queue_gives_back_what_was_put_in_order(ops: list[bytes | None]) -> None:
+    got, _ = _test_frontier(ops)
+    waiting: list[tuple[int, bytes]] = []
+    want: list[tuple[int, bytes] | None] = []
+    puts = 0
+    for op in ops:
+        if op is None:
+            want.append(waiting.pop(0) if waiting else None)
+        else:
+            waiting.append((puts, op))
+            puts += 1
+    assert got == want
+
+
+def test_queue_keeps_brothers_in_little_space_and_gives_blocks_back() -> None:
+    source = random.Random(1)
+    state = source.randbytes(2000)
+    ops: list[bytes | None] = []
+    for _ in range(20_000):
+        state = flipped(state, source.randrange(16_000))
+        ops.append(state)
+    got, peak = _test_frontier([*ops, *[None] * 20_000])
+    assert [s for _, s in got] == ops
+    assert peak < 20_000 * 60
+    alternating = [op for state in ops for op in (state, None)]
+    assert _test_frontier(alternating)[1] < 1_000_000
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(0, 1 << 20), st.binary(max_size=96)), max_size=200))
+def test_paths_are_rebuilt(steps: list[tuple[int, bytes]]) -> None:
+    entries: list[tuple[int, bytes]] = []
+    parent = 0
+    for node, (up, choices) in enumerate(steps):
+        parent = min(parent + up % 5, node)
+        entries.append((parent, choices))
+    paths, _ = _test_ancestry(entries)
+    want: list[list[bytes]] = [[]]
+    for parent, choices in entries:
+        want.append([*want[parent], choices])
+    assert paths == want
+
+
+def test_a_node_costs_a_few_bytes_in_the_log() -> None:
+    entries = [(node // 3, b"\x05\x01") for node in range(5000)]
+    assert _test_ancestry(entries)[1] < 5
