@@ -7,6 +7,7 @@ use nothing else, so kernel and model reach each state by the same calls and the
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import time
 from collections.abc import Mapping
@@ -40,6 +41,7 @@ class Lab(Protocol):
     def recv(self, handle: Any, size: int) -> None: ...
     def shutdown(self, handle: Any) -> None: ...
     def close(self, handle: Any) -> None: ...
+    def result(self, peer: Peer, call: str) -> str: ...
 
 
 @dataclass
@@ -50,12 +52,12 @@ class Peer:
     address: tuple[str, int]
     port: int  # on the host's side
     ts: bool  # does the peer offer timestamps?
+    sack_ok: bool = True  # ... and SACK?
     rn: int = PEER_ISN  # what the host expects next (its RCV.NXT)
     sn: int = 0x20000000  # what the host sends next (its SND.NXT); a made-up number before it has sent anything
     una: int = 0x20000000  # what the peer has acknowledged (the host's SND.UNA)
     edge: int = PEER_ISN + 65535  # right edge of the window the host has offered
     tsval: int = 0  # the host's last TSval
-    syn_tsval: int = 0
     handle: Any = None
     sent: list[Segment] = field(default_factory=list)
 
@@ -87,7 +89,7 @@ class Peer:
             self.una = self.sn if ack is None else ack
         seg = Segment(bits, (self.rn + seq) & M32, self.sn if ack is None else ack, length)
         if bits & SYN:
-            seg.seq, seg.mss, seg.sack_ok, self.rn = PEER_ISN, 1460, True, PEER_ISN
+            seg.seq, seg.mss, seg.sack_ok, self.rn = PEER_ISN, 1460, self.sack_ok, PEER_ISN
         if self.ts:
             seg.ts = (PEER_TS, self.tsval if bits & ACK else 0)
         if seq == 0:
@@ -171,6 +173,26 @@ class KernelLab:
     def close(self, handle: socket.socket) -> None:
         """Close the descriptor."""
         handle.close()
+
+    def result(self, peer: Peer, call: str) -> str:
+        """What a call (accept, `send 100`, recv, shutdown, close) returns: bytes, `ok` or the name of an errno."""
+        name, _, size = call.partition(" ")
+        sock = peer.handle
+        try:
+            if name == "accept":
+                peer.handle = self.accept(peer)
+            elif name == "send":
+                return str(sock.send(b"x" * int(size)))
+            elif name == "recv":
+                return str(len(sock.recv(1 << 20)))
+            elif name == "shutdown":
+                sock.shutdown(socket.SHUT_WR)
+            else:
+                sock.close()
+                peer.handle = None
+        except OSError as error:
+            return errno.errorcode[error.errno or 0]
+        return "ok"
 
     def tear_down(self, peer: Peer) -> None:
         """Leave no orphan behind: an exact RST, wherever the stimulus has moved RCV.NXT to."""

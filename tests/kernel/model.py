@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 from tcpcheck.tcp.drive import Driver
@@ -40,7 +41,15 @@ class ModelLab:
     def inject(self, peer: Peer, seg: Segment) -> list[Segment]:
         """Deliver a segment; what the stack sends at once."""
         sent = self.driver.inject(
-            ADDRESS[1], peer.port, flag_text(seg.flags), seg.seq, seg.ack, seg.length, seg.window, seg.ts
+            ADDRESS[1],
+            peer.port,
+            flag_text(seg.flags),
+            seg.seq,
+            seg.ack,
+            seg.length,
+            seg.window,
+            seg.ts,
+            sack_ok=seg.sack_ok,
         )
         return [segment_in(s) for s in sent]
 
@@ -81,6 +90,22 @@ class ModelLab:
     def close(self, handle: int) -> None:
         """Close the descriptor."""
         self.driver.close(handle)
+
+    def result(self, peer: Peer, call: str) -> str:
+        """What a call returns, spelled as by `KernelLab`."""
+        name, _, size = call.partition(" ")
+        code = 0
+        if name == "accept":
+            code = peer.handle = self.accept(peer)
+        elif name in ("send", "recv"):
+            code = self.driver.send(peer.handle, int(size)) if name == "send" else self.driver.recv(peer.handle)
+        else:
+            getattr(self.driver, name)(peer.handle)
+            if name == "close":
+                peer.handle = None
+        if code < 0:
+            return errno.errorcode[-code]
+        return str(code) if name in ("send", "recv") else "ok"
 
     def settle(self, seconds: float) -> None:
         """Time passes; timers that must have fired by then have fired, and what they sent is pending."""

@@ -8,13 +8,12 @@ difference of the two SYNs, and what a peer echoes is looked up.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tcpcheck.tcp.drive import Driver
 
-from tests.kernel.lab import signed
+from tests.kernel.lab import PORT, signed
 from tests.kernel.model import segment_in
 from tests.kernel.namespace import KERNEL
 from tests.kernel.packet import ACK, M32, RST, SYN, Address, Segment, decode, flag_text
@@ -22,8 +21,6 @@ from tests.kernel.packet import ACK, M32, RST, SYN, Address, Segment, decode, fl
 TRUTH = Path(__file__).parent / "truth"
 SLACK = 3_000_000  # ns by which a time stamp in a capture may be off
 AT_ONCE = 3_000_000  # ns: an answer that took longer was sent by a timer (or by a call)
-
-Call = Callable[[Driver, int], None]
 
 
 @dataclass
@@ -67,10 +64,17 @@ class Numbers:
 
 
 class Replay:
-    """One capture against one driver. `calls` maps the number of a packet to what the program does just before it."""
+    """One capture against one driver.
 
-    def __init__(self, name: str, driver: Driver, calls: dict[int, Call]) -> None:
-        self.packets, self.driver, self._calls = read_pcap(name), driver, calls
+    `calls` maps the number of a packet to what the program does just before it: words out of accept, recv, close,
+    shutdown, abort (of the socket accepted last), and name=value for a sysctl.
+    """
+
+    def __init__(self, name: str, sysctls: dict[str, int], backlog: int, calls: dict[int, str]) -> None:
+        self.packets, self._calls = read_pcap(name), calls
+        self.driver = Driver("linux-6.18.44", sysctls)
+        self._listener = self.driver.listen(PORT, backlog)
+        self._handle = -1
         self._numbers: dict[Address, Numbers] = {}
         self._peers: dict[Address, int] = {}
         self._out: list[tuple[int, dict[str, object]]] = []  # sent by the model, not yet seen in the capture
@@ -81,7 +85,8 @@ class Replay:
             where = f"packet {number} at {packet.t / 1e9:.3f} s"
             if number in self._calls:
                 self._pass_to(packet.t, where)
-                self._calls[number](self.driver, self.slot(packet))
+                for word in self._calls[number].split():
+                    self._call(word)
                 self._out += [(packet.t, seg) for seg in self.driver.take()]
             if packet.from_kernel:
                 self._expect(packet, where)
@@ -91,9 +96,20 @@ class Replay:
                 self._out += [(packet.t, seg) for seg in self._inject(packet)]
         assert not self._out, f"at the end: the model has sent what the kernel did not: {self._out}"
 
-    def slot(self, packet: Packet) -> int:
-        """The model's socket of the packet's connection."""
-        return int(self.driver.find(packet.peer[1], packet.port, self._peer(packet.peer)))
+    def state(self, number: int) -> str:
+        """State of the connection that packet `number` belongs to."""
+        packet = self.packets[number]
+        return str(self.driver.state(self.driver.find(packet.peer[1], packet.port, self._peer(packet.peer))))
+
+    def _call(self, word: str) -> None:
+        if "=" in word:
+            name, value = word.split("=")
+            self.driver.sysctl({name: int(value)})
+        elif word == "accept":
+            self._handle = self.driver.accept(self._listener)
+            assert self._handle >= 0
+        else:
+            getattr(self.driver, word)(self._handle)
 
     def _peer(self, peer: Address) -> int:
         """The host index that stands for this peer's address."""
