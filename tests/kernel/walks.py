@@ -3,8 +3,9 @@
     python -m tests.kernel.walks --write            records walks-<release>.json.gz
     python -m tests.kernel.walks [STATE [NUMBER]]   shows where the model differs
 
-A walk starts in a state of `states.py`; its numbers are relative to the connection's when it starts. A step's outcome
-is `result|replies|state`, replies as in `cells.py`; after the last step come the replies of the next 70 ms.
+A walk starts in a state of `states.py`; its numbers are relative to what the peer has seen so far: seq to the host's
+last acknowledgement, ack to the end of what the host has sent. A step's outcome is `result|replies|state`, replies as
+in `cells.py`; after the last step come the replies of the next 70 ms. No reply is rate-limited.
 """
 
 from __future__ import annotations
@@ -18,22 +19,23 @@ import random
 from pathlib import Path
 
 from tests.kernel.cells import BASE, BATCH, HOUSE, LATE, TOO_LATE, describe
-from tests.kernel.lab import PEER_TS, KernelLab, Lab, Peer
+from tests.kernel.lab import PEER_TS, KernelLab, Lab, Peer, signed
 from tests.kernel.namespace import in_namespace
-from tests.kernel.packet import ACK, M32, SYN, Segment, flag_bits
+from tests.kernel.packet import ACK, FIN, M32, RST, SYN, Segment, flag_bits
 from tests.kernel.states import STATES, build
 
+SETTINGS = {**BASE, "tcp_invalid_ratelimit": 0}
 WALKS = 150  # of each state
-STEPS = 6
+STEPS = 8
 STARTS = tuple(
     name
     for name in STATES
     if name not in ("CLOSED", "LISTEN", "TIME-WAIT open", "ESTABLISHED holes", "ESTABLISHED owed")
 )
-FLAGS = (".", ".", ".", "F.", "F.", "P.", "P.", "P.", "S", "S.", "R", "-")
-SEQS = (0, 0, 0, 0, -1, 1, 10, 10, 11, 20, -10, 1000)
-ACKS = (0, 0, 0, 1, 1, -1, 100, 101, -100, 5000)
-TSVALS = (0, 0, 0, 1, 5, -1, -2000)
+FLAGS = (".",) * 5 + ("F.",) * 4 + ("P.",) * 5 + ("S", "S.", "R", "-")
+SEQS = (0,) * 8 + (-1, 1, 10, 11, -10, 1000)
+ACKS = (0,) * 10 + (1, -1, -100, 5000)
+TSVALS = (0,) * 8 + (1, 5, -1, -2000)
 CALLS = ("accept", "send 100", "recv", "shutdown", "close")
 
 
@@ -68,7 +70,17 @@ class Walk:
 
     def _outcome(self, result: str, replies: list[Segment]) -> str:
         text = ", ".join(describe(self.peer, self._last, seg) for seg in replies)
+        self._see(replies)
         return f"{result}|{text}|{self._lab.state(self.peer)}"
+
+    def _see(self, replies: list[Segment]) -> None:
+        for seg in replies:
+            if seg.flags & (RST | SYN):
+                continue
+            end = (seg.seq + seg.length + bool(seg.flags & FIN)) & M32
+            if signed(end - self.peer.sn) > 0:
+                self.peer.sn = end
+            self.peer.rn = seg.ack
 
     def _step(self, step: str) -> str:
         if step in CALLS:
@@ -89,7 +101,7 @@ class Walk:
 
 def record(state: str) -> list[list[str]]:
     """All walks from one state, by the kernel of this namespace."""
-    lab = KernelLab({**BASE, **HOUSE, **STATES[state][2]})
+    lab = KernelLab({**SETTINGS, **HOUSE, **STATES[state][2]})
     found: list[list[str]] = []
     while len(found) < WALKS:
         numbers, begun, start = range(len(found), min(len(found) + BATCH, WALKS)), [], lab.now()
@@ -126,7 +138,7 @@ def model_walk(state: str, number: int) -> list[str]:
     """The model's outcomes of one walk."""
     from tests.kernel.model import ModelLab
 
-    lab = ModelLab({**BASE, **STATES[state][2]})
+    lab = ModelLab({**SETTINGS, **STATES[state][2]})
     peer = lab.new_peer(True)
     build(lab, peer, state)
     walk = Walk(lab, peer)
