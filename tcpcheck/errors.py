@@ -33,6 +33,7 @@ class Diagnostic:
     expected: tuple[str, ...] = ()
     nearest: str | None = None
     severity: str = "error"  # or "warning"
+    advice: str | None = None  # what to do next
 
 
 class SpecError(TcpcheckError):

@@ -1,0 +1,23 @@
+"""Text of a spec -> Scenario. `load` and `load_text` are all that the other packages need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tcpcheck.lang.check import check
+from tcpcheck.lang.parse import parse, read
+from tcpcheck.lang.registry import Registry
+from tcpcheck.lang.scenario import Scenario
+
+__all__ = ["Registry", "Scenario", "load", "load_text"]
+
+
+def load(path: Path | str, registry: Registry | None = None) -> Scenario:
+    """The Scenario of a spec file. Raises SpecError, with every mistake found; nothing else."""
+    return load_text(read(path), str(path), registry)
+
+
+def load_text(text: str, file: str, registry: Registry | None = None) -> Scenario:
+    """The Scenario of a spec's text; `file` is the name for messages. Without a registry (of the profiles) the names
+    of kernels, sysctls, features and rules are not checked."""
+    return check(parse(text, file), file, text, registry)

@@ -220,6 +220,7 @@ class Compare:
     left: Expr
     right: Expr
     span: Span
+    modular: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,336 @@
+"""Syntax tree -> Scenario: names resolved, units checked, families expanded. Says all mistakes it finds at once."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from functools import partial
+from pathlib import Path
+
+from tcpcheck.errors import Span
+from tcpcheck.lang import ast
+from tcpcheck.lang import scenario as sc
+from tcpcheck.lang.choices import CASES_MAX, COUNT, MSS, SIZE, SYSCTL, TIME, Choices, Env
+from tcpcheck.lang.claims import Claims
+from tcpcheck.lang.diagnostics import Mistakes
+from tcpcheck.lang.expressions import Expressions, Place
+from tcpcheck.lang.firewall import read_line
+from tcpcheck.lang.predicates import Predicates
+from tcpcheck.lang.programs import TIME_MAX, Programs
+from tcpcheck.lang.registry import Registry
+from tcpcheck.lang.scope import HostScope, Scope, steps_within
+
+FAULTS_MAX = 100
+MSS_MIN, MSS_MAX = 88, 65495
+LIFETIME_DEFAULT = 120 * sc.SECOND  # the MSL of RFC 9293
+
+
+def check(spec: ast.Spec, file: str, source: str, registry: Registry | None = None) -> sc.Scenario:
+    """The Scenario of a syntax tree; SpecError if anything is wrong. Without a registry the names of kernels,
+    sysctls, features and rules are taken as they are."""
+    checker = _Checker(spec, Mistakes(file, source), registry)
+    checker.declare()
+    checker.mistakes.raise_if_any()
+    return checker.scenario(file, source)
+
+
+class _Checker:
+    def __init__(self, spec: ast.Spec, mistakes: Mistakes, registry: Registry | None) -> None:
+        self.spec = spec
+        self.mistakes = mistakes
+        self.registry = registry
+        self.scope = Scope(spec, mistakes)
+        self.choices = Choices(mistakes, registry)
+        expressions = Expressions(self.scope, self.choices, mistakes)
+        self.predicates = Predicates(expressions, registry)
+        self.programs = Programs(self.scope, self.choices, expressions, self.predicates, mistakes, registry)
+        self.claims = Claims(spec, self.choices, expressions, self.predicates, mistakes, registry)
+        self.network = next((i for i in spec.items if isinstance(i, ast.Network)), None)
+        horizons = [i for i in spec.items if isinstance(i, ast.Horizon)]
+        self.horizon = horizons[0] if horizons else None
+
+    # ---- what stands once, what is not there yet, and all choices
+
+    def declare(self) -> None:
+        """The structure of the spec and its choices; everything that needs no member of the families."""
+        once: list[ast.Node] = []
+        for item in self.spec.items:
+            if isinstance(item, ast.Host):
+                self._declare_host(item)
+            elif isinstance(item, ast.Attacker):
+                self.mistakes.not_yet(item.span, "`attacker`", "describe what happens with hosts and faults")
+            elif isinstance(item, ast.Router):
+                self.mistakes.not_yet(item.span, "`router`", "connect the hosts directly")
+            elif isinstance(item, (ast.Title, ast.Horizon, ast.TimeOff, ast.Network)):
+                once.append(item)
+            if isinstance(item, ast.Network):
+                self._declare_network(item)
+        self._stands_once(once)
+        if not self.scope.hosts:
+            self.mistakes.error(
+                Span(1, 1, 1),
+                "there is no host in this spec",
+                expected=("host",),
+                advice="as in `host server { kernel linux 6.18.44 }`",
+            )
+        if not self.claims.nodes:
+            self.mistakes.warning(Span(1, 1, 1), "there is no claim in this spec", "add one, as in `reach x { ... }`")
+        for host in self.scope.hosts.values():
+            self._declare_references(host)
+        size = self.choices.product_size()
+        if size > CASES_MAX:
+            last = self.choices.families[-1].span
+            self.mistakes.error(
+                last,
+                f"the families have {size} members together, at most {CASES_MAX}",
+                advice="remove some, or split the spec",
+            )
+        self.claims.check_expectations()
+
+    def _stands_once(self, items: list[ast.Node]) -> None:
+        seen: dict[type, int] = {}
+        for item in items:
+            first = seen.setdefault(type(item), item.span.line)
+            if first != item.span.line or items.index(item) != [type(i) for i in items].index(type(item)):
+                word = {"TimeOff": "time off"}.get(type(item).__name__, type(item).__name__.lower())
+                self.mistakes.error(item.span, f"`{word}` stands twice", advice=f"first in line {first}")
+
+    def _declare_host(self, node: ast.Host) -> None:
+        host = node.name.text
+        self._stands_once([i for i in node.items if isinstance(i, (ast.Kernel, ast.Address, ast.Mss))])
+        if not any(isinstance(i, ast.Kernel) for i in node.items):
+            self.mistakes.error(
+                node.name.span,
+                f"host `{host}` has no kernel",
+                expected=("kernel",),
+                advice="as in `kernel linux 6.18.44`",
+            )
+        sysctls: set[str] = set()
+        runs: dict[str, int] = {}
+        for item in node.items:
+            if isinstance(item, ast.Kernel):
+                self.choices.declare_kernel(item, host)
+                for kern in item.members:
+                    if kern.name.text == "none":
+                        self.mistakes.not_yet(kern.span, "`kernel none`", "take a kernel, as in `kernel linux 6.18.44`")
+            elif isinstance(item, ast.Mss):
+                self.choices.declare(item.size, MSS, f"{host}.mss", False)
+            elif isinstance(item, ast.Sysctl):
+                if item.name.text in sysctls:
+                    self.mistakes.error(item.name.span, f"`{item.name.text}` is set twice", advice="remove one")
+                sysctls.add(item.name.text)
+                self.choices.declare(item.choice, SYSCTL, f"{host}.{item.name.text}", False)
+            elif isinstance(item, ast.Run):
+                if item.name is not None:
+                    if item.name.text in runs:
+                        message = f"two runs are called `{item.name.text}`"
+                        self.mistakes.error(item.name.span, message, advice=f"first in line {runs[item.name.text]}")
+                    runs[item.name.text] = item.name.span.line
+                for step, in_loop in steps_within(item.body):
+                    self._declare_step(step, host, in_loop)
+
+    def _declare_step(self, step: ast.Step, host: str, in_loop: bool) -> None:
+        declare = self.choices.declare
+        if isinstance(step, ast.Sleep):
+            declare(step.time, TIME, f"{host}.sleep", in_loop)
+        elif isinstance(step, ast.Sysctl):
+            declare(step.choice, SYSCTL, f"{host}.{step.name.text}", in_loop)
+        elif isinstance(step, ast.Call):
+            call = step.call
+            if isinstance(call, ast.Listen) and call.backlog is not None:
+                declare(call.backlog, COUNT, f"{host}.backlog", in_loop)
+            elif isinstance(call, ast.Send):
+                declare(call.size, SIZE, f"{host}.send", in_loop)
+            elif isinstance(call, ast.Recv) and call.size is not None:
+                declare(call.size, SIZE, f"{host}.recv", in_loop)
+            elif isinstance(call, ast.Connect):
+                self._declare_fields(call.fields, in_loop)
+        elif isinstance(step, ast.Inject):
+            self._declare_fields(step.fields, in_loop)
+
+    def _declare_fields(self, fields: tuple[ast.Field, ...], in_loop: bool) -> None:
+        for item in fields:
+            if isinstance(item, ast.AnyField) and item.name is not None:
+                self.choices.declare_searched(item.name, item.field.text, in_loop)
+
+    def _declare_references(self, host: HostScope) -> None:
+        """A sysctl that refers to another's family: the family's settings name it too."""
+        for item in host.node.items:
+            if isinstance(item, ast.Sysctl):
+                self.choices.also(item.choice, f"{host.name}.{item.name.text}")
+
+    def _declare_network(self, node: ast.Network) -> None:
+        self._stands_once([i for i in node.items if isinstance(i, (ast.Delay, ast.Lifetime, ast.Fifo))])
+        for item in node.items:
+            if isinstance(item, ast.Delay):
+                self.choices.declare(item.time, TIME, "network.delay", False)
+            elif isinstance(item, ast.Lifetime):
+                self.choices.declare(item.time, TIME, "network.lifetime", False)
+            elif isinstance(item, ast.Fault):
+                self.choices.declare(item.budget, COUNT, f"network.{item.kind}", False)
+            elif isinstance(item, ast.Rewrite):
+                self.mistakes.not_yet(item.span, "`rewrite`", "the network delays, loses and duplicates")
+
+    # ---- the members
+
+    def scenario(self, file: str, source: str) -> sc.Scenario:
+        ranges = [range(len(f.members)) for f in self.choices.families]
+        cases = []
+        for picks in itertools.product(*ranges):
+            cases.append(self._case(picks))
+            self.mistakes.raise_if_any()
+        titles = [i.text for i in self.spec.items if isinstance(i, ast.Title)]
+        question = first_comment(source)
+        title = titles[0] if titles else question or Path(file).stem
+        return sc.Scenario(file, title, question or title, source, tuple(cases), tuple(self.mistakes.warnings))
+
+    def _case(self, picks: tuple[int, ...]) -> sc.Case:
+        once = self.choices.once
+        hosts = tuple(once(scope.node, picks, partial(self._host, scope)) for scope in self.scope.hosts.values())
+        network = sc.Network()
+        if self.network is not None:
+            node = self.network
+            network = once(node, picks, lambda env: self._network(node, env))
+        claims = []
+        for claim_node, name in zip(self.claims.nodes, self.claims.names, strict=True):
+            claim = once(claim_node, picks, partial(self.claims.claim, claim_node, name))
+            claims.append(self.claims.expected(claim_node, claim, picks))
+        settings, chosen = self.choices.settings(picks)
+        horizon = None if self.horizon is None else once(self.horizon, picks, self._horizon)
+        return sc.Case(settings, hosts, network, tuple(claims), horizon, self.claims.timed, chosen)
+
+    def _horizon(self, env: Env) -> int:
+        assert self.horizon is not None
+        value = self.horizon.time
+        choice = ast.Choice(value.span, "single", (ast.One(value.span, value, None),), None)
+        interval = self.choices.value(choice, TIME, env)
+        if interval is not None and interval.lo == 0:
+            self.mistakes.error(value.span, "a horizon of no time: nothing would run", advice="as in `horizon 600s`")
+        return interval.hi if interval is not None else 0
+
+    def _host(self, scope: HostScope, env: Env) -> sc.Host:
+        items = scope.node.items
+        kernel = next(i for i in items if isinstance(i, ast.Kernel))
+        profile = self.choices.profile_of(kernel, env)
+        mss = None
+        sysctls: dict[str, int] = {}
+        rules: list[sc.FirewallRule] = []
+        for item in items:
+            if isinstance(item, ast.Mss):
+                mss = self.programs.exact(item.size, MSS, MSS_MAX, "the mss", env)
+                if mss < MSS_MIN:
+                    self.mistakes.error(
+                        item.size.span,
+                        f"the mss is at least {MSS_MIN}",
+                    )
+            elif isinstance(item, ast.Sysctl):
+                value = self.programs.sysctl_value(item, profile.kernel, env)
+                if value is not None:
+                    sysctls[item.name.text] = value
+            elif isinstance(item, ast.Iptables):
+                self._firewall(item, scope, rules)
+        runs = [i for i in items if isinstance(i, ast.Run)]
+        lowered = tuple(
+            self.programs.run(run, name, scope, profile.kernel, env)
+            for run, name in zip(runs, run_names(runs), strict=True)
+        )
+        return sc.Host(
+            scope.name,
+            profile.kernel,
+            profile.features_with,
+            profile.features_without,
+            scope.address,
+            mss,
+            sysctls,
+            tuple(rules),
+            lowered,
+        )
+
+    def _firewall(self, item: ast.Iptables, scope: HostScope, rules: list[sc.FirewallRule]) -> None:
+        """A line outside runs: in force from the start."""
+        read = read_line(item, scope, self.scope, self.mistakes)
+        if read is None:
+            return
+        on, rule = read
+        if on:
+            rules.append(rule)
+        elif rule in rules:
+            rules.remove(rule)
+        else:
+            self.mistakes.warning(item.span, "this has no effect: there is no such rule yet", "put its `-A` before it")
+
+    # ---- the network
+
+    def _network(self, node: ast.Network, env: Env) -> sc.Network:
+        delay = (0, 0)
+        lifetime = None
+        faults = []
+        for item in node.items:
+            if isinstance(item, (ast.Delay, ast.Lifetime)):
+                what = "a `delay`" if isinstance(item, ast.Delay) else "a `lifetime`"
+                interval = self.choices.value(item.time, TIME, env)
+                if interval is None:
+                    continue
+                if interval.name is not None:
+                    self.mistakes.not_yet(
+                        item.span, f"a name for {what} that is searched", "make it a family, or drop the name"
+                    )
+                self.programs.at_most(item.time.span, interval, TIME_MAX, what)
+                if isinstance(item, ast.Delay):
+                    delay = (interval.lo, interval.hi)
+                else:
+                    lifetime = interval.hi  # a copy takes any time up to it: a range allows what its end allows
+            elif isinstance(item, ast.Fault):
+                faults.append(self._fault(item, env))
+        if lifetime is None and any(f.kind in ("duplicate", "late") for f in faults):
+            lifetime = LIFETIME_DEFAULT
+        fifo = any(isinstance(i, ast.Fifo) for i in node.items)
+        return sc.Network(delay[0], delay[1], lifetime, fifo, tuple(faults))
+
+    def _fault(self, item: ast.Fault, env: Env) -> sc.Fault:
+        interval = self.choices.value(item.budget, COUNT, env)
+        budget = 0
+        if interval is not None:
+            budget = interval.hi
+            if interval.lo != 0:
+                advice = "the search chooses whether and which; `0..n` is at most n"
+                self.mistakes.error(
+                    item.budget.span, f"`{item.kind}` takes a range from 0", advice=advice, near=f"0..{budget}"
+                )
+            if interval.name is not None:
+                self.mistakes.not_yet(item.budget.span, "a name for a number of faults", "drop the name")
+            self.programs.at_most(item.budget.span, interval, FAULTS_MAX, f"the number of segments to {item.kind}")
+        seg = None if item.seg is None else self.predicates.seg(item.seg, Place(fields=True), env)
+        if item.seg is not None and item.seg.ordinal is not None:
+            self.mistakes.not_yet(item.seg.span, "an ordinal in a fault", "drop it")
+        names = []
+        for word in (item.source, item.to):
+            host = None if word is None else self.scope.host(word)
+            names.append(None if host is None else host.name)
+        return sc.Fault(item.kind, budget, seg, names[0], names[1])
+
+
+def run_names(runs: list[ast.Run]) -> list[str]:
+    """Each run's own name; else `run`, or `run1`, `run2`, ... if there are several without."""
+    unnamed = sum(1 for r in runs if r.name is None)
+    taken = {r.name.text for r in runs if r.name is not None}
+    numbers = itertools.count(1)
+    names = []
+    for run in runs:
+        name = run.name.text if run.name else None
+        if name is None and unnamed == 1 and "run" not in taken:
+            name = "run"
+        while name is None:
+            candidate = f"run{next(numbers)}"
+            name = None if candidate in taken else candidate
+        names.append(name)
+    return names
+
+
+def first_comment(source: str) -> str:
+    """The text of the first line if it is a comment."""
+    for line in source.split("\n"):
+        text = line.strip()
+        if text and text.strip("# "):
+            return re.sub(r"^#+\s*", "", text) if text.startswith("#") else ""
+    return ""
