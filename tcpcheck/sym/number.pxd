@@ -90,6 +90,8 @@ cdef Num num_add(Num a, int64_t k) noexcept nogil
 cdef Num num_base(Sym* s, uint64_t key, int64_t tick, int host, int linked) noexcept nogil
     # The constant named by key (+ its counter read now when tick and linked). tick > 0 and not linked: as if the
     # constant were another one at each reading (coarser: errs towards more behaviour), though the log stays exact.
+cdef Num num_counter(Sym* s, uint64_t key, int64_t tick, int host, int linked) noexcept nogil
+    # The running counter itself, to be read later with num_read_at. Where readings are not related: read now, as num_base.
 cdef Num num_read_at(Sym* s, Num base_now, int age) noexcept nogil                      # the same counter as it stood `age` ago (an age clock)
 cdef int diff_in(Sym* s, Num a, Num b, int64_t lo, int64_t n) noexcept nogil            # is (a - b) mod 2^32 in [lo, lo + n)? a choice unless decided
 cdef int diff_known(Sym* s, Num a, Num b, int64_t* d) noexcept nogil                    # 1 and d = a - b in (-2^31, 2^31] when the state fixes it

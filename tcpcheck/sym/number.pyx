@@ -253,6 +253,12 @@ cdef Num num_base(Sym* s, uint64_t key, int64_t tick, int host, int linked) noex
     return num_make(base, rd, 0)
 
 
+cdef Num num_counter(Sym* s, uint64_t key, int64_t tick, int host, int linked) noexcept nogil:
+    if s.mode == MODE_CONCRETE or tick <= 0 or not (linked and s.timed):
+        return num_base(s, key, tick, host, linked)
+    return num_make(base_find(s, key, tick, host), 0, 0)
+
+
 cdef Num num_read_at(Sym* s, Num base_now, int age) noexcept nogil:
     """Concrete numbers are read when they are made, constants do not run: both stay as they are."""
     cdef Base* b = &s.base[base_now.base]

@@ -1,7 +1,13 @@
 # What a host sends (RFC 9293 3.10, "output processing"; the kernel's tcp_output.c).
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, uint64_t
 from tcpcheck.sym.number cimport Num
+from tcpcheck.tcp.rto cimport enter_time_wait
 from tcpcheck.tcp.types cimport Seg, Stack
+
+# ---- numbers of a new connection
+cdef Num choose_isn(Stack* t, int host, int peer, int lport, int rport) noexcept nogil      # the ISN clock, read now
+cdef uint64_t timestamp_key(Stack* t, int host, int peer, int lport, int rport) noexcept nogil   # for Sock.ts_key
+cdef int32_t select_window(Stack* t, int sock) noexcept nogil               # window that an ACK would offer now
 
 # ---- segments
 cdef void build_segment(Stack* t, int sock, int flags, Seg* s) noexcept nogil
@@ -26,7 +32,7 @@ cdef int send_challenge_ack(Stack* t, int sock) noexcept nogil              # tc
 
 # ---- SYN
 cdef void send_syn(Stack* t, int sock) noexcept nogil                       # SYN-SENT, first or again
-cdef void send_synack(Stack* t, int sock) noexcept nogil                    # request socket, or full socket in SYN-RECV
+cdef int send_synack(Stack* t, int sock) noexcept nogil                     # request socket, or full socket in SYN-RECV; 1: refused
 cdef void send_cookie(Stack* t, int listener, const Seg* syn, Num iss) noexcept nogil   # SYN-ACK without a socket
 
 # ---- RST
@@ -39,7 +45,6 @@ cdef void send_active_reset(Stack* t, int sock) noexcept nogil              # RS
 cdef void push_pending(Stack* t, int sock) noexcept nogil                   # unsent bytes and FIN, as snd_wnd allows; arms the timer
 cdef int retransmit_head(Stack* t, int sock) noexcept nogil                 # the segment at snd_una; 1: refused by the own firewall
 
-# ---- end of a full socket
-cdef void enter_time_wait(Stack* t, int sock, int substate) noexcept nogil
-    # tcp_time_wait: the slot becomes a bucket in ST_TIME_WAIT (tcp_tw_timeout) or ST_FIN_WAIT2 (rest of tcp_fin_timeout).
-    # Only what a bucket knows is kept. Does not reply.
+# ---- what the timers send
+cdef int send_loss_probe(Stack* t, int sock) noexcept nogil                 # new data or the last segment again; 0: refused
+cdef int send_window_probe(Stack* t, int sock) noexcept nogil               # tcp_write_wakeup; 1: refused

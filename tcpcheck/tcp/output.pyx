@@ -1,0 +1,432 @@
+"""What a host sends (RFC 9293 3.10, "output processing"; the kernel's tcp_output.c)."""
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
+from libc.string cimport memset
+from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
+from tcpcheck.sym.number cimport (
+    BASE_UNKNOWN, Num, clock_start, diff_known, num_add, num_base, num_const, num_counter,
+)
+from tcpcheck.tcp.rto cimport arm_persist, arm_rto_or_probe, elapsed, next_fits, pending, probe_applies
+from tcpcheck.tcp.rules cimport (
+    R_ACK_DELAYED, R_ACK_QUICK, R_CHALLENGE_ACK, R_CHALLENGE_ACK_HOST_LIMIT, R_CHALLENGE_ACK_LIMITED,
+    R_OOW_ACK_LIMITED, R_PERSIST_FIREWALL, R_PERSIST_WINDOW_CLOSED,
+)
+from tcpcheck.tcp.sockets cimport (
+    KEY_ISN, KEY_TS, arm_between, config_of, disarm, effect, in_flight, receive_window, rule, tuple_key,
+)
+from tcpcheck.tcp.types cimport (
+    EF_SEND, F_ACK, F_FIN, F_PSH, F_RST, F_SYN, SK_FULL, SLOT_DELACK, SLOT_RETRANS, ST_SYN_SENT, TM_DELACK, TM_NONE,
+    TM_TLP, Config, Effect, Seg, Sock, Stack,
+)
+
+cdef int64_t MS = 1000000
+cdef enum:
+    CHALLENGES_A_SECOND = 48        # more than one run of a model sends in a second; a larger host limit never bites
+    TAIL_UNKNOWN_MSS = 536          # the kernel's first guess of the peer's segment size
+
+
+# ---- numbers of a new connection ---------------------------------------------------------------------------
+
+cdef Num choose_isn(Stack* t, int host, int peer, int lport, int rport) noexcept nogil:
+    """RFC 9293 3.4.1, RFC 6528: a clock plus a secret of the 4-tuple (secure_tcp_seq)."""
+    cdef const Config* c = t.cfg[host]
+    return num_base(&t.sym, tuple_key(KEY_ISN, host, peer, lport, rport), c.isn_tick_ns, host, c.isn_linked)
+
+
+cdef uint64_t timestamp_key(Stack* t, int host, int peer, int lport, int rport) noexcept nogil:
+    """secure_tcp_ts_off: none with tcp_timestamps = 2, else for each 4-tuple or for each pair of addresses."""
+    cdef const Config* c = t.cfg[host]
+    if c.tcp_timestamps == 2:
+        return tuple_key(KEY_TS, host, 255, 0, 0)
+    if c.ts_per_tuple:
+        return tuple_key(KEY_TS, host, peer, lport, rport)
+    return tuple_key(KEY_TS, host, peer, 0, 0)
+
+
+# ---- segments ----------------------------------------------------------------------------------------------
+
+cdef void stamp(Stack* t, int host, uint64_t key, int linked, Seg* s) noexcept nogil:
+    cdef Num v = num_counter(&t.sym, key, t.cfg[host].ts_tick_ns, host, linked)
+    s.has_ts = 1
+    s.tsval = v
+    s.ts_now = v.base != 0 and v.base != BASE_UNKNOWN and v.rd == 0 and t.sym.base[v.base].tick > 0 and t.sym.base[v.base].linked
+
+
+cdef Num read_tsval(Stack* t, int sock, Seg* s) noexcept nogil:
+    stamp(t, t.sock[sock].host, t.sock[sock].ts_key, t.sock[sock].ts_linked, s)
+    return s.tsval
+
+
+cdef void echo(const Sock* k, Seg* s) noexcept nogil:
+    if k.has_ts_recent:
+        s.tsecr = k.ts_recent
+        s.ecr_inc = k.ts_recent_inc
+    else:
+        s.tsecr = num_const(0)
+
+
+cdef void build_segment(Stack* t, int sock, int flags, Seg* s) noexcept nogil:
+    """Buckets and requests leave the timestamps out of an ACK when they have none to echo (tcp_v4_send_ack)."""
+    cdef Sock* k = &t.sock[sock]
+    memset(s, 0, sizeof(Seg))
+    s.src = k.host
+    s.dst = k.peer
+    s.sport = k.lport
+    s.dport = k.rport
+    s.inc = k.inc
+    s.flags = <uint8_t>flags
+    s.seq = k.snd_nxt
+    s.wnd = receive_window(t, sock)
+    if flags & F_ACK:
+        s.ack = k.rcv_nxt
+    if k.ts_ok and (k.kind == SK_FULL or flags & F_SYN or k.has_ts_recent):
+        read_tsval(t, sock, s)
+        echo(k, s)
+
+
+cdef int emit(Stack* t, int sock, int host, Seg* s) noexcept nogil:
+    cdef Effect* e = effect(t, EF_SEND, host, sock, 0)
+    if e != NULL:
+        e.seg = s[0]
+    if t.output == NULL:
+        return 0
+    return t.output(t.output_ctx, s)
+
+
+# ---- acknowledgements --------------------------------------------------------------------------------------
+
+cdef int32_t select_window(Stack* t, int sock) noexcept nogil:
+    """Never less than what is left of the window offered; nothing rather than a silly window (RFC 9293 3.8.6.2.2)."""
+    cdef Sock* s = &t.sock[sock]
+    cdef int32_t left = receive_window(t, sock), free = s.rcv_buf - s.rcv_queued
+    cdef int32_t least = s.mss if s.mss < s.rcv_buf else s.rcv_buf
+    if free < s.rcv_buf // 2 and (free < s.rcv_buf // 16 or free < least):
+        free = 0
+    return left if left > free else free
+
+
+cdef void ack_goes_out(Stack* t, int sock) noexcept nogil:
+    """Any segment with ACK settles what is owed, even when the own firewall takes it (tcp_event_ack_sent)."""
+    cdef Sock* s = &t.sock[sock]
+    if s.kind != SK_FULL or s.state == ST_SYN_SENT:
+        return
+    s.rcv_wnd = select_window(t, sock)
+    s.rcv_wup = s.rcv_nxt
+    s.ack_pending = 0
+    if s.quickack > 0:
+        s.quickack -= 1
+    disarm(t, sock, SLOT_DELACK)
+
+
+cdef void send_ack(Stack* t, int sock) noexcept nogil:
+    cdef Seg s
+    ack_goes_out(t, sock)
+    build_segment(t, sock, F_ACK, &s)
+    emit(t, sock, t.sock[sock].host, &s)
+
+
+cdef void send_dup_ack(Stack* t, int sock, int dsack, Num lo, Num hi) noexcept nogil:
+    cdef Sock* k = &t.sock[sock]
+    cdef Seg s
+    cdef int64_t size = 0, further = 0
+    ack_goes_out(t, sock)
+    build_segment(t, sock, F_ACK, &s)
+    if k.sack_ok and (dsack or not diff_known(&t.sym, hi, lo, &size) or size > 0):
+        s.has_sack = 1
+        s.dsack = <uint8_t>dsack
+        s.sack_lo = lo
+        s.sack_hi = hi
+        if not dsack and (not k.has_sack_edge or not diff_known(&t.sym, hi, k.sack_edge, &further) or further > 0):
+            k.has_sack_edge = 1
+            k.sack_edge = hi
+    emit(t, sock, k.host, &s)
+
+
+cdef int sent_data(Stack* t, int sock) noexcept nogil:
+    cdef int64_t d = 0
+    return not diff_known(&t.sym, t.sock[sock].snd_nxt, t.sock[sock].iss, &d) or d > 1
+
+
+cdef int ack_at_once(Stack* t, int sock, int owed_before) noexcept nogil:
+    """__tcp_ack_snd_check. What is not kept of a socket (its guess of the segment size, its ping-pong mode) is a choice."""
+    cdef Sock* s = &t.sock[sock]
+    cdef int64_t unacked = 0
+    diff_known(&t.sym, s.rcv_nxt, s.rcv_wup, &unacked)
+    if unacked > s.mss or s.nooo > 0:
+        return 1
+    if owed_before and unacked > TAIL_UNKNOWN_MSS and choose(t.sym.ch, 2, CHOOSE_FATE) == 0:
+        return 1
+    if s.fin_rcvd or s.quickack == 0:       # a FIN puts the socket into ping-pong mode
+        return 0
+    return not sent_data(t, sock) or choose(t.sym.ch, 2, CHOOSE_FATE) == 0
+
+
+cdef void schedule_ack(Stack* t, int sock) noexcept nogil:
+    """Without data so far the delay is nil, yet it is a timer's: a jiffy. Then 40 ms, or the RTT if that is longer."""
+    cdef const Config* c = config_of(t, sock)
+    cdef Sock* s = &t.sock[sock]
+    cdef int owed_before = s.ack_pending
+    cdef int64_t lo = 0, hi = 0
+    if ack_at_once(t, sock, owed_before):
+        rule(t, sock, R_ACK_QUICK)
+        send_ack(t, sock)
+        return
+    rule(t, sock, R_ACK_DELAYED)
+    s.ack_pending = 1
+    if owed_before and t.sock[sock].timer[<int>SLOT_DELACK].kind != TM_NONE:
+        return                              # the earlier deadline stands
+    if not c.linux_timers:
+        hi = 500 * MS                       # RFC 9293 3.8.6.3: less than 0.5 s
+    elif s.got_data:
+        lo = 40 * MS
+        hi = c.rtt_max_ns if c.rtt_max_ns > lo else lo
+        hi = hi if hi < 500 * MS else 500 * MS
+    arm_between(t, sock, SLOT_DELACK, TM_DELACK, lo, hi)
+
+
+# ---- limited replies ---------------------------------------------------------------------------------------
+
+cdef int within_ratelimit(Stack* t, int sock) noexcept nogil:
+    """__tcp_oow_rate_limited: one moment for all causes; it restarts only when a reply goes out. Times are in jiffies."""
+    cdef const Config* c = config_of(t, sock)
+    cdef Sock* s = &t.sock[sock]
+    cdef int64_t limit = c.tcp_invalid_ratelimit_ms * MS
+    if not c.oow_ratelimit or limit <= 0:
+        return 0
+    if (s.oow_clk != 0 or s.oow_sent) and not elapsed(t, s.oow_clk, limit - c.jiffy_ns, limit):
+        return 1
+    s.oow_sent = not t.sym.timed
+    s.oow_clk = <uint8_t>clock_start(&t.sym)
+    return 0
+
+
+cdef int oow_rate_limited(Stack* t, int sock, const Seg* seg) noexcept nogil:
+    """Data and FIN are answered always, lest an ACK that was lost is never repeated; SYN is not exempt."""
+    if seg != NULL and not seg.flags & F_SYN and (seg.len > 0 or seg.flags & F_FIN):
+        return 0
+    return within_ratelimit(t, sock)
+
+
+cdef void send_limited_ack(Stack* t, int sock, const Seg* seg) noexcept nogil:
+    if oow_rate_limited(t, sock, seg):
+        rule(t, sock, R_OOW_ACK_LIMITED)
+    else:
+        send_ack(t, sock)
+
+
+cdef int host_limit_reached(Stack* t, int sock) noexcept nogil:
+    """tcp_challenge_ack_limit L: at least L / 2 a second, by a random draw; how many went out already is not kept."""
+    cdef const Config* c = config_of(t, sock)
+    if (c.tcp_challenge_ack_limit + 1) // 2 >= CHALLENGES_A_SECOND or c.tcp_challenge_ack_limit == 2147483647:
+        return 0
+    return choose(t.sym.ch, 2, CHOOSE_FATE)
+
+
+cdef int send_challenge_ack(Stack* t, int sock) noexcept nogil:
+    if within_ratelimit(t, sock):
+        rule(t, sock, R_CHALLENGE_ACK_LIMITED)
+        return 0
+    if host_limit_reached(t, sock):
+        rule(t, sock, R_CHALLENGE_ACK_HOST_LIMIT)
+        return 0
+    rule(t, sock, R_CHALLENGE_ACK)
+    send_ack(t, sock)
+    return 1
+
+
+# ---- SYN ---------------------------------------------------------------------------------------------------
+
+cdef void syn_options(const Config* c, int sack_ok, Seg* s) noexcept nogil:
+    s.mss = <uint16_t>c.mss
+    s.sack_ok = <uint8_t>sack_ok
+
+
+cdef void send_syn(Stack* t, int sock) noexcept nogil:
+    """The option of a SYN follows the sysctl as it stands (tcp_syn_options)."""
+    cdef const Config* c = config_of(t, sock)
+    cdef Sock* k = &t.sock[sock]
+    cdef Seg s
+    k.ts_ok = c.tcp_timestamps != 0
+    build_segment(t, sock, F_SYN, &s)
+    s.seq = k.iss
+    s.wnd = k.rcv_wnd
+    syn_options(c, k.sack_ok, &s)
+    emit(t, sock, k.host, &s)
+
+
+cdef int send_synack(Stack* t, int sock) noexcept nogil:
+    cdef Sock* k = &t.sock[sock]
+    cdef Seg s
+    ack_goes_out(t, sock)
+    build_segment(t, sock, F_SYN | F_ACK, &s)
+    s.seq = k.iss
+    syn_options(config_of(t, sock), k.sack_ok, &s)
+    return emit(t, sock, k.host, &s)
+
+
+cdef void send_cookie(Stack* t, int listener, const Seg* syn, Num iss) noexcept nogil:
+    """A cookie carries what the SYN offered only if there are timestamps to hide it in (cookie_init_timestamp)."""
+    cdef const Config* c = config_of(t, listener)
+    cdef int host = t.sock[listener].host
+    cdef Seg s
+    memset(&s, 0, sizeof(Seg))
+    s.src = syn.dst
+    s.dst = syn.src
+    s.sport = syn.dport
+    s.dport = syn.sport
+    s.inc = syn.inc
+    s.flags = F_SYN | F_ACK
+    s.seq = iss
+    s.ack = num_add(syn.seq, 1)
+    s.wnd = c.rcv_buf
+    syn_options(c, syn.sack_ok and syn.has_ts and c.tcp_sack and c.tcp_timestamps != 0, &s)
+    if syn.has_ts and c.tcp_timestamps:
+        stamp(t, host, timestamp_key(t, host, syn.src, syn.dport, syn.sport), c.ts_linked, &s)
+        s.tsecr = syn.tsval
+        s.ecr_inc = syn.inc
+    emit(t, -1, host, &s)
+
+
+# ---- RST ---------------------------------------------------------------------------------------------------
+
+cdef void send_reset_for(Stack* t, int host, int sock, const Seg* seg) noexcept nogil:
+    """RFC 9293 3.10.7.1: so built that it is acceptable to whoever sent seg."""
+    cdef Seg s
+    if seg.flags & F_RST:
+        return
+    memset(&s, 0, sizeof(Seg))
+    s.src = <uint8_t>host
+    s.dst = seg.src
+    s.sport = seg.dport
+    s.dport = seg.sport
+    s.inc = t.sock[sock].inc if sock >= 0 else 0
+    if seg.flags & F_ACK:
+        s.flags = F_RST
+        s.seq = seg.ack
+    else:
+        s.flags = F_RST | F_ACK
+        s.ack = num_add(seg.seq, seg.len + (seg.flags & F_SYN != 0) + (seg.flags & F_FIN != 0))
+    emit(t, sock, host, &s)
+
+
+cdef void send_active_reset(Stack* t, int sock) noexcept nogil:
+    cdef Seg s
+    build_segment(t, sock, F_RST | F_ACK, &s)
+    emit(t, sock, t.sock[sock].host, &s)
+
+
+# ---- data and FIN ------------------------------------------------------------------------------------------
+
+cdef int send_new(Stack* t, int sock, int32_t n, int fin) noexcept nogil:
+    """The next n unsent bytes, and the FIN if asked for. 1: the own firewall refused them, so they stay unsent."""
+    cdef Sock* k = &t.sock[sock]
+    cdef Seg s
+    ack_goes_out(t, sock)
+    build_segment(t, sock, F_ACK, &s)
+    s.len = n
+    if n > 0 and n == k.unsent:
+        s.flags |= F_PSH
+    if fin:
+        s.flags |= F_FIN
+    if emit(t, sock, k.host, &s):
+        return 1
+    k.snd_nxt = num_add(k.snd_nxt, n + fin)
+    k.unsent -= n
+    k.tail_len = n
+    if fin:
+        k.fin_sent = 1
+    return 0
+
+
+cdef int nagle_holds(Stack* t, int sock, int32_t n) noexcept nogil:
+    """RFC 9293 3.7.4 as Minshall amended it: one short segment in flight at a time. Never for what a FIN follows."""
+    cdef Sock* s = &t.sock[sock]
+    return n < s.mss and not s.fin_queued and in_flight(t, sock) > 0 and s.tail_len < s.mss
+
+
+cdef int send_one(Stack* t, int sock) noexcept nogil:
+    """The next segment, which fits the window. 1: refused."""
+    cdef Sock* s = &t.sock[sock]
+    cdef int32_t n = s.unsent if s.unsent < s.mss else s.mss
+    return send_new(t, sock, n, s.fin_queued and n == s.unsent)
+
+
+cdef void push_pending(Stack* t, int sock) noexcept nogil:
+    """tcp_write_xmit, then the timer: RTO or probe when something new is out, persist when nothing is and nothing can go."""
+    cdef Sock* s = &t.sock[sock]
+    cdef int32_t before = in_flight(t, sock)
+    cdef int sent = 0, refused = 0
+    while next_fits(t, sock) and not t.sym.ch.overflow:
+        if nagle_holds(t, sock, s.unsent if s.unsent < s.mss else s.mss):
+            break
+        refused = send_one(t, sock)
+        if refused:
+            break
+        sent = 1
+    if sent:
+        if before == 0:
+            s.retries = 0
+        if before == 0 or s.timer[<int>SLOT_RETRANS].kind == TM_TLP or probe_applies(t, sock):
+            arm_rto_or_probe(t, sock)
+    elif before == 0 and pending(t, sock) and s.timer[<int>SLOT_RETRANS].kind == TM_NONE:
+        rule(t, sock, R_PERSIST_FIREWALL if refused else R_PERSIST_WINDOW_CLOSED)
+        arm_persist(t, sock)
+
+
+cdef int resend(Stack* t, int sock, int32_t from_una, int32_t n, int fin) noexcept nogil:
+    """n bytes that start from_una bytes after snd_una, and the FIN if asked for. 1: refused."""
+    cdef Sock* k = &t.sock[sock]
+    cdef Seg s
+    ack_goes_out(t, sock)
+    build_segment(t, sock, F_ACK, &s)
+    s.seq = num_add(k.snd_una, from_una)
+    s.len = n
+    if fin:
+        s.flags |= F_FIN
+    if n > 0 and (fin or from_una + n == in_flight(t, sock)):
+        s.flags |= F_PSH
+    return emit(t, sock, k.host, &s)
+
+
+cdef int retransmit_head(Stack* t, int sock) noexcept nogil:
+    """One full segment from snd_una on: small ones are joined (tcp_retrans_try_collapse), a FIN too."""
+    cdef Sock* s = &t.sock[sock]
+    cdef int64_t d = 1
+    cdef int32_t bytes, n
+    diff_known(&t.sym, s.snd_una, s.iss, &d)
+    if d == 0:
+        if s.state != ST_SYN_SENT:
+            return send_synack(t, sock)
+        send_syn(t, sock)
+        return 0
+    bytes = in_flight(t, sock) - s.fin_sent
+    n = bytes if bytes < s.mss else s.mss
+    if 0 < s.snd_wnd < n:
+        n = s.snd_wnd
+    if n == bytes:
+        s.tail_len = n
+    return resend(t, sock, 0, n, s.fin_sent and n == bytes)
+
+
+cdef int send_loss_probe(Stack* t, int sock) noexcept nogil:
+    """tcp_send_loss_probe: new data if there is any (Nagle or not), else the last segment again."""
+    cdef Sock* s = &t.sock[sock]
+    cdef int32_t bytes = in_flight(t, sock) - s.fin_sent
+    cdef int32_t n = s.tail_len if s.tail_len < bytes else bytes
+    if next_fits(t, sock):
+        return not send_one(t, sock)
+    return not resend(t, sock, bytes - n, n, s.fin_sent)
+
+
+cdef int send_window_probe(Stack* t, int sock) noexcept nogil:
+    """What fits the window; when that is nothing, an empty segment that is old for sure, so that it draws an ACK."""
+    cdef Sock* k = &t.sock[sock]
+    cdef Seg s
+    cdef int32_t room = k.snd_wnd - in_flight(t, sock), n
+    if room > 0:
+        n = k.unsent if k.unsent < k.mss else k.mss
+        n = n if n < room else room
+        return send_new(t, sock, n, k.fin_queued and n == k.unsent and n < room)
+    ack_goes_out(t, sock)
+    build_segment(t, sock, F_ACK, &s)
+    s.seq = num_add(k.snd_una, -1)
+    return emit(t, sock, k.host, &s)

@@ -1,0 +1,28 @@
+# How long a sender waits: retransmission timeout, probes, and the end of an orphan's life as a full socket.
+from libc.stdint cimport int64_t
+from tcpcheck.tcp.types cimport Stack
+
+cdef void rto_bounds(Stack* t, int sock, int backoff, int64_t* lo, int64_t* hi) noexcept nogil     # nominal RTO << backoff
+cdef int64_t fin_time(Stack* t, int sock, int64_t* hi) noexcept nogil      # tcp_fin_time: least; *hi: most
+cdef void rtt_after_handshake(Stack* t, int sock, int repeats) noexcept nogil
+    # Our SYN or SYN-ACK is acknowledged after `repeats` retransmissions: the RTO is known from now on (ts_ok is set).
+cdef void arm_rto(Stack* t, int sock) noexcept nogil            # restart with the current backoff (tcp_rearm_rto); disarms when nothing is in flight
+cdef void arm_rto_or_probe(Stack* t, int sock) noexcept nogil   # new data or progress: tail loss probe if it applies, else RTO
+cdef int probe_applies(Stack* t, int sock) noexcept nogil       # may a tail loss probe be scheduled?
+cdef void arm_persist(Stack* t, int sock) noexcept nogil        # probe0_when: nothing is in flight and the next segment cannot go
+cdef void arm_synack(Stack* t, int request) noexcept nogil      # 1 s << retries
+cdef void send_progress(Stack* t, int sock) noexcept nogil      # snd_una moved (already stored): retries forgotten, timer restarted
+cdef int next_fits(Stack* t, int sock) noexcept nogil           # 1: the next segment fits the peer's window; 0: not, or nothing to send
+cdef int pending(Stack* t, int sock) noexcept nogil             # unsent bytes or an unsent FIN
+cdef void persist_acked(Stack* t, int sock) noexcept nogil
+    # An acceptable ACK came while nothing is in flight (tcp_ack_probe). The caller calls push_pending() afterwards.
+cdef void enter_time_wait(Stack* t, int sock, int substate) noexcept nogil
+    # tcp_time_wait: the slot becomes a bucket in ST_TIME_WAIT (tcp_tw_timeout) or ST_FIN_WAIT2 (rest of tcp_fin_timeout).
+    # Only what a bucket knows is kept. Does not reply. Too many buckets: CLOSED instead.
+cdef void fin_wait2_orphan(Stack* t, int sock, int keep_full) noexcept nogil
+    # An orphan is in FIN-WAIT-2 from now on (tcp_rcv_state_process, tcp_close): bucket, or full socket with a timer.
+    # keep_full 1: the acking segment carried FIN (or the socket was locked): full socket with the timer first.
+    # 0: bucket if tcp_fin_timeout <= TIME-WAIT's length. Also called by close() of a FIN-WAIT-2 socket.
+cdef int elapsed(Stack* t, int clk, int64_t no_until, int64_t yes_from) noexcept nogil
+    # A kernel comparison of times counted in ticks: 0 while the age is <= no_until, 1 from yes_from on, either between.
+    # Without a clock: either.

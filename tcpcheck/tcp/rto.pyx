@@ -1,0 +1,271 @@
+"""How long a sender waits: retransmission timeout, probes, and the end of an orphan's life as a full socket.
+
+No congestion control is modelled; what it decides of timing (no tail loss probe during loss recovery) is kept coarse.
+"""
+from libc.stdint cimport int32_t, int64_t, uint8_t
+from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
+from tcpcheck.sym.number cimport age_at_least, clock_start
+from tcpcheck.tcp.rules cimport R_BUCKETS_FULL, R_FIN_WAIT2_BUCKET, R_FIN_WAIT2_KEEPALIVE, R_TIME_WAIT_ENTERED
+from tcpcheck.tcp.sockets cimport arm_between, arm_nominal, config_of, disarm, in_flight, receive_window, rule, to_closed
+from tcpcheck.tcp.types cimport (
+    SK_BUCKET, SLOT_KEEPALIVE, SLOT_RETRANS, SOCKS_MAX, ST_FIN_WAIT2, ST_TIME_WAIT, TM_KEEPALIVE, TM_PERSIST, TM_RTO,
+    TM_SYNACK, TM_TIMEWAIT, TM_TLP, Config, Sock, Stack,
+)
+from libc.string cimport memset
+
+cdef int64_t MS = 1000000
+cdef int64_t SECOND = 1000000000
+cdef int64_t RTO_FALLBACK = 3000000000      # RFC 6298 5.7: no sample from the handshake
+cdef enum:
+    SYN_SPAN = 3                            # 2^3 x 200 ms covers the SYN's first second
+
+
+cdef int elapsed(Stack* t, int clk, int64_t no_until, int64_t yes_from) noexcept nogil:
+    if clk == 0:
+        return choose(t.sym.ch, 2, CHOOSE_FATE)
+    if age_at_least(&t.sym, clk, yes_from):
+        return 1
+    if no_until + 1 < yes_from and age_at_least(&t.sym, clk, no_until + 1):
+        return choose(t.sym.ch, 2, CHOOSE_FATE)
+    return 0
+
+
+# ---- retransmission timeout --------------------------------------------------------------------------------
+
+cdef int64_t shifted(int64_t ns, int by, int64_t most) noexcept nogil:
+    cdef int i
+    for i in range(by):
+        if ns >= most:
+            break
+        ns *= 2
+    return ns if ns < most else most
+
+
+cdef void rto_bounds(Stack* t, int sock, int backoff, int64_t* lo, int64_t* hi) noexcept nogil:
+    """RTO = SRTT + max(rto_min, 4 RTTVAR); the deviation of round trips within [0, rtt_max] stays below rtt_max.
+
+    A timestamp echo may measure from a segment's first transmission to the ACK of a later one: such a sample of m
+    moves SRTT by m / 8 and the deviation's term by m at most."""
+    cdef const Config* c = config_of(t, sock)
+    cdef Sock* s = &t.sock[sock]
+    cdef int64_t least = c.rto_init_ns, most = c.rto_init_ns, span
+    if s.rtt_known == 2:
+        least = RTO_FALLBACK
+        most = RTO_FALLBACK
+    elif s.rtt_known == 1:
+        least = c.rto_min_ns
+        most = c.rtt_max_ns + (4 * c.rtt_max_ns if 4 * c.rtt_max_ns > c.rto_min_ns else c.rto_min_ns)
+        if s.rtt_worst > 0:
+            span = shifted(most, s.rtt_worst + 1, c.rto_max_ns)
+            most += span + span // 4 + span // 16
+    lo[0] = shifted(least, backoff, c.rto_max_ns)
+    hi[0] = shifted(most, backoff, c.rto_max_ns)
+
+
+cdef void rtt_after_handshake(Stack* t, int sock, int repeats) noexcept nogil:
+    """Karn: a repeated SYN gives no sample, but an echoed timestamp does."""
+    cdef Sock* s = &t.sock[sock]
+    s.rtt_known = 1 if repeats == 0 or s.ts_ok else 2
+    s.rtt_worst = <uint8_t>(repeats + SYN_SPAN) if repeats > 0 and s.ts_ok else 0
+    s.backoff = 0
+
+
+cdef int fin_alone(Stack* t, int sock) noexcept nogil:
+    return t.sock[sock].fin_sent and in_flight(t, sock) == 1
+
+
+cdef void arm_rto(Stack* t, int sock) noexcept nogil:
+    cdef int64_t lo, hi
+    if in_flight(t, sock) == 0 or (fin_alone(t, sock) and not config_of(t, sock).fin_retransmit):
+        disarm(t, sock, SLOT_RETRANS)
+        return
+    rto_bounds(t, sock, t.sock[sock].backoff, &lo, &hi)
+    arm_between(t, sock, SLOT_RETRANS, TM_RTO, lo, hi)
+
+
+cdef int probe_applies(Stack* t, int sock) noexcept nogil:
+    """tcp_schedule_loss_probe. In loss recovery (an RTO fired since the last progress) there is none."""
+    cdef const Config* c = config_of(t, sock)
+    cdef Sock* s = &t.sock[sock]
+    if not c.tlp or c.tcp_early_retrans < 3 or not s.sack_ok or s.tlp_done or s.retries > 0:
+        return 0
+    return s.rtt_known != 0 and (not fin_alone(t, sock) or c.fin_retransmit)
+
+
+cdef void arm_rto_or_probe(Stack* t, int sock) noexcept nogil:
+    """A probe is due after 2 SRTT, + rto_min when one segment alone is out (its ACK may be delayed), by the RTO at the latest."""
+    cdef const Config* c = config_of(t, sock)
+    cdef Sock* s = &t.sock[sock]
+    cdef int64_t lo, hi, most
+    cdef int32_t out = in_flight(t, sock)
+    if out == 0 or not probe_applies(t, sock):
+        arm_rto(t, sock)
+        return
+    rto_bounds(t, sock, s.backoff, &lo, &hi)
+    if s.rtt_known == 2:
+        lo = c.rto_init_ns
+        hi = lo
+    elif out > s.tail_len + s.fin_sent:
+        lo = 2 * c.jiffy_ns
+        most = 2 * c.rtt_max_ns + 10 * MS
+        if s.rtt_worst == 0 and most < hi:
+            hi = most
+    arm_between(t, sock, SLOT_RETRANS, TM_TLP, lo, hi)
+
+
+cdef void arm_synack(Stack* t, int request) noexcept nogil:
+    cdef const Config* c = config_of(t, request)
+    arm_nominal(t, request, SLOT_RETRANS, TM_SYNACK, shifted(c.rto_init_ns, t.sock[request].retries, c.rto_max_ns))
+
+
+cdef void send_progress(Stack* t, int sock) noexcept nogil:
+    """Backoff ends only with a valid sample: Karn's rule, unless timestamps name the segment (tcp_ack_update_rtt)."""
+    cdef Sock* s = &t.sock[sock]
+    cdef int again = s.retries + s.tlp_done
+    if again == 0 or s.ts_ok:
+        s.backoff = 0
+        s.rtt_known = 1
+        if again > s.rtt_worst:
+            s.rtt_worst = <uint8_t>again
+    s.retries = 0
+    s.rtx_clk = 0
+    s.tlp_done = 0
+    if in_flight(t, sock) == 0:
+        s.tail_len = 0
+        disarm(t, sock, SLOT_RETRANS)
+    else:
+        arm_rto_or_probe(t, sock)
+
+
+# ---- persist timer -----------------------------------------------------------------------------------------
+
+cdef int pending(Stack* t, int sock) noexcept nogil:
+    cdef Sock* s = &t.sock[sock]
+    return s.unsent > 0 or (s.fin_queued and not s.fin_sent)
+
+
+cdef int next_fits(Stack* t, int sock) noexcept nogil:
+    """tcp_snd_wnd_test: a segment goes only as a whole; the FIN needs its place in the window too."""
+    cdef Sock* s = &t.sock[sock]
+    cdef int32_t n = s.unsent if s.unsent < s.mss else s.mss
+    if not pending(t, sock):
+        return 0
+    if n == s.unsent and s.fin_queued:
+        n += 1
+    return n <= s.snd_wnd - in_flight(t, sock)
+
+
+cdef void arm_persist(Stack* t, int sock) noexcept nogil:
+    cdef int64_t lo, hi
+    if not config_of(t, sock).persist_timer:
+        disarm(t, sock, SLOT_RETRANS)
+        return
+    rto_bounds(t, sock, t.sock[sock].backoff, &lo, &hi)
+    arm_between(t, sock, SLOT_RETRANS, TM_PERSIST, lo, hi)
+
+
+cdef void persist_acked(Stack* t, int sock) noexcept nogil:
+    cdef Sock* s = &t.sock[sock]
+    if not pending(t, sock) or in_flight(t, sock) > 0:
+        return
+    s.retries = 0
+    if next_fits(t, sock):
+        s.backoff = 0
+        disarm(t, sock, SLOT_RETRANS)
+    else:
+        arm_persist(t, sock)
+
+
+# ---- FIN-WAIT-2 and TIME-WAIT ------------------------------------------------------------------------------
+
+cdef int64_t fin_time(Stack* t, int sock, int64_t* hi) noexcept nogil:
+    """tcp_fin_timeout, but never below 3.5 RTO."""
+    cdef int64_t least, most, nominal = config_of(t, sock).tcp_fin_timeout_s * SECOND
+    rto_bounds(t, sock, t.sock[sock].backoff, &least, &most)
+    hi[0] = most * 7 // 2 if most * 7 // 2 > nominal else nominal
+    return least * 7 // 2 if least * 7 // 2 > nominal else nominal
+
+
+cdef int buckets(Stack* t, int host) noexcept nogil:
+    cdef int i, n = 0
+    for i in range(SOCKS_MAX):
+        if t.sock[i].kind == SK_BUCKET and t.sock[i].host == host:
+            n += 1
+    return n
+
+
+cdef void become_bucket(Sock* s, int state, int32_t wnd) noexcept nogil:
+    """What tcp_timewait_sock keeps, and what an open descriptor may still read."""
+    cdef Sock old = s[0]
+    memset(s, 0, sizeof(Sock))
+    s.kind = SK_BUCKET
+    s.state = <uint8_t>state
+    s.host = old.host
+    s.peer = old.peer
+    s.lport = old.lport
+    s.rport = old.rport
+    s.inc = old.inc
+    s.parent = -1
+    s.fd = old.fd
+    s.bound = old.bound
+    s.iss = old.iss
+    s.irs = old.irs
+    s.snd_una = old.snd_nxt
+    s.snd_nxt = old.snd_nxt
+    s.rcv_nxt = old.rcv_nxt
+    s.rcv_wup = old.rcv_nxt
+    s.rcv_wnd = wnd
+    s.ts_ok = old.ts_ok
+    s.ts_linked = old.ts_linked
+    s.has_ts_recent = old.has_ts_recent
+    s.ts_recent = old.ts_recent
+    s.ts_recent_inc = old.ts_recent_inc
+    s.ts_stamp_clk = old.ts_stamp_clk
+    s.ts_key = old.ts_key
+    s.fin_queued = old.fin_queued
+    s.fin_sent = old.fin_sent
+    s.fin_rcvd = old.fin_rcvd
+    s.rcv_queued = old.rcv_queued
+    s.eof_read = old.eof_read
+    s.so_error = old.so_error
+    s.binding = old.binding
+    s.uid = old.uid
+
+
+cdef void enter_time_wait(Stack* t, int sock, int substate) noexcept nogil:
+    cdef const Config* c = config_of(t, sock)
+    cdef Sock* s = &t.sock[sock]
+    cdef int64_t length = c.tcp_tw_timeout_s * SECOND, lo = length, hi = length
+    if buckets(t, s.host) >= c.tcp_max_tw_buckets:
+        rule(t, sock, R_BUCKETS_FULL)
+        to_closed(t, sock)
+        return
+    if substate == ST_FIN_WAIT2:
+        lo = fin_time(t, sock, &hi)
+        if lo > length:
+            lo -= length
+            hi -= length
+    rule(t, sock, R_TIME_WAIT_ENTERED if substate == ST_TIME_WAIT else R_FIN_WAIT2_BUCKET)
+    become_bucket(s, substate, receive_window(t, sock))
+    arm_between(t, sock, SLOT_RETRANS, TM_TIMEWAIT, lo, hi)
+    if substate == ST_TIME_WAIT and s.ts_ok and c.tcp_tw_reuse:
+        s.tw_clk = <uint8_t>clock_start(&t.sym)
+
+
+cdef void fin_wait2_orphan(Stack* t, int sock, int keep_full) noexcept nogil:
+    """RFC 9293 knows no end of FIN-WAIT-2; Linux does not wait for ever for the FIN of a connection nobody holds."""
+    cdef const Config* c = config_of(t, sock)
+    cdef int64_t length = c.tcp_tw_timeout_s * SECOND, hi, lo = fin_time(t, sock, &hi)
+    cdef int longer = lo > length
+    if not c.linux_timers:
+        return
+    if hi > length >= lo:               # only an RTO of 17 s and more gets here
+        longer = choose(t.sym.ch, 2, CHOOSE_FATE)
+    if longer:
+        lo = lo - length if lo > length else 0
+        hi -= length
+    elif not keep_full:
+        enter_time_wait(t, sock, ST_FIN_WAIT2)
+        return
+    rule(t, sock, R_FIN_WAIT2_KEEPALIVE)
+    arm_between(t, sock, SLOT_KEEPALIVE, TM_KEEPALIVE, lo, hi)
