@@ -108,6 +108,7 @@ ctypedef struct Sock:
     Num snd_nxt
     int32_t snd_wnd
     int32_t max_window
+    uint8_t wl1_current     # SND.WL1 has reached rcv_nxt: a pure ACK there is no news for the send window
     int32_t bytes_acked     # tcp_sock.bytes_acked, saturating: lower bound of an acceptable old ACK
     int32_t unsent          # bytes accepted from the app and not yet sent
     uint8_t fin_queued      # shutdown: FIN follows the unsent bytes

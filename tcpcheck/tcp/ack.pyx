@@ -1,0 +1,109 @@
+"""The ACK field: what is acknowledged, the send window, ts_recent (tcp_ack)."""
+from libc.stdint cimport int32_t, int64_t, uint8_t
+from tcpcheck.sym.number cimport diff_in, diff_known, num_add, seq_after, seq_before, seq_eq
+from tcpcheck.tcp.checks cimport keep_timestamp, paws_fails
+from tcpcheck.tcp.rules cimport R_ACK_ADVANCES, R_ACK_NOTHING_NEW, R_ACK_OLD_TOLERATED
+from tcpcheck.tcp.sockets cimport config_of, in_flight, rule
+from tcpcheck.tcp.timeouts cimport persist_acked, send_progress
+from tcpcheck.tcp.types cimport Config, Seg, Sock, Stack
+
+cdef int32_t BYTES_ACKED_MAX = 1 << 30
+
+
+cdef int process_ack(Stack* t, int sock, const Seg* g, int tell_apart) noexcept nogil:
+    """Takes SEG.ACK when it is acceptable, and says what it was.
+
+    RFC 5961 5.2 tolerates an ACK as old as the largest window ever offered; newer kernels not older than what the
+    peer has really acknowledged (cfg.ack_bytes_acked). tell_apart 0: the caller answers too old and too new alike.
+    """
+    cdef Sock* k = &t.sock[sock]
+    cdef const Config* cfg = config_of(t, sock)
+    cdef int32_t flight = in_flight(t, sock)
+    cdef int32_t tolerated = k.max_window
+    if diff_in(&t.sym, g.ack, k.snd_una, 0, <int64_t>flight + 1):
+        _take(t, sock, g, flight)
+        return ACK_OK
+    if cfg.rfc793_ack:
+        if seq_before(&t.sym, g.ack, k.snd_una):
+            rule(t, sock, R_ACK_OLD_TOLERATED)
+            return ACK_OLD
+        return ACK_FUTURE
+    if cfg.ack_bytes_acked and k.bytes_acked < tolerated:
+        tolerated = k.bytes_acked
+    if tolerated > 0 and diff_in(&t.sym, g.ack, k.snd_una, -tolerated, tolerated):
+        rule(t, sock, R_ACK_OLD_TOLERATED)
+        return ACK_OLD
+    if not tell_apart:
+        return ACK_UNACCEPTABLE
+    return ACK_TOO_OLD if seq_before(&t.sym, g.ack, k.snd_una) else ACK_FUTURE
+
+
+cdef void _take(Stack* t, int sock, const Seg* g, int32_t flight) noexcept nogil:
+    """SND.UNA <= SEG.ACK <= SND.NXT: in the kernel's order ts_recent, window, SND.UNA, timers."""
+    cdef Sock* k = &t.sock[sock]
+    cdef uint8_t repeated = k.retries > 0 or k.tlp_done
+    cdef int32_t n = _newly_acked(t, k, g, flight)
+    rule(t, sock, R_ACK_ADVANCES if n else R_ACK_NOTHING_NEW)
+    _update_timestamp(t, sock, g)
+    _update_window(t, k, g, n != 0)
+    if n:
+        if n > 0:
+            k.snd_una = num_add(k.snd_una, n)
+        else:
+            k.snd_una = g.ack
+            n = flight - 1
+        k.bytes_acked = k.bytes_acked + n if k.bytes_acked < BYTES_ACKED_MAX - n else BYTES_ACKED_MAX
+        if k.rtt_known == 2 and (k.ts_ok or not repeated):
+            k.rtt_known = 1             # the first RTT sample ends the 3 s fallback
+        send_progress(t, sock)
+    elif flight == 0:
+        persist_acked(t, sock)
+
+
+cdef int32_t _newly_acked(Stack* t, Sock* k, const Seg* g, int32_t flight) noexcept nogil:
+    """SEG.ACK - SND.UNA; -1: somewhere in between and not known where (an ACK of unrelated numbers)."""
+    cdef int64_t d
+    if flight == 0:
+        return 0
+    if diff_known(&t.sym, g.ack, k.snd_una, &d):
+        return <int32_t>d
+    if seq_eq(&t.sym, g.ack, k.snd_nxt):
+        return flight
+    if flight == 1 or seq_eq(&t.sym, g.ack, k.snd_una):
+        return 0
+    return 1 if flight == 2 else -1
+
+
+cdef void _update_timestamp(Stack* t, int sock, const Seg* g) noexcept nogil:
+    """RFC 7323 4.3 (2), with Last.ACK.sent = rcv_wup (tcp_replace_ts_recent)."""
+    cdef Sock* k = &t.sock[sock]
+    if k.ts_ok and g.has_ts and not seq_after(&t.sym, g.seq, k.rcv_wup) and not paws_fails(t, k, g, 0):
+        keep_timestamp(k, g)
+
+
+cdef void _update_window(Stack* t, Sock* k, const Seg* g, int advances) noexcept nogil:
+    """tcp_ack_update_window. Of SND.WL1 only `wl1_current` is kept: whether it has reached RCV.NXT. A segment below
+    RCV.NXT that acknowledges nothing new does not move the window."""
+    cdef int64_t d
+    cdef int newer
+    if diff_known(&t.sym, g.seq, k.rcv_nxt, &d):
+        newer = d > 0 or (d == 0 and (not k.wl1_current or g.wnd > k.snd_wnd or g.wnd == 0))
+    elif not advances and g.wnd == k.snd_wnd:
+        return
+    elif seq_before(&t.sym, g.seq, k.rcv_nxt):
+        d = -1
+        newer = 0
+    else:
+        d = 0
+        newer = not k.wl1_current or g.wnd > k.snd_wnd or g.wnd == 0
+    if not (advances or newer):
+        return
+    k.wl1_current = d >= 0
+    k.snd_wnd = g.wnd
+    if g.wnd > k.max_window:
+        k.max_window = g.wnd
+
+
+cdef int all_acked(Stack* t, int sock) noexcept nogil:
+    cdef Sock* k = &t.sock[sock]
+    return k.fin_sent and k.unsent == 0 and in_flight(t, sock) == 0

@@ -1,0 +1,62 @@
+"""Questions that several states ask of a segment.
+
+Each is one comparison where the kernel needs two or three: a comparison that is not decided doubles the branches.
+"""
+from libc.stdint cimport int32_t, int64_t, uint32_t
+from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
+from tcpcheck.sym.number cimport Num, diff_in, num_add
+from tcpcheck.tcp.types cimport F_FIN, F_SYN, Seg, Sock, Stack
+
+cdef int64_t HALF = 1 << 31
+
+
+cdef int32_t seg_length(const Seg* g) noexcept nogil:
+    return g.len + (1 if g.flags & F_SYN else 0) + (1 if g.flags & F_FIN else 0)
+
+
+cdef Num seg_end(const Seg* g) noexcept nogil:
+    return num_add(g.seq, seg_length(g))
+
+
+cdef int in_window(Stack* t, const Seg* g, Num left, int32_t wnd) noexcept nogil:
+    """Does the segment touch [left, left + wnd]? The window of time-wait buckets and request sockets (tcp_in_window):
+    empty segments may lie on the right edge, others must begin before it; a segment at `left` always fits."""
+    cdef int32_t n = seg_length(g)
+    if n == 0:
+        return diff_in(&t.sym, g.seq, left, 0, <int64_t>wnd + 1)
+    return diff_in(&t.sym, g.seq, left, 1 - n, <int64_t>(wnd if wnd > 0 else 1) + n - 1)
+
+
+cdef int paws_fails(Stack* t, const Sock* k, const Seg* g, int slack) noexcept nogil:
+    """Is SEG.TSval older than ts_recent by more than `slack` ticks (RFC 7323 5.3 R1; tcp_paws_check)?
+
+    ts_recent 0 switches PAWS off. That ts_recent is too old to be used (24 days; 2,147 s in newer kernels) is not
+    modelled: then the peer's counter has moved on as well.
+    """
+    if not k.has_ts_recent:
+        return 0
+    return diff_in(&t.sym, k.ts_recent, g.tsval, slack + 1, HALF - 1 - slack)
+
+
+cdef void keep_timestamp(Sock* k, const Seg* g) noexcept nogil:
+    """ts_recent = SEG.TSval (tcp_store_ts_recent). Zero is told from others only where the number itself is known:
+    that an unknown counter reads exactly 0 is left out."""
+    k.has_ts_recent = 0 if g.tsval.base == 0 and g.tsval.rd == 0 and <uint32_t>g.tsval.off == 0 else 1
+    k.ts_recent = g.tsval
+    k.ts_recent_inc = g.inc
+
+
+cdef int tsecr_in_range(Stack* t, int sock, const Seg* g) noexcept nogil:
+    """Does SEG.TSecr echo a TSval that this connection sent (SYN-SENT; request sockets)?
+
+    The kernel compares numbers: [TSval of the first SYN or SYN-ACK, now]. Only this incarnation's own TSvals lie
+    there, so who is echoed decides. A made-up TSecr is compared where the number is kept, else it may be either.
+    """
+    cdef const Sock* k = &t.sock[sock]
+    if g.ecr_inc == 0:                  # TSecr 0 is not looked at
+        return 1
+    if g.ecr_inc != ECR_FORGED:
+        return g.ecr_inc == k.inc
+    if k.syn_tsval.base or k.syn_tsval.off:
+        return diff_in(&t.sym, g.tsecr, k.syn_tsval, 0, HALF)
+    return 1 - choose(t.sym.ch, 2, CHOOSE_FATE)

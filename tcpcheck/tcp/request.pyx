@@ -1,0 +1,154 @@
+"""Request sockets: a SYN was received, the last ACK of the handshake not yet (tcp_check_req).
+
+A request has fewer checks than a full socket and in another order: the same SYN again, the ACK, then timestamps and
+window, RST, SYN. It has no challenge ACK of its own and no slack in PAWS.
+"""
+from libc.stdint cimport int32_t, int64_t
+from tcpcheck.sym.number cimport Num, num_add, seq_after, seq_eq
+from tcpcheck.tcp.checks cimport in_window, keep_timestamp, paws_fails, tsecr_in_range
+from tcpcheck.tcp.output cimport oow_rate_limited, send_limited_ack, send_reset_for, send_synack
+from tcpcheck.tcp.rules cimport (
+    R_REQ_ABORT_ON_OVERFLOW, R_REQ_ACCEPT_QUEUE_FULL, R_REQ_BAD_ACK_RST, R_REQ_BAD_ACK_RST_IGNORED,
+    R_REQ_CHILD_CREATED, R_REQ_NO_ACK_IGNORED, R_REQ_OUT_OF_WINDOW, R_REQ_PAWS, R_REQ_RST_CHALLENGE, R_REQ_RST_IGNORED,
+    R_REQ_RST_KILLED, R_REQ_SYN_AGAIN, R_REQ_SYN_RST, R_REQ_TSECR,
+)
+from tcpcheck.tcp.sockets cimport (
+    KEY_TS, accept_queue_len, arm_nominal, config_of, disarm, queue_for_accept, rule, set_state, sock_free, tuple_key,
+)
+from tcpcheck.tcp.synchronized cimport synchronized_arrives
+from tcpcheck.tcp.types cimport (
+    F_ACK, F_RST, F_SYN, SK_FULL, SK_REQUEST, SLOT_RETRANS, ST_SYN_RECV, TM_SYNACK, Config, Seg, Sock, Stack,
+)
+
+
+cdef void request_arrives(Stack* t, int sock, const Seg* g) noexcept nogil:
+    cdef Sock* k = &t.sock[sock]
+    cdef const Config* cfg = config_of(t, sock)
+    cdef int has_ts = g.has_ts and cfg.tcp_timestamps
+    cdef int syn = g.flags & F_SYN
+    if g.flags & F_RST:
+        _rst_arrives(t, sock, g, has_ts)
+        return
+    if syn and seq_eq(&t.sym, g.seq, k.irs):
+        if not g.flags & F_ACK and not (has_ts and paws_fails(t, k, g, 0)):
+            rule(t, sock, R_REQ_SYN_AGAIN)
+            if not oow_rate_limited(t, sock, g):
+                send_synack(t, sock)
+                arm_nominal(t, sock, SLOT_RETRANS, TM_SYNACK, cfg.rto_init_ns << k.backoff)
+            return
+        syn = 0                         # the SYN lies before the window: cut off
+    if g.flags & F_ACK and not seq_eq(&t.sym, g.ack, k.snd_nxt):
+        rule(t, sock, R_REQ_BAD_ACK_RST)
+        send_reset_for(t, k.host, sock, g)
+        return
+    if not _valid(t, sock, g, has_ts):
+        send_limited_ack(t, sock, g)
+    elif syn:
+        rule(t, sock, R_REQ_SYN_RST)
+        send_reset_for(t, k.host, sock, g)
+        sock_free(t, sock)
+    elif not g.flags & F_ACK:
+        rule(t, sock, R_REQ_NO_ACK_IGNORED)
+    else:
+        _final_ack(t, sock, g, has_ts)
+
+
+cdef int _valid(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
+    """Window, PAWS and TSecr. All three are answered alike: the order is the cheapest."""
+    cdef Sock* k = &t.sock[sock]
+    cdef const Config* cfg = config_of(t, sock)
+    if not in_window(t, g, k.rcv_nxt, k.rcv_wnd):
+        rule(t, sock, R_REQ_OUT_OF_WINDOW)
+    elif has_ts and paws_fails(t, k, g, 0):
+        rule(t, sock, R_REQ_PAWS)
+    elif has_ts and cfg.req_tsecr_checked and k.ts_ok and not tsecr_in_range(t, sock, g):
+        rule(t, sock, R_REQ_TSECR)
+    else:
+        return 1
+    return 0
+
+
+cdef void _rst_arrives(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
+    """Exact: the request is gone. Else in the window: a challenge, or in older kernels the same; those look at the ACK
+    field of an RST first."""
+    cdef Sock* k = &t.sock[sock]
+    cdef const Config* cfg = config_of(t, sock)
+    if not cfg.req_rst_challenged and g.flags & F_ACK and not seq_eq(&t.sym, g.ack, k.snd_nxt):
+        rule(t, sock, R_REQ_BAD_ACK_RST_IGNORED)
+        return
+    if not _valid(t, sock, g, has_ts):
+        rule(t, sock, R_REQ_RST_IGNORED)
+        return
+    if cfg.req_rst_challenged and not seq_eq(&t.sym, g.seq, k.rcv_nxt):
+        rule(t, sock, R_REQ_RST_CHALLENGE)
+        send_limited_ack(t, sock, g)
+        return
+    rule(t, sock, R_REQ_RST_KILLED)
+    sock_free(t, sock)
+
+
+cdef void _final_ack(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
+    """The handshake's last ACK: the request becomes a full socket in the listener's accept queue, and the same segment
+    is processed there."""
+    cdef Sock* k = &t.sock[sock]
+    if accept_queue_len(t, k.parent) <= t.sock[k.parent].backlog:
+        rule(t, sock, R_REQ_CHILD_CREATED)
+        request_to_child(t, sock, g, has_ts)
+    elif config_of(t, sock).tcp_abort_on_overflow:
+        rule(t, sock, R_REQ_ABORT_ON_OVERFLOW)
+        send_reset_for(t, k.host, sock, g)
+        sock_free(t, sock)
+    else:
+        rule(t, sock, R_REQ_ACCEPT_QUEUE_FULL)
+        k.req_acked = 1
+
+
+cdef void request_to_child(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
+    cdef Sock* k = &t.sock[sock]
+    disarm(t, sock, SLOT_RETRANS)
+    k.kind = SK_FULL
+    k.oow_clk = 0
+    k.oow_sent = 0
+    k.req_acked = 0
+    k.snd_una = k.snd_nxt
+    k.rcv_wup = k.rcv_nxt
+    k.snd_wnd = g.wnd
+    k.max_window = g.wnd
+    if has_ts and k.ts_ok and not seq_after(&t.sym, g.seq, k.rcv_nxt):
+        keep_timestamp(k, g)
+    queue_for_accept(t, sock)
+    synchronized_arrives(t, sock, g)
+
+
+cdef void request_fill(Stack* t, int sock, int listener, const Seg* syn, Num iss) noexcept nogil:
+    """The slot becomes a request for this SYN. Its text is not looked at (tcp_openreq_init)."""
+    cdef Sock* k = &t.sock[sock]
+    cdef const Config* cfg = t.cfg[t.cfg_ix[syn.dst]]
+    k.kind = SK_REQUEST
+    k.host = syn.dst
+    k.peer = syn.src
+    k.lport = syn.dport
+    k.rport = syn.sport
+    k.inc = syn.inc
+    k.parent = listener
+    k.binding = -1
+    set_state(t, sock, ST_SYN_RECV)
+    k.iss = iss
+    k.snd_nxt = num_add(iss, 1)
+    k.snd_una = k.snd_nxt
+    k.snd_wnd = syn.wnd
+    k.max_window = syn.wnd
+    k.irs = syn.seq
+    k.rcv_nxt = num_add(syn.seq, 1)
+    k.rcv_wup = k.rcv_nxt
+    k.rcv_buf = t.sock[listener].rcv_buf
+    k.rcv_wnd = k.rcv_buf if k.rcv_buf < 65535 else 65535
+    k.mss = cfg.mss
+    if syn.mss and syn.mss < k.mss:
+        k.mss = syn.mss
+    k.sack_ok = syn.sack_ok and cfg.tcp_sack
+    k.ts_linked = cfg.ts_linked
+    k.ts_key = tuple_key(KEY_TS, syn.dst, syn.src, syn.dport if cfg.ts_per_tuple else 0, syn.sport if cfg.ts_per_tuple else 0)
+    if syn.has_ts and cfg.tcp_timestamps:
+        k.ts_ok = 1
+        keep_timestamp(k, syn)

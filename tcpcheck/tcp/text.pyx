@@ -1,0 +1,252 @@
+"""Segment text and FIN: in order, out of order, old, beyond the window (tcp_data_queue, tcp_fin)."""
+from libc.stdint cimport int32_t, int64_t
+from tcpcheck.sym.number cimport Num, diff_in, diff_known, num_add, seq_after, seq_before, seq_eq
+from tcpcheck.tcp.checks cimport seg_end, seg_length
+from tcpcheck.tcp.output cimport push_pending, schedule_ack, send_ack, send_dup_ack
+from tcpcheck.tcp.output cimport enter_time_wait
+from tcpcheck.tcp.rules cimport (
+    R_DATA_BEYOND_WINDOW, R_DATA_IN_ORDER, R_DATA_OLD, R_DATA_OUT_OF_ORDER, R_DATA_OUT_OF_ORDER_AGAIN, R_DATA_OVERLAP,
+    R_DATA_ZERO_WINDOW, R_FIN_AGAIN, R_FIN_CLOSE_WAIT, R_FIN_CLOSING, R_FIN_TIME_WAIT, R_GAP_FILLED,
+)
+from tcpcheck.tcp.sockets cimport effect, receive_window, rule, set_state
+from tcpcheck.tcp.types cimport (
+    EF_ACCEPT, EF_SEND, F_ACK, F_FIN, OOO_MAX, SK_FULL, ST_CLOSE_WAIT, ST_CLOSING, ST_ESTABLISHED, ST_FIN_WAIT1,
+    ST_FIN_WAIT2, ST_TIME_WAIT, Seg, Sock, Stack,
+)
+
+cdef int64_t HALF = 1 << 31
+
+cdef enum:
+    QUICK_ACKS = 16         # TCP_MAX_QUICKACKS
+
+
+cdef void owe_now(Owed* o, int dsack, Num lo, Num hi) noexcept nogil:
+    o.kind = OWED_NOW
+    o.dsack = dsack
+    o.lo = lo
+    o.hi = hi
+
+
+cdef void segment_text(Stack* t, int sock, const Seg* g, Owed* o) noexcept nogil:
+    """The sequence test was passed; where exactly does the segment lie?"""
+    cdef Sock* k = &t.sock[sock]
+    cdef int32_t n = seg_length(g)
+    cdef int32_t wnd
+    cdef Num end = seg_end(g)
+    if n == 0:
+        return
+    wnd = receive_window(t, sock)
+    if seq_eq(&t.sym, g.seq, k.rcv_nxt):
+        if wnd == 0 and g.len > 0:
+            rule(t, sock, R_DATA_ZERO_WINDOW)
+            _out_of_window(k, o)
+            return
+        rule(t, sock, R_DATA_IN_ORDER)
+        _accept(t, sock, g, n, o)
+    elif diff_in(&t.sym, end, k.rcv_nxt, 1 - HALF, HALF):
+        rule(t, sock, R_DATA_OLD)
+        k.quickack = QUICK_ACKS
+        owe_now(o, 1, g.seq, end)
+    elif diff_in(&t.sym, g.seq, k.rcv_nxt, wnd, HALF):
+        rule(t, sock, R_DATA_BEYOND_WINDOW)
+        _out_of_window(k, o)
+    elif seq_before(&t.sym, g.seq, k.rcv_nxt):
+        owe_now(o, 1, g.seq, k.rcv_nxt)
+        if wnd == 0:
+            rule(t, sock, R_DATA_ZERO_WINDOW)
+            _out_of_window(k, o)
+            return
+        o.kind = OWED_ACK
+        rule(t, sock, R_DATA_OVERLAP)
+        _accept_overlapping(t, sock, g, n, o)
+    else:
+        _keep_out_of_order(t, sock, g, end, o)
+
+
+cdef void _out_of_window(Sock* k, Owed* o) noexcept nogil:
+    k.quickack = QUICK_ACKS
+    owe_now(o, o.dsack, o.lo, o.hi)
+
+
+cdef void _accept_overlapping(Stack* t, int sock, const Seg* g, int32_t n, Owed* o) noexcept nogil:
+    """SEG.SEQ < RCV.NXT < SEG.SEQ + SEG.LEN. Where the overlap is not known exactly (unrelated numbers), RCV.NXT
+    continues in the segment's numbers: one byte overlaps at least, and the window is counted from there."""
+    cdef Sock* k = &t.sock[sock]
+    cdef int64_t d
+    cdef int32_t wnd
+    if diff_known(&t.sym, g.seq, k.rcv_nxt, &d):
+        _accept(t, sock, g, n + <int32_t>d, o)
+        return
+    wnd = receive_window(t, sock)
+    k.rcv_nxt = g.seq
+    k.rcv_wup = num_add(g.seq, n)
+    k.rcv_wnd = wnd - 1
+    _accept(t, sock, g, n, o)
+
+
+cdef void _accept(Stack* t, int sock, const Seg* g, int32_t n, Owed* o) noexcept nogil:
+    """The last n of the segment's sequence numbers begin at RCV.NXT and are taken."""
+    cdef Sock* k = &t.sock[sock]
+    cdef int32_t fin = 1 if g.flags & F_FIN else 0
+    _advance(t, sock, n, n - fin)
+    if o.kind < OWED_ACK:
+        o.kind = OWED_ACK
+    if fin:
+        _fin(t, sock, o)
+    if t.sock[sock].kind == SK_FULL and k.nooo:
+        _fill_gaps(t, sock, o)
+
+
+cdef void _advance(Stack* t, int sock, int32_t n, int32_t nbytes) noexcept nogil:
+    """RCV.NXT moves over n sequence numbers, nbytes of them text. The first text ever opens quick-ACK mode."""
+    cdef Sock* k = &t.sock[sock]
+    k.rcv_nxt = num_add(k.rcv_nxt, n)
+    k.wl1_current = 0
+    k.rcv_queued += nbytes
+    effect(t, EF_ACCEPT, k.host, sock, nbytes)
+    if nbytes > 0 and not k.got_data:
+        k.got_data = 1
+        k.quickack = QUICK_ACKS
+
+
+cdef void _fin(Stack* t, int sock, Owed* o) noexcept nogil:
+    """The FIN is in order, RCV.NXT is past it (tcp_fin). What lies out of order behind it is dropped."""
+    cdef Sock* k = &t.sock[sock]
+    k.fin_rcvd = 1
+    k.nooo = 0
+    k.ooo_fin = 0
+    k.has_sack_edge = 0
+    if k.state == ST_ESTABLISHED:
+        rule(t, sock, R_FIN_CLOSE_WAIT)
+        k.quickack = 0                  # interactive from here on: the ACK is delayed
+        set_state(t, sock, ST_CLOSE_WAIT)
+    elif k.state == ST_FIN_WAIT1:
+        rule(t, sock, R_FIN_CLOSING)
+        send_ack(t, sock)
+        o.kind = OWED_NOTHING
+        set_state(t, sock, ST_CLOSING)
+    elif k.state == ST_FIN_WAIT2:
+        rule(t, sock, R_FIN_TIME_WAIT)
+        send_ack(t, sock)
+        o.kind = OWED_NOTHING
+        enter_time_wait(t, sock, ST_TIME_WAIT)
+    else:                               # CLOSE-WAIT, CLOSING, LAST-ACK: a second FIN, one further
+        rule(t, sock, R_FIN_AGAIN)
+
+
+# ---- out of order ---------------------------------------------------------------------------------------------
+
+
+cdef void _keep_out_of_order(Stack* t, int sock, const Seg* g, Num end, Owed* o) noexcept nogil:
+    """Ahead of RCV.NXT: kept, sorted by place, blocks that touch are one (tcp_data_queue_ofo). A FIN is remembered
+    when it ends the last block; text behind a FIN makes the FIN forgotten."""
+    cdef Sock* k = &t.sock[sock]
+    cdef Num lo = g.seq
+    cdef Num hi = end
+    cdef int i = 0
+    cdef int j
+    while i < k.nooo and seq_after(&t.sym, lo, k.ooo_hi[i]):
+        i += 1                          # wholly behind block i
+    if i < k.nooo and not seq_before(&t.sym, lo, k.ooo_lo[i]) and not seq_after(&t.sym, hi, k.ooo_hi[i]):
+        rule(t, sock, R_DATA_OUT_OF_ORDER_AGAIN)
+        owe_now(o, 1, lo, hi)
+        return
+    j = i
+    while j < k.nooo and not seq_before(&t.sym, hi, k.ooo_lo[j]):
+        j += 1                          # blocks i..j-1 touch the segment
+    if j == i and k.nooo == OOO_MAX:
+        t.sym.ch.overflow = 1           # more holes than the model can hold
+        return
+    rule(t, sock, R_DATA_OUT_OF_ORDER)
+    if j > i:
+        if seq_before(&t.sym, k.ooo_lo[i], lo):
+            lo = k.ooo_lo[i]
+        if seq_after(&t.sym, k.ooo_hi[j - 1], hi):
+            hi = k.ooo_hi[j - 1]
+    if j == k.nooo:                     # the last block from now on
+        if seq_eq(&t.sym, hi, end):
+            k.ooo_fin = 1 if g.flags & F_FIN else 0
+        # else the old last block reaches further: its FIN stays
+    _replace_blocks(k, i, j, lo, hi)
+    effect(t, EF_ACCEPT, k.host, sock, g.len)
+    owe_now(o, 0, lo, hi)
+
+
+cdef void _replace_blocks(Sock* k, int i, int j, Num lo, Num hi) noexcept nogil:
+    """Blocks i..j-1 become the one block [lo, hi)."""
+    cdef int shift = 1 - (j - i)
+    cdef int n
+    if shift > 0:
+        n = k.nooo
+        while n > i:
+            k.ooo_lo[n] = k.ooo_lo[n - 1]
+            k.ooo_hi[n] = k.ooo_hi[n - 1]
+            n -= 1
+    elif shift < 0:
+        for n in range(j, k.nooo):
+            k.ooo_lo[n + shift] = k.ooo_lo[n]
+            k.ooo_hi[n + shift] = k.ooo_hi[n]
+    k.ooo_lo[i] = lo
+    k.ooo_hi[i] = hi
+    k.nooo = k.nooo + shift
+
+
+cdef void _fill_gaps(Stack* t, int sock, Owed* o) noexcept nogil:
+    """RCV.NXT has moved: blocks that it reaches are in order now (tcp_ofo_queue)."""
+    cdef Sock* k = &t.sock[sock]
+    cdef Num none
+    cdef int64_t d
+    cdef int32_t n, fin
+    while k.nooo and not seq_after(&t.sym, k.ooo_lo[0], k.rcv_nxt):
+        fin = 1 if k.ooo_fin and k.nooo == 1 else 0
+        if seq_after(&t.sym, k.ooo_hi[0], k.rcv_nxt):
+            if not diff_known(&t.sym, k.ooo_hi[0], k.rcv_nxt, &d):
+                d = 1
+            n = <int32_t>d
+            rule(t, sock, R_GAP_FILLED)
+            _drop_first_block(k)
+            _advance(t, sock, n, n - fin)
+            if fin:
+                _fin(t, sock, o)
+                return
+        else:
+            _drop_first_block(k)
+    if k.nooo == 0 and o.kind == OWED_ACK:
+        none = k.rcv_nxt
+        owe_now(o, o.dsack, o.lo if o.dsack else none, o.hi if o.dsack else none)
+
+
+cdef void _drop_first_block(Sock* k) noexcept nogil:
+    cdef int n
+    for n in range(1, k.nooo):
+        k.ooo_lo[n - 1] = k.ooo_lo[n]
+        k.ooo_hi[n - 1] = k.ooo_hi[n]
+    k.nooo -= 1
+
+
+# ---- what goes out at the end ---------------------------------------------------------------------------------
+
+
+cdef void send_what_is_due(Stack* t, int sock, const Owed* o) noexcept nogil:
+    """Pending text goes first and carries the ACK; else the ACK goes alone, at once or later."""
+    cdef Sock* k = &t.sock[sock]
+    cdef int first = t.fx.n
+    if k.kind != SK_FULL:
+        return
+    push_pending(t, sock)
+    if k.kind != SK_FULL or o.kind == OWED_NOTHING or _acknowledged_since(t, sock, first):
+        return
+    if o.kind == OWED_NOW or (o.dsack and k.quickack):
+        send_dup_ack(t, sock, o.dsack, o.lo, o.hi)
+    elif k.nooo:
+        send_dup_ack(t, sock, o.dsack, o.lo if o.dsack else k.ooo_lo[0], o.hi if o.dsack else k.ooo_hi[0])
+    else:
+        schedule_ack(t, sock)
+
+
+cdef int _acknowledged_since(Stack* t, int sock, int first) noexcept nogil:
+    cdef int i
+    for i in range(first, t.fx.n):
+        if t.fx.e[i].kind == EF_SEND and t.fx.e[i].sock == sock and t.fx.e[i].seg.flags & F_ACK:
+            return 1
+    return 0
