@@ -29,6 +29,7 @@ cdef void rule(Stack* t, int sock, int r) noexcept nogil        # sock -1: no so
 cdef void rule_host(Stack* t, int host, int sock, int r) noexcept nogil
 
 # ---- slots
+cdef void stack_init(Stack* t) noexcept nogil                   # all zero, slots free; sym and cfg are the caller's
 cdef int sock_alloc(Stack* t) noexcept nogil                    # a zeroed slot (host etc. are the caller's); -1: full, overflow set
 cdef void sock_free(Stack* t, int sock) noexcept nogil          # EF_DIED; the slot is SK_FREE from now on
 cdef int replace_bucket(Stack* t, int bucket) noexcept nogil
@@ -55,6 +56,7 @@ cdef void reset_by_peer(Stack* t, int sock) noexcept nogil      # an acceptable 
 # ---- what follows from a socket's numbers
 cdef int32_t in_flight(Stack* t, int sock) noexcept nogil       # snd_nxt - snd_una, SYN and FIN counted
 cdef int32_t receive_window(Stack* t, int sock) noexcept nogil  # what is left of the window offered: from rcv_nxt (tcp_receive_window)
+cdef int orphans_full(Stack* t, int sock) noexcept nogil        # more orphans on its host than tcp_max_orphans
 cdef int is_orphan(const Sock* s) noexcept nogil                # no descriptor and not waiting to be accepted
 cdef int ts_enabled(const Sock* s) noexcept nogil               # ts_ok
 

@@ -49,6 +49,13 @@ cdef void sock_clear(Sock* s) noexcept nogil:
     s.binding = -1
 
 
+cdef void stack_init(Stack* t) noexcept nogil:
+    cdef int i
+    memset(t, 0, sizeof(Stack))
+    for i in range(SOCKS_MAX):
+        sock_clear(&t.sock[i])
+
+
 cdef int died_in_this_step(const Stack* t, int sock) noexcept nogil:
     cdef int i
     for i in range(t.fx.n):
@@ -154,6 +161,15 @@ cdef void set_state(Stack* t, int sock, int state) noexcept nogil:
 
 cdef int is_orphan(const Sock* s) noexcept nogil:
     return s.fd == 0 and s.parent < 0
+
+
+cdef int orphans_full(Stack* t, int sock) noexcept nogil:
+    """tcp_check_oom. Newer kernels look at a count that may be 100 ms old; here it is exact."""
+    cdef int i, n = 0
+    for i in range(SOCKS_MAX):
+        if t.sock[i].kind == SK_FULL and t.sock[i].host == t.sock[sock].host and is_orphan(&t.sock[i]):
+            n += 1
+    return n > config_of(t, sock).tcp_max_orphans
 
 
 cdef int ts_enabled(const Sock* s) noexcept nogil:
