@@ -1,13 +1,15 @@
 """The ACK field: what is acknowledged, the send window, ts_recent (tcp_ack)."""
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t
 from tcpcheck.sym.number cimport diff_in, diff_known, num_add, seq_after, seq_before, seq_eq
 from tcpcheck.tcp.checks cimport keep_timestamp, paws_fails
 from tcpcheck.tcp.rules cimport R_ACK_ADVANCES, R_ACK_NOTHING_NEW, R_ACK_OLD_TOLERATED
 from tcpcheck.tcp.sockets cimport config_of, in_flight, rule
-from tcpcheck.tcp.timeouts cimport persist_acked, send_progress
+from tcpcheck.tcp.rto cimport persist_acked, send_progress
 from tcpcheck.tcp.types cimport Config, Seg, Sock, Stack
 
-cdef int32_t BYTES_ACKED_MAX = 1 << 30
+cdef enum:
+    BYTES_ACKED_MAX = 1 << 30
+    BRANCHES_MAX = 32       # more places than that in one comparison are not tried
 
 
 cdef int process_ack(Stack* t, int sock, const Seg* g, int tell_apart) noexcept nogil:
@@ -41,28 +43,23 @@ cdef int process_ack(Stack* t, int sock, const Seg* g, int tell_apart) noexcept 
 cdef void _take(Stack* t, int sock, const Seg* g, int32_t flight) noexcept nogil:
     """SND.UNA <= SEG.ACK <= SND.NXT: in the kernel's order ts_recent, window, SND.UNA, timers."""
     cdef Sock* k = &t.sock[sock]
-    cdef uint8_t repeated = k.retries > 0 or k.tlp_done
     cdef int32_t n = _newly_acked(t, k, g, flight)
     rule(t, sock, R_ACK_ADVANCES if n else R_ACK_NOTHING_NEW)
     _update_timestamp(t, sock, g)
     _update_window(t, k, g, n != 0)
     if n:
-        if n > 0:
-            k.snd_una = num_add(k.snd_una, n)
-        else:
-            k.snd_una = g.ack
-            n = flight - 1
+        k.snd_una = num_add(k.snd_una, n)
         k.bytes_acked = k.bytes_acked + n if k.bytes_acked < BYTES_ACKED_MAX - n else BYTES_ACKED_MAX
-        if k.rtt_known == 2 and (k.ts_ok or not repeated):
-            k.rtt_known = 1             # the first RTT sample ends the 3 s fallback
         send_progress(t, sock)
     elif flight == 0:
         persist_acked(t, sock)
 
 
 cdef int32_t _newly_acked(Stack* t, Sock* k, const Seg* g, int32_t flight) noexcept nogil:
-    """SEG.ACK - SND.UNA; -1: somewhere in between and not known where (an ACK of unrelated numbers)."""
+    """SEG.ACK - SND.UNA. An ACK of unrelated numbers may be any of them; where that is too many to try, the search
+    must not conclude."""
     cdef int64_t d
+    cdef int32_t n
     if flight == 0:
         return 0
     if diff_known(&t.sym, g.ack, k.snd_una, &d):
@@ -71,7 +68,12 @@ cdef int32_t _newly_acked(Stack* t, Sock* k, const Seg* g, int32_t flight) noexc
         return flight
     if flight == 1 or seq_eq(&t.sym, g.ack, k.snd_una):
         return 0
-    return 1 if flight == 2 else -1
+    if flight > BRANCHES_MAX:
+        t.sym.ch.overflow = 1
+    for n in range(1, flight - 1):
+        if diff_in(&t.sym, g.ack, k.snd_una, n, 1):
+            return n
+    return flight - 1
 
 
 cdef void _update_timestamp(Stack* t, int sock, const Seg* g) noexcept nogil:

@@ -1,7 +1,6 @@
 """LISTEN: a segment that reached no connection. Only a SYN opens one."""
-from libc.stdint cimport int32_t
 from tcpcheck.sym.number cimport Num, num_add, num_base, seq_eq
-from tcpcheck.tcp.output cimport send_cookie, send_reset_for, send_synack
+from tcpcheck.tcp.output cimport choose_isn, send_cookie, send_reset_for, send_synack
 from tcpcheck.tcp.request cimport request_fill, request_to_child
 from tcpcheck.tcp.rules cimport (
     R_LISTEN_ACCEPT_QUEUE_FULL, R_LISTEN_ACK_RST, R_LISTEN_COOKIE_ACCEPTED, R_LISTEN_COOKIE_ACCEPT_QUEUE_FULL,
@@ -9,12 +8,10 @@ from tcpcheck.tcp.rules cimport (
     R_LISTEN_SYN_QUEUE_FULL, R_LISTEN_SYN_QUEUE_QUARTER,
 )
 from tcpcheck.tcp.sockets cimport (
-    KEY_COOKIE, KEY_ISN, accept_queue_len, arm_nominal, config_of, replace_bucket, request_count, rule, sock_alloc,
-    sock_free, tuple_key,
+    KEY_COOKIE, accept_queue_len, config_of, replace_bucket, request_count, rule, sock_alloc, to_closed, tuple_key,
 )
-from tcpcheck.tcp.types cimport (
-    F_ACK, F_FIN, F_RST, F_SYN, SK_REQUEST, SLOT_RETRANS, SOCKS_MAX, TM_SYNACK, Config, Seg, Sock, Stack,
-)
+from tcpcheck.tcp.rto cimport arm_synack
+from tcpcheck.tcp.types cimport F_ACK, F_FIN, F_RST, F_SYN, SK_REQUEST, SOCKS_MAX, Config, Seg, Sock, Stack
 
 cdef enum:
     COOKIES_ALWAYS = 2      # tcp_syncookies
@@ -57,7 +54,7 @@ cdef void _syn_arrives(Stack* t, int listener, const Seg* g) noexcept nogil:
     else:
         sock = sock_alloc(t)
         if sock >= 0:
-            _open(t, sock, listener, g, _isn(t, g))
+            _open(t, sock, listener, g, choose_isn(t, g.dst, g.src, g.dport, g.sport))
 
 
 cdef void listener_takes_bucket(Stack* t, int listener, int bucket, const Seg* syn) noexcept nogil:
@@ -66,13 +63,13 @@ cdef void listener_takes_bucket(Stack* t, int listener, int bucket, const Seg* s
     cdef Num iss = num_add(t.sock[bucket].snd_nxt, TW_ISN_STEP)
     cdef int sock
     if not config_of(t, bucket).linux_tw_reuse_isn:
-        iss = _isn(t, syn)
+        iss = choose_isn(t, syn.dst, syn.src, syn.dport, syn.sport)
     if syn.flags & F_FIN:
         rule(t, listener, R_LISTEN_SYN_FIN_IGNORED)
-        sock_free(t, bucket)
+        to_closed(t, bucket)
     elif _accept_queue_full(t, listener):
         rule(t, listener, R_LISTEN_ACCEPT_QUEUE_FULL)
-        sock_free(t, bucket)
+        to_closed(t, bucket)
     else:
         sock = replace_bucket(t, bucket)
         if sock >= 0:
@@ -82,7 +79,7 @@ cdef void listener_takes_bucket(Stack* t, int listener, int bucket, const Seg* s
 cdef void _open(Stack* t, int sock, int listener, const Seg* syn, Num iss) noexcept nogil:
     rule(t, listener, R_LISTEN_SYN)
     request_fill(t, sock, listener, syn, iss)
-    arm_nominal(t, sock, SLOT_RETRANS, TM_SYNACK, config_of(t, listener).rto_init_ns)
+    arm_synack(t, sock)
     send_synack(t, sock)
 
 
@@ -98,12 +95,6 @@ cdef int _accept_queue_full(Stack* t, int listener) noexcept nogil:
         if t.sock[i].kind == SK_REQUEST and t.sock[i].parent == listener and t.sock[i].retries == 0:
             young += 1
     return young > 1
-
-
-cdef Num _isn(Stack* t, const Seg* syn) noexcept nogil:
-    cdef const Config* cfg = t.cfg[t.cfg_ix[syn.dst]]
-    cdef int linked = cfg.isn_linked
-    return num_base(&t.sym, tuple_key(KEY_ISN, syn.dst, syn.src, syn.dport, syn.sport), cfg.isn_tick_ns, syn.dst, linked)
 
 
 # ---- SYN cookies ------------------------------------------------------------------------------------------------

@@ -3,21 +3,21 @@
 A request has fewer checks than a full socket and in another order: the same SYN again, the ACK, then timestamps and
 window, RST, SYN. It has no challenge ACK of its own and no slack in PAWS.
 """
-from libc.stdint cimport int32_t, int64_t
 from tcpcheck.sym.number cimport Num, num_add, seq_after, seq_eq
 from tcpcheck.tcp.checks cimport in_window, keep_timestamp, paws_fails, tsecr_in_range
-from tcpcheck.tcp.output cimport oow_rate_limited, send_limited_ack, send_reset_for, send_synack
+from tcpcheck.tcp.output cimport oow_rate_limited, send_limited_ack, send_reset_for, send_synack, timestamp_key
 from tcpcheck.tcp.rules cimport (
-    R_REQ_ABORT_ON_OVERFLOW, R_REQ_ACCEPT_QUEUE_FULL, R_REQ_BAD_ACK_RST, R_REQ_BAD_ACK_RST_IGNORED,
+    R_OOW_ACK_LIMITED, R_REQ_ABORT_ON_OVERFLOW, R_REQ_ACCEPT_QUEUE_FULL, R_REQ_BAD_ACK_RST, R_REQ_BAD_ACK_RST_IGNORED,
     R_REQ_CHILD_CREATED, R_REQ_NO_ACK_IGNORED, R_REQ_OUT_OF_WINDOW, R_REQ_PAWS, R_REQ_RST_CHALLENGE, R_REQ_RST_IGNORED,
     R_REQ_RST_KILLED, R_REQ_SYN_AGAIN, R_REQ_SYN_RST, R_REQ_TSECR,
 )
 from tcpcheck.tcp.sockets cimport (
-    KEY_TS, accept_queue_len, arm_nominal, config_of, disarm, queue_for_accept, rule, set_state, sock_free, tuple_key,
+    accept_queue_len, config_of, disarm, queue_for_accept, rule, set_state, to_closed,
 )
 from tcpcheck.tcp.synchronized cimport synchronized_arrives
+from tcpcheck.tcp.rto cimport arm_synack
 from tcpcheck.tcp.types cimport (
-    F_ACK, F_RST, F_SYN, SK_FULL, SK_REQUEST, SLOT_RETRANS, ST_SYN_RECV, TM_SYNACK, Config, Seg, Sock, Stack,
+    F_ACK, F_RST, F_SYN, SK_FULL, SK_REQUEST, SLOT_RETRANS, ST_SYN_RECV, Config, Seg, Sock, Stack,
 )
 
 
@@ -31,10 +31,7 @@ cdef void request_arrives(Stack* t, int sock, const Seg* g) noexcept nogil:
         return
     if syn and seq_eq(&t.sym, g.seq, k.irs):
         if not g.flags & F_ACK and not (has_ts and paws_fails(t, k, g, 0)):
-            rule(t, sock, R_REQ_SYN_AGAIN)
-            if not oow_rate_limited(t, sock, g):
-                send_synack(t, sock)
-                arm_nominal(t, sock, SLOT_RETRANS, TM_SYNACK, cfg.rto_init_ns << k.backoff)
+            _syn_again(t, sock, g)
             return
         syn = 0                         # the SYN lies before the window: cut off
     if g.flags & F_ACK and not seq_eq(&t.sym, g.ack, k.snd_nxt):
@@ -46,11 +43,21 @@ cdef void request_arrives(Stack* t, int sock, const Seg* g) noexcept nogil:
     elif syn:
         rule(t, sock, R_REQ_SYN_RST)
         send_reset_for(t, k.host, sock, g)
-        sock_free(t, sock)
+        to_closed(t, sock)
     elif not g.flags & F_ACK:
         rule(t, sock, R_REQ_NO_ACK_IGNORED)
     else:
         _final_ack(t, sock, g, has_ts)
+
+
+cdef void _syn_again(Stack* t, int sock, const Seg* g) noexcept nogil:
+    """SYN-ACK again, and its timer anew. That it was sent twice spoils the RTT sample, but counts for no retry."""
+    rule(t, sock, R_REQ_SYN_AGAIN)
+    if oow_rate_limited(t, sock, g):
+        rule(t, sock, R_OOW_ACK_LIMITED)
+    elif not send_synack(t, sock):
+        t.sock[sock].synack_acked_out = 1
+        arm_synack(t, sock)
 
 
 cdef int _valid(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
@@ -84,7 +91,7 @@ cdef void _rst_arrives(Stack* t, int sock, const Seg* g, int has_ts) noexcept no
         send_limited_ack(t, sock, g)
         return
     rule(t, sock, R_REQ_RST_KILLED)
-    sock_free(t, sock)
+    to_closed(t, sock)
 
 
 cdef void _final_ack(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
@@ -97,7 +104,7 @@ cdef void _final_ack(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogi
     elif config_of(t, sock).tcp_abort_on_overflow:
         rule(t, sock, R_REQ_ABORT_ON_OVERFLOW)
         send_reset_for(t, k.host, sock, g)
-        sock_free(t, sock)
+        to_closed(t, sock)
     else:
         rule(t, sock, R_REQ_ACCEPT_QUEUE_FULL)
         k.req_acked = 1
@@ -123,7 +130,7 @@ cdef void request_to_child(Stack* t, int sock, const Seg* g, int has_ts) noexcep
 cdef void request_fill(Stack* t, int sock, int listener, const Seg* syn, Num iss) noexcept nogil:
     """The slot becomes a request for this SYN. Its text is not looked at (tcp_openreq_init)."""
     cdef Sock* k = &t.sock[sock]
-    cdef const Config* cfg = t.cfg[t.cfg_ix[syn.dst]]
+    cdef const Config* cfg = t.cfg[syn.dst]
     k.kind = SK_REQUEST
     k.host = syn.dst
     k.peer = syn.src
@@ -148,7 +155,7 @@ cdef void request_fill(Stack* t, int sock, int listener, const Seg* syn, Num iss
         k.mss = syn.mss
     k.sack_ok = syn.sack_ok and cfg.tcp_sack
     k.ts_linked = cfg.ts_linked
-    k.ts_key = tuple_key(KEY_TS, syn.dst, syn.src, syn.dport if cfg.ts_per_tuple else 0, syn.sport if cfg.ts_per_tuple else 0)
+    k.ts_key = timestamp_key(t, syn.dst, syn.src, syn.dport, syn.sport)
     if syn.has_ts and cfg.tcp_timestamps:
         k.ts_ok = 1
         keep_timestamp(k, syn)

@@ -12,22 +12,20 @@ from tcpcheck.tcp.ack cimport (
     ACK_FUTURE, ACK_OK, ACK_TOO_OLD, ACK_UNACCEPTABLE, all_acked, process_ack,
 )
 from tcpcheck.tcp.checks cimport paws_fails, seg_end, seg_length
-from tcpcheck.tcp.output cimport (
-    enter_time_wait, oow_rate_limited, send_ack, send_challenge_ack, send_dup_ack, send_reset_for,
-)
+from tcpcheck.tcp.output cimport oow_rate_limited, send_ack, send_challenge_ack, send_dup_ack, send_reset_for
+from tcpcheck.tcp.rto cimport enter_time_wait, fin_wait2_orphan, rto_bounds, rtt_after_handshake
 from tcpcheck.tcp.rules cimport (
     R_ACK_FUTURE_ACKED, R_ACK_FUTURE_IGNORED, R_ACK_TOO_OLD_CHALLENGED, R_ACK_UNACCEPTABLE_CHALLENGED,
     R_DATA_AFTER_CLOSE_RST, R_DATA_AFTER_FIN_IGNORED, R_DATA_OVER_FIN_RST, R_FIN_ACKED_CLOSED, R_FIN_ACKED_FIN_WAIT2,
-    R_FIN_ACKED_TIME_WAIT, R_NO_ACK_IGNORED, R_PAWS_DISORDERED_ACK, R_PAWS_DROPPED, R_PAWS_OLD_ACK_SILENT,
+    R_FIN_ACKED_TIME_WAIT, R_NO_ACK_IGNORED, R_OOW_ACK_LIMITED, R_PAWS_DISORDERED_ACK, R_PAWS_DROPPED, R_PAWS_OLD_ACK_SILENT,
     R_RFC5961_RST_CHALLENGE, R_RFC5961_SYN_CHALLENGE, R_RST_AFTER_FIN, R_RST_EXACT, R_RST_IN_WINDOW,
     R_RST_OUT_OF_WINDOW, R_RST_SACK_EDGE, R_SEQ_OUT_OF_WINDOW, R_SYN_IN_WINDOW_RST, R_SYNRECV_BAD_ACK_RST,
     R_SYNRECV_ESTABLISHED, R_SYNRECV_SHUTDOWN, R_SYNRECV_SYNACK_ACCEPTED,
 )
 from tcpcheck.tcp.sockets cimport (
-    config_of, is_orphan, receive_window, reset_by_peer, rule, set_state, to_closed,
+    config_of, in_flight, is_orphan, receive_window, reset_by_peer, rule, set_state, to_closed,
 )
 from tcpcheck.tcp.text cimport Owed, segment_text, send_what_is_due
-from tcpcheck.tcp.timeouts cimport fin_wait2_orphan, rtt_after_handshake
 from tcpcheck.tcp.types cimport (
     F_ACK, F_FIN, F_RST, F_SYN, SK_FULL, ST_CLOSE_WAIT, ST_CLOSING, ST_ESTABLISHED, ST_FIN_WAIT1, ST_FIN_WAIT2,
     ST_LAST_ACK, ST_SYN_RECV, ST_TIME_WAIT, Config, Seg, Sock, Stack,
@@ -43,6 +41,7 @@ cdef enum:
 
 cdef void synchronized_arrives(Stack* t, int sock, const Seg* g) noexcept nogil:
     cdef Sock* k = &t.sock[sock]
+    cdef int repeats = k.retries + k.synack_acked_out
     cdef Owed owed
     if not g.flags & (F_ACK | F_RST | F_SYN):
         rule(t, sock, R_NO_ACK_IGNORED)
@@ -51,7 +50,7 @@ cdef void synchronized_arrives(Stack* t, int sock, const Seg* g) noexcept nogil:
         return
     if not _ack_passes(t, sock, g):
         return
-    if not _state_moves(t, sock, g):
+    if not _state_moves(t, sock, g, repeats):
         return
     memset(&owed, 0, sizeof(Owed))
     if _text_is_welcome(t, sock, g):
@@ -140,6 +139,7 @@ cdef void _send_dupack(Stack* t, int sock, const Seg* g) noexcept nogil:
     cdef Sock* k = &t.sock[sock]
     cdef Num hi = k.rcv_nxt
     if oow_rate_limited(t, sock, g):
+        rule(t, sock, R_OOW_ACK_LIMITED)
         return
     if seg_length(g) == 0 or not seq_before(&t.sym, g.seq, k.rcv_nxt):
         send_dup_ack(t, sock, 0, hi, hi)
@@ -172,13 +172,10 @@ cdef int _disordered_ack(Stack* t, int sock, const Seg* g) noexcept nogil:
 cdef int _in_replay(Stack* t, int sock, const Seg* g) noexcept nogil:
     """ts_recent - SEG.TSval <= RTO, in ticks of a 1200 Hz clock. The RTO is known as an interval only."""
     cdef Sock* k = &t.sock[sock]
-    cdef const Config* cfg = config_of(t, sock)
-    cdef int64_t shortest = cfg.rto_min_ns
-    cdef int64_t longest = cfg.rto_min_ns + cfg.rtt_max_ns
-    if k.rtt_known != 1:
-        shortest = longest = cfg.rto_init_ns if k.rtt_known == 0 else 3 * SECOND
-    shortest = (shortest << k.backoff) * REPLAY_PER_SECOND // SECOND
-    longest = (longest << k.backoff) * REPLAY_PER_SECOND // SECOND
+    cdef int64_t shortest, longest
+    rto_bounds(t, sock, k.backoff, &shortest, &longest)
+    shortest = shortest * REPLAY_PER_SECOND // SECOND
+    longest = longest * REPLAY_PER_SECOND // SECOND
     if diff_in(&t.sym, k.ts_recent, g.tsval, 1, shortest):
         return 1
     if longest > shortest and diff_in(&t.sym, k.ts_recent, g.tsval, shortest + 1, longest - shortest):
@@ -250,11 +247,11 @@ cdef int _ack_passes(Stack* t, int sock, const Seg* g) noexcept nogil:
     return not established              # before 4.13 other states go on with the segment's text
 
 
-cdef int _state_moves(Stack* t, int sock, const Seg* g) noexcept nogil:
-    """What the ACK does to the state. 0: the segment is used up."""
+cdef int _state_moves(Stack* t, int sock, const Seg* g, int repeats) noexcept nogil:
+    """What the ACK does to the state. 0: the segment is used up. repeats: how often the SYN-ACK went out again."""
     cdef Sock* k = &t.sock[sock]
     if k.state == ST_SYN_RECV:
-        _established(t, sock, g)
+        _established(t, sock, g, repeats)
     elif k.state == ST_FIN_WAIT1:
         if all_acked(t, sock):
             return _fin_wait2(t, sock, g)
@@ -271,13 +268,16 @@ cdef int _state_moves(Stack* t, int sock, const Seg* g) noexcept nogil:
     return 1
 
 
-cdef void _established(Stack* t, int sock, const Seg* g) noexcept nogil:
+cdef void _established(Stack* t, int sock, const Seg* g, int repeats) noexcept nogil:
     """SYN-RECEIVED is over. ACK = ISS is enough for a simultaneous open, though the SYN stays unacknowledged."""
     cdef Sock* k = &t.sock[sock]
     cdef int64_t d
     rule(t, sock, R_SYNRECV_ESTABLISHED)
     set_state(t, sock, ST_ESTABLISHED)
-    rtt_after_handshake(t, sock, k.retries)
+    rtt_after_handshake(t, sock, repeats)
+    k.synack_acked_out = 0
+    if in_flight(t, sock) == 0:
+        k.retries = 0
     k.snd_wnd = g.wnd
     if g.wnd > k.max_window:
         k.max_window = g.wnd

@@ -11,7 +11,7 @@ from tcpcheck.tcp.rules cimport (
 )
 from tcpcheck.tcp.sockets cimport arm_nominal, config_of, in_flight, reset_by_peer, rule, set_state
 from tcpcheck.tcp.text cimport Owed, send_what_is_due
-from tcpcheck.tcp.timeouts cimport rtt_after_handshake
+from tcpcheck.tcp.rto cimport rtt_after_handshake
 from tcpcheck.tcp.types cimport (
     F_ACK, F_RST, F_SYN, SLOT_RETRANS, ST_ESTABLISHED, ST_SYN_RECV, TM_RTO, Config, Seg, Sock, Stack,
 )

@@ -3,7 +3,7 @@ from libc.stdint cimport int32_t, int64_t
 from tcpcheck.sym.number cimport Num, diff_in, diff_known, num_add, seq_after, seq_before, seq_eq
 from tcpcheck.tcp.checks cimport seg_end, seg_length
 from tcpcheck.tcp.output cimport push_pending, schedule_ack, send_ack, send_dup_ack
-from tcpcheck.tcp.output cimport enter_time_wait
+from tcpcheck.tcp.rto cimport enter_time_wait
 from tcpcheck.tcp.rules cimport (
     R_DATA_BEYOND_WINDOW, R_DATA_IN_ORDER, R_DATA_OLD, R_DATA_OUT_OF_ORDER, R_DATA_OUT_OF_ORDER_AGAIN, R_DATA_OVERLAP,
     R_DATA_ZERO_WINDOW, R_FIN_AGAIN, R_FIN_CLOSE_WAIT, R_FIN_CLOSING, R_FIN_TIME_WAIT, R_GAP_FILLED,
@@ -201,7 +201,8 @@ cdef void _fill_gaps(Stack* t, int sock, Owed* o) noexcept nogil:
         fin = 1 if k.ooo_fin and k.nooo == 1 else 0
         if seq_after(&t.sym, k.ooo_hi[0], k.rcv_nxt):
             if not diff_known(&t.sym, k.ooo_hi[0], k.rcv_nxt, &d):
-                d = 1
+                t.sym.ch.overflow = 1   # unrelated numbers: how much it is cannot be told
+                return
             n = <int32_t>d
             rule(t, sock, R_GAP_FILLED)
             _drop_first_block(k)

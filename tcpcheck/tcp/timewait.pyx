@@ -14,7 +14,7 @@ from tcpcheck.tcp.rules cimport (
     R_TW_RST_IGNORED_RFC1337, R_TW_RST_KILLED, R_TW_RST_PAWS, R_TW_SYN_ACCEPTED_SEQ, R_TW_SYN_ACCEPTED_TS,
     R_TW_SYN_NO_LISTENER, R_TW_SYN_PAWS, R_TW_SYN_REFUSED,
 )
-from tcpcheck.tcp.sockets cimport arm_nominal, config_of, find_listener, rule, set_state, sock_free
+from tcpcheck.tcp.sockets cimport arm_nominal, config_of, find_listener, rule, set_state, to_closed
 from tcpcheck.tcp.types cimport (
     F_ACK, F_FIN, F_RST, F_SYN, SLOT_RETRANS, ST_TIME_WAIT, TM_TIMEWAIT, Config, Seg, Sock, Stack,
 )
@@ -71,7 +71,7 @@ cdef void _rst(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
         _keep_timestamp(t, sock, g, has_ts)
     else:
         rule(t, sock, R_TW_RST_KILLED)
-        sock_free(t, sock)
+        to_closed(t, sock)
 
 
 cdef void _syn(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
@@ -140,17 +140,17 @@ cdef void _fin_wait2(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogi
         send_limited_ack(t, sock, g)
     elif g.flags & F_RST:
         rule(t, sock, R_FW2_RST_KILLED)
-        sock_free(t, sock)
+        to_closed(t, sock)
     elif g.flags & F_SYN and not seq_before(&t.sym, g.seq, k.rcv_nxt):
         rule(t, sock, R_FW2_SYN_RST)
         send_reset_for(t, k.host, sock, g)
-        sock_free(t, sock)
+        to_closed(t, sock)
     elif not g.flags & F_ACK or seg_length(g) == 0 or not seq_after(&t.sym, seg_end(g), k.rcv_nxt):
         rule(t, sock, R_FW2_NOTHING_NEW)
     elif not g.flags & F_FIN or not seq_eq(&t.sym, seg_end(g), num_add(k.rcv_nxt, 1)):
         rule(t, sock, R_FW2_DATA_RST)
         send_reset_for(t, k.host, sock, g)
-        sock_free(t, sock)
+        to_closed(t, sock)
     else:
         _fin(t, sock, g, has_ts)
 
@@ -164,6 +164,7 @@ cdef void _fin(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
     k.rcv_wup = k.rcv_nxt
     if has_ts:
         _keep_timestamp(t, sock, g, has_ts)
-        k.tw_clk = clock_start(&t.sym)
+        if config_of(t, sock).tcp_tw_reuse:
+            k.tw_clk = clock_start(&t.sym)
     _restart(t, sock)
     send_ack(t, sock)
