@@ -16,7 +16,7 @@ SECOND = 1_000_000_000
 @dataclass(frozen=True)
 class Rule:
     name: str
-    meaning: str
+    doc: str
     rfc: str
     kernel: str
 
@@ -197,9 +197,9 @@ def fin_lost() -> Trace:
 
 
 def simultaneous_close() -> Trace:
-    """Two FINs cross on their way through a network with a third host looking on."""
-    hosts = (HostInfo("a", "10.0.0.1", "linux-6.18.44"), HostInfo("gw", "10.0.0.9", "none"))
-    r = Recorder(*hosts, HostInfo("b", "10.0.0.2", "linux-6.18.44"))
+    """Two FINs cross on their way; an attacker who is no host of the spec forges a RST."""
+    hosts = (HostInfo("a", "10.0.0.1", "linux-6.18.44"), HostInfo("b", "10.0.0.2", "linux-6.18.44"))
+    r = Recorder(*hosts)
     na, nb = 700_000_000, 900_000_000
     r.step(0, "b", "call", "connect a:80 -> s", b_s="SYN-SENT")
     r.moves(0, 10 * MS, r.segment("b", "a", 32768, 80, "S", nb, mss=1460), "LISTEN_SYN")
@@ -219,8 +219,10 @@ def simultaneous_close() -> Trace:
     r.step(51 * MS, "a", "send", ack_a)
     r.step(60 * MS, "a", "receive", ack_b, a_c="TIME-WAIT")
     r.step(61 * MS, "b", "receive", ack_a, b_s="TIME-WAIT")
-    forged = r.segment("gw", "a", 32768, 80, "R", nb + 2, window=0, forged=True)
-    r.moves(70 * MS, 5 * MS, forged, "TW_RST", a_c="CLOSED")
+    forged = r.segment("b", "a", 32768, 80, "R", nb + 2, window=0, forged=True)
+    r.step(70 * MS, "attacker", "call", "inject RST from b:32768 to a:80 (seq any -> guess)")
+    r.step(70 * MS, "attacker", "send", forged)
+    r.step(75 * MS, "a", "receive", forged, "TW_RST", a_c="CLOSED")
     return r.trace(
         spec="specs/sim_close.tcp",
         title="Simultaneous close",

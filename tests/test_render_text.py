@@ -68,7 +68,7 @@ def test_lost_and_dropped_segments_do_not_arrive() -> None:
     drawn = text(SAMPLES["fin_lost"], width=100).splitlines()
     lost = [line for line in drawn if "✗" in line]
     assert len(lost) == 2 and not any("▶" in line or "◀" in line for line in lost)
-    assert "✗ lost" in lost[1] and "✗ OUTPUT of localhost drops it" in lost[0]
+    assert "✗ lost" in lost[1] and "INPUT of localhost drops it ✗" in lost[0]
 
 
 def test_an_input_drop_names_the_receivers_chain() -> None:
@@ -80,13 +80,19 @@ def test_an_input_drop_names_the_receivers_chain() -> None:
     assert "✗ INPUT of b drops it" in drawn
 
 
+def test_an_attacker_gets_a_lane_and_his_segment_starts_there() -> None:
+    drawn = text(SAMPLES["simultaneous_close"], width=100).splitlines()
+    forged = next(line for line in drawn if "forged" in line)
+    assert "attacker" in drawn[4] and forged.startswith("0.070000  │◀") and forged.endswith("┤")
+
+
 def test_many_hosts_make_the_drawing_wider_instead_of_unreadable() -> None:
     recorder = Recorder(*(HostInfo(f"h{n}", f"10.0.0.{n}", "linux-4.4") for n in range(1, 7)))
     segment = recorder.segment("h2", "h3", 40000, 8888, "S", 4294967290)
     recorder.step(0, "h2", "send", segment)
     recorder.step(MS, "h3", "drop", segment)
     drawn = text(replace(tw_refused(), hosts=tuple(recorder.hosts.values()), steps=tuple(recorder.steps)), width=60)
-    assert "4294967290" in drawn and "INPUT of h3" in drawn and drawn.count("✗") == 2
+    assert "4294967290" in drawn and "INPUT of h3" in drawn and drawn.count("✗") == 1
 
 
 def test_a_rule_is_explained_once() -> None:

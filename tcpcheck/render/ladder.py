@@ -5,15 +5,17 @@ A row is as wide as the drawing; the lanes are drawn first, everything else goes
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from tcpcheck.render.styled import BAD, BOLD, DIM, Glyphs, Line, char_columns, columns, wrap
 from tcpcheck.render.words import printable
-from tcpcheck.witness.trace import Segment, Trace
+from tcpcheck.witness.trace import HostInfo, Segment, Trace
 
 Note = tuple[str, str, int]  # text, style, columns of indent
 
 LANE_GAP = 24  # lanes closer than this leave no room for a segment's numbers: the drawing gets wider instead
+GLUE = "\u00a0"  # a blank at which no line may end
 NOTE_COLUMNS = 46  # a block of notes narrower than this is hard to read: let it run over other lanes
 
 
@@ -38,7 +40,7 @@ class Row:
 
     def put(self, column: int, text: str, style: str = "") -> None:
         """Writes `text` from `column` on; what sticks out at the right is cut."""
-        for char in text:
+        for char in text.replace(GLUE, " "):
             span = char_columns(char)
             if column + span > len(self.chars):
                 return
@@ -88,11 +90,14 @@ class Board:
         """An arrow with its label on it, or above it where it does not fit.
 
         label: from the longest to the shortest way to say it. part: `whole`, or `start` or `end` where departure and
-        arrival are drawn apart. stop: the cross and the words that end it before it reaches `target`.
+        arrival are drawn apart. stop: why it ends in a cross before it reaches `target`.
         """
         gap = abs(target.column - source.column)
-        if columns(stop) > gap - 6:
-            label, stop = [f"{label[-1]} {stop}"], self.glyphs.lost
+        if columns(stop) > gap - 8:
+            label, stop = [f"{label[-1]}, {stop}"], self.glyphs.lost
+        elif stop:
+            parts = (self.glyphs.lost, stop)
+            stop = " ".join(parts if source.column < target.column else reversed(parts))
         room = gap - 8 - (columns(stop) + 1 if stop else 0)
         text = next((f" {way} " for way in label if columns(way) <= room), "")
         if not text:
@@ -173,11 +178,11 @@ class Board:
 
 
 def _lane_names(trace: Trace) -> list[tuple[str, int | None]]:
-    """The hosts in the spec's order; a host that talks to itself gets a lane for each of its ports."""
+    """The hosts in the spec's order, then who else acts; a host that talks to itself: a lane for each of its ports."""
     names: list[tuple[str, int | None]] = []
-    for host in trace.hosts:
-        ports = _own_ports(trace, host.name)
-        names += [(host.name, port) for port in ports] if len(ports) > 1 else [(host.name, None)]
+    for host in dict.fromkeys([*(host.name for host in trace.hosts), *(step.host for step in trace.steps)]):
+        ports = _own_ports(trace, host)
+        names += [(host, port) for port in ports] if len(ports) > 1 else [(host, None)]
     return names
 
 
@@ -207,8 +212,9 @@ def heading(board: Board, trace: Trace) -> None:
     titles = []
     for lane in board.lanes:
         port = lane.port if lane.port is not None else ports.get(lane.host)
-        where = info[lane.host].address + (f":{port}" if port is not None else "")
-        titles.append((lane, [printable(lane.host), printable(where), printable(info[lane.host].kernel)]))
+        host = info.get(lane.host, HostInfo(lane.host, "", ""))  # an attacker is no host
+        where = host.address + (f":{port}" if port is not None and host.address else "")
+        titles.append((lane, [printable(lane.host), printable(where), printable(host.kernel)]))
     for line, style in enumerate((BOLD, DIM, DIM)):
         row = Row(board.width, (), board.glyphs)
         for lane, texts in titles:
@@ -248,4 +254,4 @@ def segment_label(segment: Segment, with_ports: bool, tag: str) -> list[str]:
         core += " forged"
     stamped = core if segment.tsval is None else f"{core} TS {segment.tsval}/{segment.tsecr}"
     full = f"{stamped} win {segment.window}" + ("" if segment.mss is None else f" mss {segment.mss}")
-    return [full, stamped]
+    return [re.sub(r" (\d)", GLUE + r"\1", way) for way in (full, stamped)]

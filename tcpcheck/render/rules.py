@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Protocol
 
 
 class RuleInfo(Protocol):
-    """One row of tcp/rules.py."""
+    """What rendering shows of a row of tcp/rules.py."""
 
     @property
-    def name(self) -> str: ...
-    @property
-    def meaning(self) -> str: ...  # one sentence
+    def doc(self) -> str: ...  # what happens, in a sentence
     @property
     def rfc(self) -> str: ...  # clause, e.g. "RFC 9293 3.10.7.4"; "" when there is none
     @property
-    def kernel(self) -> str: ...  # function of Linux; "" when there is none
+    def kernel(self) -> str: ...  # functions of Linux; "" when there is none
 
 
 RuleLookup = Callable[[str], RuleInfo | None]
@@ -30,5 +27,6 @@ def no_rules(_rule: str) -> RuleInfo | None:
 
 def rule_lookup() -> RuleLookup:
     """The look-up over tcp/rules.py, which is loaded here and not with this package."""
-    rules: dict[str, RuleInfo] = importlib.import_module("tcpcheck.tcp.rules").RULES
-    return rules.get
+    from tcpcheck.tcp.rules import BY_NAME
+
+    return BY_NAME.get

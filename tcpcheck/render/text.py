@@ -15,6 +15,7 @@ from tcpcheck.render import styled
 from tcpcheck.render.ladder import Board, Lane, Note, heading, ports_vary, segment_label
 from tcpcheck.render.rules import RuleLookup, no_rules
 from tcpcheck.render.styled import BAD, BOLD, CALL, DIM, GOOD, RULE, Line
+from tcpcheck.render.vantage import drop_chain, sender
 from tcpcheck.render.words import confirmed_text, printable, seconds, settings_text, time_digits
 from tcpcheck.witness.trace import Segment, Step, Trace
 
@@ -145,7 +146,7 @@ class _Drawing:
 
     def _segment(self, moment: _Moment, segment: Segment) -> None:
         step, fate = moment.step, moment.fate
-        source = self.board.lane(segment.src, segment.sport)
+        source = self.board.lane(sender(self.trace, segment), segment.sport)
         target = self.board.lane(segment.dst, segment.dport)
         label = segment_label(segment, self.with_ports, self.tags.get(segment.uid, ""))
         time = self._time(step)
@@ -169,22 +170,16 @@ class _Drawing:
             "receive": f"{self.glyphs.becomes} from itself",
             "duplicate": f"{self.glyphs.copy} the network copies",
         }
-        said = words.get(step.event) or self._stopped(step)
+        said = words.get(step.event) or f"{self.glyphs.lost} {self._stopped(step)}"
         style = BOLD if step.event in words else BAD
         self.board.notes(self._time(step), lane, [(f"{said}: {label[-1]}", style, 0), *self._notes(step)])
 
     def _stopped(self, step: Step) -> str:
-        """The cross and what stopped a segment; "" when it arrived."""
+        """What stopped a segment; "" when it arrived."""
         if step.event == "receive":
             return ""
-        outbound = step.segment is not None and step.host == step.segment.src  # to itself: OUTPUT comes first
-        chain = "OUTPUT" if outbound else "INPUT"
-        reasons = {
-            "lose": "lost",
-            "drop": f"{chain} of {printable(step.host)} drops it",
-            "expire": "too late to arrive",
-        }
-        return f"{self.glyphs.lost} {reasons.get(step.event, printable(step.event))}"
+        words = {"lose": "lost", "expire": "too late to arrive"}
+        return words.get(step.event) or f"{drop_chain(self.trace, step)} of {printable(step.host)} drops it"
 
     def _after(self, step: Step, lane: Lane, shown: str) -> None:
         """What a step changed; its own time where the arrow shows another one."""
@@ -212,5 +207,5 @@ class _Drawing:
         if info is not None and rule not in self.explained:
             self.explained.add(rule)
             source = f" {self.glyphs.dot} ".join(printable(part) for part in (info.rfc, info.kernel) if part)
-            block += [(part, DIM, 2) for part in (source, printable(info.meaning)) if part]
+            block += [(part, DIM, 2) for part in (source, printable(info.doc)) if part]
         return block
