@@ -7,11 +7,11 @@ import signal
 from typing import Any
 
 import pytest
-
 import toys
+from tcpcheck.explore.toy import Toy, run_path
+
 from tcpcheck.explore.result import Limits, SearchResult
 from tcpcheck.explore.search import search
-from tcpcheck.explore.toy import Toy, run_path
 
 Spec = dict[str, Any]
 CORNER = [(3, [(i, "==", 1) for i in range(14)])]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import toys
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import explore
+from tcpcheck.explore.toy import Toy, run_path
 
-import toys
 from tcpcheck.explore.result import SearchResult
 from tcpcheck.explore.search import search
-from tcpcheck.explore.toy import Toy, run_path
 
 Spec = dict[str, Any]
 ALL = (1 << 64) - 1
@@ -188,3 +188,22 @@ def test_any_untimed_system_as_the_twin_sees_it(spec: Spec, lasso: int, batch: i
 @given(systems(timed=True), st.sampled_from([0, 7 << 30]), st.sampled_from([1, 5, 16]))
 def test_any_timed_system_as_the_twin_sees_it(spec: Spec, lasso: int, batch: int) -> None:
     agree(spec, lasso=lasso, batch=batch)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    st.lists(st.tuples(st.integers(0, 15), st.integers(0, 15)), min_size=20, max_size=40),
+    st.lists(st.integers(0, 15), max_size=5),
+)
+def test_shortest_lassos_in_any_graph(arrows: list[tuple[int, int]], calm: list[int]) -> None:
+    """One variable walks along the arrows; claim 0 always waits, claim 1 does except in calm places."""
+    spec = {
+        "variables": [0],
+        "commands": [{"when": [(0, "==", a)], "do": [("set", 0, b)]} for a, b in arrows],
+        "waits": [(0, []), (1, [(0, "!=", place) for place in calm])],
+    }
+    for lasso in agree(spec, lasso=0b11).lassos:
+        steps = run_path(Toy(**spec).handle(), lasso.stem + lasso.cycle)
+        places = [0, *(state[0] for _, _, state, _ in steps)]
+        assert all(feasible for feasible, *_ in steps) and places[-1] == places[len(lasso.stem)]
+        assert lasso.claim == 0 or not set(places[len(lasso.stem) :]) & set(calm)

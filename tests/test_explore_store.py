@@ -7,7 +7,6 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tcpcheck.explore.ancestry import _test_ancestry
 from tcpcheck.explore.frontier import _test_frontier
 from tcpcheck.explore.hash64 import _test_hash64
@@ -69,7 +68,7 @@ def test_arena_pieces_stay_intact_and_are_all_counted(sizes: list[int]) -> None:
 
 
 def test_arena_refuses_what_exceeds_the_limit() -> None:
-    got, intact, used, peak, after = _test_arena([200_000] * 10, 1_000_000)
+    got, intact, _, peak, after = _test_arena([200_000] * 10, 1_000_000)
     assert got == 3 and intact and peak <= 1_000_000 and after == 0
     assert _test_arena([1] * 3, 1 << 40, fail_after=0)[0] == 0
     assert _test_arena([1] * 3, 1 << 40, fail_after=1)[0] == 0  # directory, but no chunk
