@@ -207,3 +207,11 @@ def test_shortest_lassos_in_any_graph(arrows: list[tuple[int, int]], calm: list[
         places = [0, *(state[0] for _, _, state, _ in steps)]
         assert all(feasible for feasible, *_ in steps) and places[-1] == places[len(lasso.stem)]
         assert lasso.claim == 0 or not set(places[len(lasso.stem) :]) & set(calm)
+
+
+def test_shorter_cycle_in_a_component_that_leads_into_another() -> None:
+    """0 -> 1 -> 2 -> 3 -> 1 and 0 -> 4 -> 5 -> 4 -> 1, waiting everywhere but in 0."""
+    arrows = [(0, 1), (0, 4), (1, 2), (2, 3), (3, 1), (4, 1), (4, 5), (5, 4)]
+    commands = [{"when": [(0, "==", a)], "do": [("set", 0, b)]} for a, b in arrows]
+    got = agree({"variables": [0], "commands": commands, "waits": [(0, [(0, "!=", 0)])]}, lasso=1)
+    assert (len(got.lassos[0].stem), len(got.lassos[0].cycle)) == (1, 2)

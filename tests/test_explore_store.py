@@ -126,3 +126,10 @@ def test_paths_are_rebuilt(steps: list[tuple[int, bytes]]) -> None:
 def test_a_node_costs_a_few_bytes_in_the_log() -> None:
     entries = [(node // 3, b"\x05\x01") for node in range(5000)]
     assert _test_ancestry(entries)[1] < 5
+
+
+def test_parents_far_apart() -> None:
+    parents = [0] * 40_000 + [1, 127, 128, 255, 256 + 16_384, 39_999]
+    entries = [(parent, bytes([parent & 255])) for parent in parents]
+    paths, _ = _test_ancestry(entries)
+    assert paths[40_001:] == [[b"\0", bytes([parent & 255])] for parent in parents[40_000:]]
