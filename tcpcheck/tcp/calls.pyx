@@ -50,6 +50,7 @@ cdef int tcp_listen(Stack* t, int host, int port, int backlog) noexcept nogil:
     s.lport = <uint16_t>port
     s.bound = 1
     s.fd = 1
+    s.rcv_buf = c.rcv_buf
     s.backlog = <uint16_t>(backlog if backlog < c.somaxconn else c.somaxconn)
     rule(t, sock, R_LISTEN_OPENED)
     return sock

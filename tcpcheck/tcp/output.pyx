@@ -5,7 +5,7 @@ from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport (
     BASE_UNKNOWN, Num, clock_start, diff_known, num_add, num_base, num_const, num_counter,
 )
-from tcpcheck.tcp.rto cimport arm_persist, arm_rto_or_probe, elapsed, next_fits, pending, probe_applies
+from tcpcheck.tcp.rto cimport arm_persist, arm_rto_or_probe, elapsed, next_fits, payload_most, pending, probe_applies
 from tcpcheck.tcp.rules cimport (
     R_ACK_DELAYED, R_ACK_QUICK, R_CHALLENGE_ACK, R_CHALLENGE_ACK_HOST_LIMIT, R_CHALLENGE_ACK_LIMITED,
     R_OOW_ACK_LIMITED, R_PERSIST_FIREWALL, R_PERSIST_WINDOW_CLOSED,
@@ -33,9 +33,9 @@ cdef Num choose_isn(Stack* t, int host, int peer, int lport, int rport) noexcept
 
 
 cdef uint64_t timestamp_key(Stack* t, int host, int peer, int lport, int rport) noexcept nogil:
-    """secure_tcp_ts_off: none with tcp_timestamps = 2, else for each 4-tuple or for each pair of addresses."""
+    """secure_tcp_ts_off: none with tcp_timestamps = 2 and before 4.10, else for each 4-tuple or for each pair of addresses."""
     cdef const Config* c = t.cfg[host]
-    if c.tcp_timestamps == 2:
+    if c.tcp_timestamps == 2 or c.ts_per_tuple == 2:
         return tuple_key(KEY_TS, host, 255, 0, 0)
     if c.ts_per_tuple:
         return tuple_key(KEY_TS, host, peer, lport, rport)
@@ -340,13 +340,14 @@ cdef int send_new(Stack* t, int sock, int32_t n, int fin) noexcept nogil:
 cdef int nagle_holds(Stack* t, int sock, int32_t n) noexcept nogil:
     """RFC 9293 3.7.4 as Minshall amended it: one short segment in flight at a time. Never for what a FIN follows."""
     cdef Sock* s = &t.sock[sock]
-    return n < s.mss and not s.fin_queued and in_flight(t, sock) > 0 and s.tail_len < s.mss
+    cdef int32_t most = payload_most(s)
+    return n < most and not s.fin_queued and in_flight(t, sock) > 0 and s.tail_len < most
 
 
 cdef int send_one(Stack* t, int sock) noexcept nogil:
     """The next segment, which fits the window. 1: refused."""
     cdef Sock* s = &t.sock[sock]
-    cdef int32_t n = s.unsent if s.unsent < s.mss else s.mss
+    cdef int32_t most = payload_most(s), n = s.unsent if s.unsent < most else most
     return send_new(t, sock, n, s.fin_queued and n == s.unsent)
 
 
@@ -356,7 +357,7 @@ cdef void push_pending(Stack* t, int sock) noexcept nogil:
     cdef int32_t before = in_flight(t, sock)
     cdef int sent = 0, refused = 0
     while next_fits(t, sock) and not t.sym.ch.overflow:
-        if nagle_holds(t, sock, s.unsent if s.unsent < s.mss else s.mss):
+        if nagle_holds(t, sock, s.unsent):
             break
         refused = send_one(t, sock)
         if refused:
@@ -399,7 +400,7 @@ cdef int retransmit_head(Stack* t, int sock) noexcept nogil:
         send_syn(t, sock)
         return 0
     bytes = in_flight(t, sock) - s.fin_sent
-    n = bytes if bytes < s.mss else s.mss
+    n = bytes if bytes < payload_most(s) else payload_most(s)
     if 0 < s.snd_wnd < n:
         n = s.snd_wnd
     if n == bytes:
@@ -423,7 +424,7 @@ cdef int send_window_probe(Stack* t, int sock) noexcept nogil:
     cdef Seg s
     cdef int32_t room = k.snd_wnd - in_flight(t, sock), n
     if room > 0:
-        n = k.unsent if k.unsent < k.mss else k.mss
+        n = k.unsent if k.unsent < payload_most(k) else payload_most(k)
         n = n if n < room else room
         return send_new(t, sock, n, k.fin_queued and n == k.unsent and n < room)
     ack_goes_out(t, sock)

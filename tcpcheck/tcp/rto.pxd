@@ -1,17 +1,19 @@
 # How long a sender waits: retransmission timeout, probes, and the end of an orphan's life as a full socket.
-from libc.stdint cimport int64_t
-from tcpcheck.tcp.types cimport Stack
+from libc.stdint cimport int32_t, int64_t
+from tcpcheck.tcp.types cimport Sock, Stack
 
 cdef void rto_bounds(Stack* t, int sock, int backoff, int64_t* lo, int64_t* hi) noexcept nogil     # nominal RTO << backoff
 cdef int64_t fin_time(Stack* t, int sock, int64_t* hi) noexcept nogil      # tcp_fin_time: least; *hi: most
 cdef void rtt_after_handshake(Stack* t, int sock, int repeats) noexcept nogil
     # Our SYN or SYN-ACK is acknowledged after `repeats` retransmissions: the RTO is known from now on (ts_ok is set).
+    # retries, backoff and the give-up clock start again.
 cdef void arm_rto(Stack* t, int sock) noexcept nogil            # restart with the current backoff (tcp_rearm_rto); disarms when nothing is in flight
 cdef void arm_rto_or_probe(Stack* t, int sock) noexcept nogil   # new data or progress: tail loss probe if it applies, else RTO
 cdef int probe_applies(Stack* t, int sock) noexcept nogil       # may a tail loss probe be scheduled?
 cdef void arm_persist(Stack* t, int sock) noexcept nogil        # probe0_when: nothing is in flight and the next segment cannot go
 cdef void arm_synack(Stack* t, int request) noexcept nogil      # 1 s << retries
 cdef void send_progress(Stack* t, int sock) noexcept nogil      # snd_una moved (already stored): retries forgotten, timer restarted
+cdef int32_t payload_most(const Sock* s) noexcept nogil          # bytes of a full segment: MSS less the timestamp option
 cdef int next_fits(Stack* t, int sock) noexcept nogil           # 1: the next segment fits the peer's window; 0: not, or nothing to send
 cdef int pending(Stack* t, int sock) noexcept nogil             # unsent bytes or an unsent FIN
 cdef void persist_acked(Stack* t, int sock) noexcept nogil

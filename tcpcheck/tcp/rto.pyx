@@ -68,6 +68,9 @@ cdef void rtt_after_handshake(Stack* t, int sock, int repeats) noexcept nogil:
     s.rtt_known = 1 if repeats == 0 or s.ts_ok else 2
     s.rtt_worst = <uint8_t>(repeats + SYN_SPAN) if repeats > 0 and s.ts_ok else 0
     s.backoff = 0
+    s.retries = 0
+    s.rtx_clk = 0
+    s.tlp_done = 0
 
 
 cdef int fin_alone(Stack* t, int sock) noexcept nogil:
@@ -144,10 +147,14 @@ cdef int pending(Stack* t, int sock) noexcept nogil:
     return s.unsent > 0 or (s.fin_queued and not s.fin_sent)
 
 
+cdef int32_t payload_most(const Sock* s) noexcept nogil:
+    return s.mss - 12 if s.ts_ok and s.mss > 12 else s.mss
+
+
 cdef int next_fits(Stack* t, int sock) noexcept nogil:
     """tcp_snd_wnd_test: a segment goes only as a whole; the FIN needs its place in the window too."""
     cdef Sock* s = &t.sock[sock]
-    cdef int32_t n = s.unsent if s.unsent < s.mss else s.mss
+    cdef int32_t most = payload_most(s), n = s.unsent if s.unsent < most else most
     if not pending(t, sock):
         return 0
     if n == s.unsent and s.fin_queued:

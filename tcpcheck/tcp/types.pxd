@@ -195,7 +195,7 @@ ctypedef struct Config:
     uint8_t tw_recycle                          # has tcp_tw_recycle (< 4.12)
     uint8_t fw2_bucket_reuse                    # autobind reuses FIN-WAIT-2 buckets too (< 6.12)
     uint8_t tw_reuse_rule                       # 0: > 1 s in whole seconds, 1: >= 1 s boundary, 2: ms exact
-    uint8_t ts_per_tuple                        # TS offset per 4-tuple (else per host pair)
+    uint8_t ts_per_tuple                        # TS offset: 0 per host pair, 1 per 4-tuple, 2 one for the whole host
     uint8_t tlp, fin_retransmit, persist_timer, linux_timers, linux_tw_reuse_isn
     uint8_t paws_slack                          # ticks by which a full socket's PAWS test is laxer (1 in Linux, 0 in RFC 7323)
     uint8_t tw_accepts_by_ts                    # TIME-WAIT accepts a SYN whose TSval alone is newer

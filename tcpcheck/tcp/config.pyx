@@ -1,0 +1,49 @@
+"""A profile, sysctls and what the spec says, as the plain numbers that the core reads."""
+from libc.stdlib cimport calloc, free
+from tcpcheck.tcp.profile import MILLISECOND
+from tcpcheck.tcp.sysctls import SYSCTLS
+
+
+cdef dict _values(profile, dict sysctls, dict settings):
+    """Every field of Config by its name."""
+    unknown = set(sysctls) - set(SYSCTLS)
+    if unknown:
+        raise LookupError(f"no such sysctl: {', '.join(sorted(unknown))}")
+    values = {row.field: sysctls.get(name, profile.defaults[name]) for name, row in SYSCTLS.items() if row.field}
+    values |= profile.flags | profile.constants | settings
+    values["rto_min_ns"] = values.pop("rto_min_us") * 1000
+    values["rto_max_ns"] = values.pop("rto_max_ms") * MILLISECOND
+    values.setdefault("tcp_retries1", 3)
+    return values
+
+
+cdef class ConfigTable:
+    """One host's Configs. rows: for each the sysctls set by then, full name to value (a spec may change them on the way).
+    mss in bytes; rtt_max_ns: an upper bound of every round trip, delayed ACKs included; isn_linked, ts_linked: are
+    readings of the ISN clock and of the timestamp clock related to one another through time?"""
+
+    def __cinit__(
+        self, profile, list rows, tuple features_with=(), tuple features_without=(), int mss=1460,
+        rtt_max_ns=50 * MILLISECOND, int isn_linked=1, int ts_linked=1,
+    ):
+        cdef int i
+        profile = profile.with_features(features_with, features_without)
+        settings = {"mss": mss, "rtt_max_ns": rtt_max_ns, "isn_linked": isn_linked, "ts_linked": ts_linked}
+        self.n = len(rows)
+        self.rows = <Config*>calloc(max(self.n, 1), sizeof(Config))
+        if self.rows == NULL:
+            raise MemoryError
+        for i in range(self.n):
+            self.rows[i] = _values(profile, rows[i], settings)
+
+    def __dealloc__(self):
+        free(self.rows)
+
+    def __len__(self):
+        return self.n
+
+    def row(self, int i):
+        """Config i as a dict."""
+        if not 0 <= i < self.n:
+            raise IndexError(i)
+        return self.rows[i]

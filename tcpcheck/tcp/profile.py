@@ -1,0 +1,222 @@
+"""Profiles: what a kernel does, as data. A profile is a release, its flags (behaviours.py) and its sysctls' defaults.
+
+The profile `rfc9293` is the same code with other flags. Where the RFC leaves a choice it takes:
+- RFC 5961's mitigations, which RFC 9293 3.10.7.4 describes first; `without rfc5961` gives the older rules;
+- MSL 2 minutes (3.4.2), so TIME-WAIT lasts 240 s; FIN-WAIT-2 has no end;
+- RFC 6298: RTO 1 s at first and at least, 60 s at most; RFC 9293 3.8.3's R2 as least allowed: data is given up 102 s
+  after its first repeat (at least 100), SYN after 183 s (at least 180); no rate limits;
+- timers fire within a millisecond; an ACK is delayed by less than 0.5 s (3.8.6.3);
+- timestamps (RFC 7323) on, with a clock of 1 ms; no slack in PAWS; a newer timestamp reopens TIME-WAIT (RFC 6191);
+- the ISN clock of 4 microseconds (3.4.1); connect() does not take over a connection in TIME-WAIT.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, field
+
+from tcpcheck.tcp.behaviours import BEHAVIOURS, CONSTANT_FLAGS, Release, ts_per_tuple, tw_reuse_rule
+from tcpcheck.tcp.sysctls import SYSCTLS
+
+MILLISECOND = 1_000_000
+SECOND = 1_000_000_000
+RCV_BUF = 65535  # bytes; a Linux host offers 64,240 to 65,483 at first, which nothing here depends on
+
+# Sysctls that the RFC profile understands: those that name an option or a queue rather than a kernel's policy.
+_RFC_SYSCTLS = {
+    "net.ipv4.tcp_timestamps",
+    "net.ipv4.tcp_sack",
+    "net.ipv4.tcp_rfc1337",
+    "net.ipv4.tcp_retries2",
+    "net.ipv4.tcp_orphan_retries",
+    "net.ipv4.tcp_syn_retries",
+    "net.ipv4.tcp_synack_retries",
+    "net.core.somaxconn",
+    "net.ipv4.tcp_abort_on_overflow",
+}
+_RFC_DEFAULTS = {
+    "net.ipv4.tcp_tw_reuse": 0,
+    "net.ipv4.tcp_retries2": 8,
+    "net.ipv4.tcp_orphan_retries": 8,
+    "net.ipv4.tcp_syn_retries": 7,
+    "net.ipv4.tcp_synack_retries": 7,
+    "net.ipv4.tcp_syn_linear_timeouts": 0,
+    "net.ipv4.tcp_syncookies": 0,
+    "net.ipv4.tcp_invalid_ratelimit": 0,
+    "net.ipv4.tcp_early_retrans": 0,
+    "net.ipv4.tcp_tw_timeout": 240,
+    "net.ipv4.tcp_rto_min_us": 1_000_000,
+    "net.ipv4.tcp_rto_max_ms": 60_000,
+}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """name: canonical, `linux-6.18.44`. release: the release whose behaviour it is. hz: ticks a second of its jiffies.
+    flags: every flag of Config. defaults: every sysctl by its full name. constants: ns and bytes, fields of Config."""
+
+    name: str
+    family: str
+    release: Release
+    hz: int
+    flags: dict[str, int]
+    defaults: dict[str, int]
+    constants: dict[str, int] = field(default_factory=dict)
+
+    def sysctl_effective(self, name: str) -> bool:
+        """Does the sysctl change anything in this profile? False too for one that the release does not have."""
+        row = SYSCTLS[name]
+        if not row.field or (row.only and row.only != self.family):
+            return False
+        if self.family == "rfc":
+            return name in _RFC_SYSCTLS
+        return self.release >= row.since
+
+    def with_features(self, on: tuple[str, ...] = (), off: tuple[str, ...] = ()) -> Profile:
+        """This profile `with` and `without` some features (FEATURES)."""
+        flags, defaults = dict(self.flags), dict(self.defaults)
+        for names, value in ((on, 1), (off, 0)):
+            for name in names:
+                for key, present in FEATURES[name]:
+                    target = defaults if key in SYSCTLS else flags
+                    target[key] = present if value else 1 - present
+        return Profile(self.name, self.family, self.release, self.hz, flags, defaults, self.constants)
+
+
+def _feature_table() -> dict[str, tuple[tuple[str, int], ...]]:
+    """name -> (flag or sysctl, its value when the feature is there), the other value being 1 less that."""
+    table: dict[str, tuple[tuple[str, int], ...]] = {row.flag: ((row.flag, 1),) for row in BEHAVIOURS}
+    table |= {name: ((name, 1),) for name in CONSTANT_FLAGS if name != "paws_slack"}
+    table["rfc5961"] = (("rfc5961", 1), ("rfc793_ack", 0), ("req_rst_challenged", 1))
+    table["timestamps"] = (("net.ipv4.tcp_timestamps", 1),)
+    table["sack"] = (("net.ipv4.tcp_sack", 1),)
+    del table["rfc793_ack"]
+    return table
+
+
+FEATURES: dict[str, tuple[tuple[str, int], ...]] = _feature_table()
+
+
+def _linux(name: str, release: Release, family: str = "linux") -> Profile:
+    flags = {row.flag: row.value(release) for row in BEHAVIOURS}
+    flags |= {flag: linux for flag, (linux, _) in CONSTANT_FLAGS.items()}
+    flags |= {"tw_reuse_rule": tw_reuse_rule(release), "ts_per_tuple": ts_per_tuple(release)}
+    hz = 250
+    constants = {
+        "rto_init_ns": SECOND,
+        "jiffy_ns": SECOND // hz,
+        "ts_tick_ns": MILLISECOND if release >= (4, 13) else SECOND // hz,
+        "isn_tick_ns": 64,
+        "rcv_buf": RCV_BUF,
+    }
+    return Profile(name, family, release, hz, flags, {n: s.default(release) for n, s in SYSCTLS.items()}, constants)
+
+
+def _rfc9293() -> Profile:
+    flags = {row.flag: row.rfc for row in BEHAVIOURS}
+    flags |= {flag: rfc for flag, (_, rfc) in CONSTANT_FLAGS.items()}
+    flags |= {"tw_reuse_rule": 2, "ts_per_tuple": 1}
+    newest = (9999,)
+    defaults = {name: row.default(newest) for name, row in SYSCTLS.items()} | _RFC_DEFAULTS
+    constants = {
+        "rto_init_ns": SECOND,
+        "jiffy_ns": MILLISECOND,
+        "ts_tick_ns": MILLISECOND,
+        "isn_tick_ns": 4000,
+        "rcv_buf": RCV_BUF,
+    }
+    return Profile("rfc9293", "rfc", newest, 1000, flags, defaults, constants)
+
+
+# A branch's profile describes the last point release whose source was read for behaviours.py.
+PROFILES: dict[str, Profile] = {
+    p.name: p
+    for p in (
+        _linux("linux-6.18.44", (6, 18, 44)),
+        _linux("linux-6.18.0", (6, 18, 0)),
+        _linux("linux-6.12", (6, 12, 15)),
+        _linux("linux-6.6", (6, 6, 150)),
+        _linux("linux-6.1", (6, 1, 113)),
+        _linux("linux-5.15", (5, 15, 215)),
+        _linux("linux-5.10", (5, 10, 265)),
+        _linux("linux-4.18", (4, 18, 0)),
+        _linux("linux-4.12", (4, 12, 0)),
+        _linux("linux-4.9", (4, 9, 76)),
+        _linux("linux-4.4", (4, 4, 155)),
+        _linux("alinux-3", (5, 10, 134), "alinux"),
+        _rfc9293(),
+    )
+}
+
+
+def _canonical(text: str) -> str:
+    return re.sub(r"[\s-]+", "-", text.strip().lower())
+
+
+def _release(text: str) -> Release:
+    return tuple(int(part) for part in text.split("."))
+
+
+def _known_linux() -> list[tuple[Release, Profile]]:
+    known = [(_release(name.removeprefix("linux-")), p) for name, p in PROFILES.items() if p.family == "linux"]
+    return sorted(known, key=lambda row: row[0])
+
+
+def _nearest_linux(text: str, asked: Release) -> tuple[Profile, str]:
+    """The greatest profile not above the release asked for, of its own branch if there is one, with a warning."""
+    below = [p for release, p in _known_linux() if release <= asked or (len(asked) == 2 and release[:2] == asked)]
+    if not below:
+        raise LookupError(f"no profile as old as linux {text}; the oldest is {_spelled(_known_linux()[0][1])}")
+    profile = below[-1]
+    described = ".".join(str(part) for part in profile.release)
+    return profile, f"no profile of linux {text}: {_spelled(profile)} is taken, which describes {described}"
+
+
+def _spelled(profile: Profile) -> str:
+    return profile.name.replace("-", " ", 1)
+
+
+def profile_for(name: str) -> tuple[Profile, str | None]:
+    """`linux 6.18.44` or `linux-6.18.44` -> the profile, and a warning if another release stands in for it.
+
+    LookupError, which names the nearest, when there is nothing like it."""
+    wanted = _canonical(name)
+    if wanted in PROFILES:
+        return PROFILES[wanted], None
+    match = re.fullmatch(r"linux-(\d+(?:\.\d+){1,2})", wanted)
+    if match:
+        return _nearest_linux(match[1], _release(match[1]))
+    near = difflib.get_close_matches(wanted, PROFILES, 1, 0.0)
+    raise LookupError(f"no profile of {name}; the nearest is {_spelled(PROFILES[near[0]])}")
+
+
+class Registry:
+    """What the language asks about profiles (lang/registry.py)."""
+
+    def kernels(self) -> list[str]:
+        return [_spelled(p) for p in PROFILES.values()]
+
+    def resolve_kernel(self, text: str) -> tuple[str, str | None] | None:
+        try:
+            profile, warning = profile_for(text)
+        except LookupError:
+            return None
+        return profile.name, warning
+
+    def features(self) -> list[str]:
+        return list(FEATURES)
+
+    def sysctls(self) -> list[str]:
+        return list(SYSCTLS)
+
+    def check_sysctl(self, name: str, value: int) -> str | None:
+        return SYSCTLS[name].check(value)
+
+    def effective(self, kernel: str, sysctl: str) -> bool:
+        return PROFILES[kernel].sysctl_effective(sysctl)
+
+    def rules(self) -> list[str]:
+        from tcpcheck.tcp.rules import RULES
+
+        return [rule.name for rule in RULES]
