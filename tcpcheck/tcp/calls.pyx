@@ -356,6 +356,7 @@ cdef void orphan_left(Stack* t, int sock) noexcept nogil:
 cdef void close_full(Stack* t, int sock) noexcept nogil:
     cdef Sock* s = &t.sock[sock]
     s.so_error = 0
+    s.eof_read = s.fin_rcvd         # the receive queue goes, and with it a FIN that nobody has read
     if s.rcv_queued > 0:
         reset_and_forget(t, sock, R_CLOSE_UNREAD_RST)
     elif s.state == ST_SYN_SENT:

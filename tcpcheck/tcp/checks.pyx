@@ -4,7 +4,8 @@ Each is one comparison where the kernel needs two or three: a comparison that is
 """
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
-from tcpcheck.sym.number cimport Num, diff_in, num_add
+from tcpcheck.sym.number cimport Num, diff_in, diff_known, num_add
+from tcpcheck.tcp.output cimport read_tsval
 from tcpcheck.tcp.types cimport F_FIN, F_SYN, Seg, Sock, Stack
 
 cdef int64_t HALF = 1 << 31
@@ -53,10 +54,15 @@ cdef int tsecr_in_range(Stack* t, int sock, const Seg* g) noexcept nogil:
     there, so who is echoed decides. A made-up TSecr is compared where the number is kept, else it may be either.
     """
     cdef const Sock* k = &t.sock[sock]
+    cdef Seg now
+    cdef int64_t elapsed
     if g.ecr_inc == 0:                  # TSecr 0 is not looked at
         return 1
     if g.ecr_inc != ECR_FORGED:
         return g.ecr_inc == k.inc
     if k.syn_tsval.base or k.syn_tsval.off:
-        return diff_in(&t.sym, g.tsecr, k.syn_tsval, 0, HALF)
+        read_tsval(t, sock, &now)
+        if not diff_known(&t.sym, now.tsval, k.syn_tsval, &elapsed):
+            elapsed = HALF - 1
+        return diff_in(&t.sym, g.tsecr, k.syn_tsval, 0, elapsed + 1)
     return 1 - choose(t.sym.ch, 2, CHOOSE_FATE)

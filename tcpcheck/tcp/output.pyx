@@ -81,6 +81,10 @@ cdef void build_segment(Stack* t, int sock, int flags, Seg* s) noexcept nogil:
     if k.ts_ok and (k.kind == SK_FULL or flags & F_SYN or k.has_ts_recent):
         read_tsval(t, sock, s)
         echo(k, s)
+    if k.nooo > 0 and k.sack_ok and flags & F_ACK:
+        s.has_sack = 1                  # every segment reports a block while there is one (tcp_established_options)
+        s.sack_lo = k.ooo_lo[0]
+        s.sack_hi = k.ooo_hi[0]
 
 
 cdef int emit(Stack* t, int sock, int host, Seg* s) noexcept nogil:
@@ -254,10 +258,15 @@ cdef void send_syn(Stack* t, int sock) noexcept nogil:
 
 
 cdef int send_synack(Stack* t, int sock) noexcept nogil:
+    """A full socket's SYN-ACK has the options of a SYN: timestamps by the sysctl, whatever the peer's SYN had."""
     cdef Sock* k = &t.sock[sock]
     cdef Seg s
+    cdef uint8_t agreed = k.ts_ok
     ack_goes_out(t, sock)
+    if k.kind == SK_FULL:
+        k.ts_ok = config_of(t, sock).tcp_timestamps != 0
     build_segment(t, sock, F_SYN | F_ACK, &s)
+    k.ts_ok = agreed
     s.seq = k.iss
     syn_options(config_of(t, sock), k.sack_ok, &s)
     return emit(t, sock, k.host, &s)

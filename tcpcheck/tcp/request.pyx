@@ -3,9 +3,13 @@
 A request has fewer checks than a full socket and in another order: the same SYN again, the ACK, then timestamps and
 window, RST, SYN. It has no challenge ACK of its own and no slack in PAWS.
 """
-from tcpcheck.sym.number cimport Num, num_add, seq_after, seq_eq
+cimport cython
+from libc.stdint cimport int32_t
+from tcpcheck.sym.number cimport MODE_CONCRETE, Num, num_add, seq_after, seq_eq
 from tcpcheck.tcp.checks cimport in_window, keep_timestamp, paws_fails, tsecr_in_range
-from tcpcheck.tcp.output cimport oow_rate_limited, send_limited_ack, send_reset_for, send_synack, timestamp_key
+from tcpcheck.tcp.output cimport (
+    oow_rate_limited, read_tsval, send_limited_ack, send_reset_for, send_synack, timestamp_key,
+)
 from tcpcheck.tcp.rules cimport (
     R_OOW_ACK_LIMITED, R_REQ_ABORT_ON_OVERFLOW, R_REQ_ACCEPT_QUEUE_FULL, R_REQ_BAD_ACK_RST, R_REQ_BAD_ACK_RST_IGNORED,
     R_REQ_CHILD_CREATED, R_REQ_NO_ACK_IGNORED, R_REQ_OUT_OF_WINDOW, R_REQ_PAWS, R_REQ_RST_CHALLENGE, R_REQ_RST_IGNORED,
@@ -88,7 +92,7 @@ cdef void _rst_arrives(Stack* t, int sock, const Seg* g, int has_ts) noexcept no
         return
     if cfg.req_rst_challenged and not seq_eq(&t.sym, g.seq, k.rcv_nxt):
         rule(t, sock, R_REQ_RST_CHALLENGE)
-        send_limited_ack(t, sock, g)
+        send_limited_ack(t, sock, NULL)         # text in the RST earns no exemption
         return
     rule(t, sock, R_REQ_RST_KILLED)
     to_closed(t, sock)
@@ -131,6 +135,7 @@ cdef void request_fill(Stack* t, int sock, int listener, const Seg* syn, Num iss
     """The slot becomes a request for this SYN. Its text is not looked at (tcp_openreq_init)."""
     cdef Sock* k = &t.sock[sock]
     cdef const Config* cfg = t.cfg[syn.dst]
+    cdef Seg first
     k.kind = SK_REQUEST
     k.host = syn.dst
     k.peer = syn.src
@@ -148,14 +153,25 @@ cdef void request_fill(Stack* t, int sock, int listener, const Seg* syn, Num iss
     k.irs = syn.seq
     k.rcv_nxt = num_add(syn.seq, 1)
     k.rcv_wup = k.rcv_nxt
-    k.rcv_buf = t.sock[listener].rcv_buf
-    k.rcv_wnd = k.rcv_buf if k.rcv_buf < 65535 else 65535
-    k.mss = cfg.mss
-    if syn.mss and syn.mss < k.mss:
-        k.mss = syn.mss
     k.sack_ok = syn.sack_ok and cfg.tcp_sack
     k.ts_linked = cfg.ts_linked
     k.ts_key = timestamp_key(t, syn.dst, syn.src, syn.dport, syn.sport)
     if syn.has_ts and cfg.tcp_timestamps:
         k.ts_ok = 1
         keep_timestamp(k, syn)
+    k.mss = cfg.mss
+    if syn.mss and syn.mss < k.mss:
+        k.mss = syn.mss
+    k.rcv_wnd = _first_window(t.sock[listener].rcv_buf if t.sock[listener].rcv_buf else cfg.rcv_buf, cfg.mss, k.ts_ok)
+    k.rcv_buf = k.rcv_wnd
+    if t.sym.mode == MODE_CONCRETE:     # TSecr may be compared as a number
+        read_tsval(t, sock, &first)
+        k.syn_tsval = first.tsval
+
+
+@cython.cdivision(True)
+cdef int32_t _first_window(int32_t rcv_buf, int32_t mss, int ts) noexcept nogil:
+    """What fits the 16 bits of a SYN-ACK, in whole segments (tcp_select_initial_window)."""
+    cdef int32_t wnd = rcv_buf if rcv_buf < 65535 else 65535
+    cdef int32_t text = mss - (12 if ts else 0)
+    return wnd // text * text if 0 < text <= wnd else wnd

@@ -70,6 +70,7 @@ cdef enum ArriveRule:       # a segment arrives: rules_arrives.py
     R_SEQ_OUT_OF_WINDOW
     R_ACK_UNACCEPTABLE_CHALLENGED
     R_ACK_TOO_OLD_CHALLENGED
+    R_ACK_TOO_OLD_PREDICTED
     R_ACK_FUTURE_IGNORED
     R_ACK_FUTURE_ACKED
     R_ACK_OLD_TOLERATED

@@ -259,6 +259,12 @@ ARRIVE_RULES: tuple[tuple[str, str, str, str], ...] = (
         "tcp_ack, tcp_rcv_state_process",
     ),
     ("ACK_TOO_OLD_CHALLENGED", "ACK too old: challenge ACK", "RFC 5961 5.2", "tcp_ack"),
+    (
+        "ACK_TOO_OLD_PREDICTED",
+        "ACK too old on a segment that header prediction has let through: text and timestamp are taken, challenge ACK",
+        "",
+        "tcp_rcv_established",
+    ),
     ("ACK_FUTURE_IGNORED", "ACK beyond SND.NXT: no reply", "RFC 9293 3.10.7.4", "tcp_ack"),
     ("ACK_FUTURE_ACKED", "ACK beyond SND.NXT: ACK, the segment is dropped", "RFC 9293 3.10.7.4", ""),
     ("ACK_OLD_TOLERATED", "ACK below SND.UNA but not too old: nothing is acknowledged", "RFC 5961 5.2", "tcp_ack"),

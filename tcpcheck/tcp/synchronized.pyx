@@ -7,15 +7,16 @@ cimport cython
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
-from tcpcheck.sym.number cimport Num, diff_in, diff_known, num_add, seq_before, seq_eq
+from tcpcheck.sym.number cimport Num, diff_in, diff_known, num_add, seq_after, seq_before, seq_eq
 from tcpcheck.tcp.ack cimport (
-    ACK_FUTURE, ACK_OK, ACK_TOO_OLD, ACK_UNACCEPTABLE, all_acked, process_ack,
+    ACK_OK, ACK_OLD, ACK_TOO_OLD, ACK_UNACCEPTABLE, all_acked, process_ack,
 )
-from tcpcheck.tcp.checks cimport paws_fails, seg_end, seg_length
+from tcpcheck.tcp.checks cimport keep_timestamp, paws_fails, seg_end, seg_length
 from tcpcheck.tcp.output cimport oow_rate_limited, send_ack, send_challenge_ack, send_dup_ack, send_reset_for
 from tcpcheck.tcp.rto cimport enter_time_wait, fin_wait2_orphan, rto_bounds, rtt_after_handshake
 from tcpcheck.tcp.rules cimport (
-    R_ACK_FUTURE_ACKED, R_ACK_FUTURE_IGNORED, R_ACK_TOO_OLD_CHALLENGED, R_ACK_UNACCEPTABLE_CHALLENGED,
+    R_ACK_FUTURE_ACKED, R_ACK_FUTURE_IGNORED, R_ACK_TOO_OLD_CHALLENGED, R_ACK_TOO_OLD_PREDICTED,
+    R_ACK_UNACCEPTABLE_CHALLENGED,
     R_DATA_AFTER_CLOSE_RST, R_DATA_AFTER_FIN_IGNORED, R_DATA_OVER_FIN_RST, R_FIN_ACKED_CLOSED, R_FIN_ACKED_FIN_WAIT2,
     R_FIN_ACKED_TIME_WAIT, R_NO_ACK_IGNORED, R_OOW_ACK_LIMITED, R_PAWS_DISORDERED_ACK, R_PAWS_DROPPED, R_PAWS_OLD_ACK_SILENT,
     R_RFC5961_RST_CHALLENGE, R_RFC5961_SYN_CHALLENGE, R_RST_AFTER_FIN, R_RST_EXACT, R_RST_IN_WINDOW,
@@ -25,9 +26,9 @@ from tcpcheck.tcp.rules cimport (
 from tcpcheck.tcp.sockets cimport (
     config_of, in_flight, is_orphan, receive_window, reset_by_peer, rule, set_state, to_closed,
 )
-from tcpcheck.tcp.text cimport Owed, segment_text, send_what_is_due
+from tcpcheck.tcp.text cimport OWED_NOTHING, Owed, segment_text, send_what_is_due
 from tcpcheck.tcp.types cimport (
-    F_ACK, F_FIN, F_RST, F_SYN, SK_FULL, ST_CLOSE_WAIT, ST_CLOSING, ST_ESTABLISHED, ST_FIN_WAIT1, ST_FIN_WAIT2,
+    F_ACK, F_FIN, F_RST, F_SYN, F_URG, SK_FULL, ST_CLOSE_WAIT, ST_CLOSING, ST_ESTABLISHED, ST_FIN_WAIT1, ST_FIN_WAIT2,
     ST_LAST_ACK, ST_SYN_RECV, ST_TIME_WAIT, Config, Seg, Sock, Stack,
 )
 
@@ -229,6 +230,8 @@ cdef int _ack_passes(Stack* t, int sock, const Seg* g) noexcept nogil:
         send_reset_for(t, k.host, sock, g)
         return 0
     verdict = process_ack(t, sock, g, not alike)
+    if established and verdict != ACK_OK and _predicted(t, sock, g, verdict):
+        return verdict == ACK_OLD
     if verdict >= 0:
         return 1
     if verdict == ACK_UNACCEPTABLE:
@@ -245,6 +248,36 @@ cdef int _ack_passes(Stack* t, int sock, const Seg* g) noexcept nogil:
     else:
         rule(t, sock, R_ACK_FUTURE_IGNORED)
     return not established              # before 4.13 other states go on with the segment's text
+
+
+cdef int _predicted(Stack* t, int sock, const Seg* g, int verdict) noexcept nogil:
+    """Header prediction (tcp_rcv_established): a segment that looks just as expected is taken before its ACK is looked
+    at, so an ACK too old stops neither its text nor its timestamp. 1: that happened here. The kernel predicts text only
+    while it has memory set aside for the socket, which is not known."""
+    cdef Sock* k = &t.sock[sock]
+    cdef int64_t owed = 0
+    cdef Owed text
+    if g.flags & (F_SYN | F_FIN | F_RST | F_URG) or g.wnd != k.snd_wnd or k.nooo or g.has_ts != k.ts_ok or g.has_sack:
+        return 0
+    if config_of(t, sock).rfc793_ack or receive_window(t, sock) < g.len or (g.len == 0 and not k.ts_ok):
+        return 0
+    if not seq_eq(&t.sym, g.seq, k.rcv_nxt) or (verdict < 0 and seq_after(&t.sym, g.ack, k.snd_nxt)):
+        return 0
+    if k.ts_ok and k.has_ts_recent and diff_in(&t.sym, k.ts_recent, g.tsval, 1, HALF):
+        return 0
+    if g.len > 0 and choose(t.sym.ch, 2, CHOOSE_FATE) == (k.rcv_queued > 0 or in_flight(t, sock) > 0):
+        return 0
+    if k.ts_ok and diff_known(&t.sym, k.rcv_nxt, k.rcv_wup, &owed) and owed == 0:
+        keep_timestamp(k, g)
+    if verdict == ACK_OLD:
+        return 1
+    rule(t, sock, R_ACK_TOO_OLD_PREDICTED)
+    memset(&text, 0, sizeof(Owed))
+    segment_text(t, sock, g, &text)
+    if send_challenge_ack(t, sock):
+        text.kind = OWED_NOTHING
+    send_what_is_due(t, sock, &text)
+    return 1
 
 
 cdef int _state_moves(Stack* t, int sock, const Seg* g, int repeats) noexcept nogil:

@@ -122,16 +122,23 @@ cdef void _fin(Stack* t, int sock, Owed* o) noexcept nogil:
         set_state(t, sock, ST_CLOSE_WAIT)
     elif k.state == ST_FIN_WAIT1:
         rule(t, sock, R_FIN_CLOSING)
-        send_ack(t, sock)
-        o.kind = OWED_NOTHING
+        _ack_fin(t, sock, o)
         set_state(t, sock, ST_CLOSING)
     elif k.state == ST_FIN_WAIT2:
         rule(t, sock, R_FIN_TIME_WAIT)
-        send_ack(t, sock)
-        o.kind = OWED_NOTHING
+        _ack_fin(t, sock, o)
         enter_time_wait(t, sock, ST_TIME_WAIT)
     else:                               # CLOSE-WAIT, CLOSING, LAST-ACK: a second FIN, one further
         rule(t, sock, R_FIN_AGAIN)
+
+
+cdef void _ack_fin(Stack* t, int sock, Owed* o) noexcept nogil:
+    """At once, with the D-SACK that the segment's overlap has earned."""
+    if o.dsack:
+        send_dup_ack(t, sock, 1, o.lo, o.hi)
+    else:
+        send_ack(t, sock)
+    o.kind = OWED_NOTHING
 
 
 # ---- out of order ---------------------------------------------------------------------------------------------
