@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tcpcheck.lang.check import check
-from tcpcheck.lang.parse import parse, read
+from tcpcheck.lang.diagnostics import Mistakes
+from tcpcheck.lang.parse import parse_with, read
 from tcpcheck.lang.registry import Registry
 from tcpcheck.lang.scenario import Scenario
 
@@ -20,4 +21,5 @@ def load(path: Path | str, registry: Registry | None = None) -> Scenario:
 def load_text(text: str, file: str, registry: Registry | None = None) -> Scenario:
     """The Scenario of a spec's text; `file` is the name for messages. Without a registry (of the profiles) the names
     of kernels, sysctls, features and rules are not checked."""
-    return check(parse(text, file), file, text, registry)
+    mistakes = Mistakes(file, text)
+    return check(parse_with(mistakes), mistakes, registry)

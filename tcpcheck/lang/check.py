@@ -10,7 +10,7 @@ from pathlib import Path
 from tcpcheck.errors import Span
 from tcpcheck.lang import ast
 from tcpcheck.lang import scenario as sc
-from tcpcheck.lang.choices import CASES_MAX, COUNT, MSS, SIZE, SYSCTL, TIME, Choices, Env
+from tcpcheck.lang.choices import CASES_MAX, COUNT, MSS, SIZE, SYSCTL, TIME, Choices, Env, Profile
 from tcpcheck.lang.claims import Claims
 from tcpcheck.lang.diagnostics import Mistakes
 from tcpcheck.lang.expressions import Expressions, Place
@@ -25,13 +25,14 @@ MSS_MIN, MSS_MAX = 88, 65495
 LIFETIME_DEFAULT = 120 * sc.SECOND  # the MSL of RFC 9293
 
 
-def check(spec: ast.Spec, file: str, source: str, registry: Registry | None = None) -> sc.Scenario:
+def check(spec: ast.Spec, mistakes: Mistakes, registry: Registry | None = None) -> sc.Scenario:
     """The Scenario of a syntax tree; SpecError if anything is wrong. Without a registry the names of kernels,
-    sysctls, features and rules are taken as they are."""
-    checker = _Checker(spec, Mistakes(file, source), registry)
+    sysctls, features and rules are taken as they are. `mistakes` may hold some already."""
+    checker = _Checker(spec, mistakes, registry)
     checker.declare()
-    checker.mistakes.raise_if_any()
-    return checker.scenario(file, source)
+    if mistakes.failed:
+        checker.find_more()
+    return checker.scenario(mistakes.file, mistakes.source)
 
 
 class _Checker:
@@ -58,9 +59,11 @@ class _Checker:
             if isinstance(item, ast.Host):
                 self._declare_host(item)
             elif isinstance(item, ast.Attacker):
-                self.mistakes.not_yet(item.span, "`attacker`", "describe what happens with hosts and faults")
+                for step, in_loop in steps_within(item.body):
+                    self._declare_step(step, "attacker", in_loop)
+                self.mistakes.keyword_not_yet(item.span, "attacker", "describe what happens with hosts and faults")
             elif isinstance(item, ast.Router):
-                self.mistakes.not_yet(item.span, "`router`", "connect the hosts directly")
+                self.mistakes.keyword_not_yet(item.span, "router", "connect the hosts directly")
             elif isinstance(item, (ast.Title, ast.Horizon, ast.TimeOff, ast.Network)):
                 once.append(item)
             if isinstance(item, ast.Network):
@@ -169,9 +172,14 @@ class _Checker:
             elif isinstance(item, ast.Fault):
                 self.choices.declare(item.budget, COUNT, f"network.{item.kind}", False)
             elif isinstance(item, ast.Rewrite):
-                self.mistakes.not_yet(item.span, "`rewrite`", "the network delays, loses and duplicates")
+                self.mistakes.keyword_not_yet(item.span, "rewrite", "the network delays, loses and duplicates")
 
     # ---- the members
+
+    def find_more(self) -> None:
+        """Something is wrong already: says what else is, in the first member of the families."""
+        self._case(tuple(0 for _ in self.choices.families))
+        self.mistakes.raise_if_any()
 
     def scenario(self, file: str, source: str) -> sc.Scenario:
         ranges = [range(len(f.members)) for f in self.choices.families]
@@ -210,8 +218,8 @@ class _Checker:
 
     def _host(self, scope: HostScope, env: Env) -> sc.Host:
         items = scope.node.items
-        kernel = next(i for i in items if isinstance(i, ast.Kernel))
-        profile = self.choices.profile_of(kernel, env)
+        kernel = next((i for i in items if isinstance(i, ast.Kernel)), None)
+        profile = Profile("") if kernel is None else self.choices.profile_of(kernel, env)
         mss = None
         sysctls: dict[str, int] = {}
         rules: list[sc.FirewallRule] = []

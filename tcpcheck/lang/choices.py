@@ -31,6 +31,15 @@ _FITS: dict[str, tuple[tuple[str, ...], str]] = {
 }
 
 
+_INSTEAD_OF_ANY = {
+    COUNT: "write a number or a range such as `0..1`",
+    TIME: "write a range such as `0s..60s`",
+    SIZE: "write a size such as `10B`",
+    SYSCTL: "write a value, or a family `{0, 1}` for one verdict each",
+    MSS: "write a size such as `1460`",
+}
+
+
 @dataclass(frozen=True)
 class Interval:
     """A resolved value: lo = hi for a plain one; `name` when the search's choice of it is named."""
@@ -133,9 +142,7 @@ class Choices:
         self._name(choice.name)
         name = choice.name.text if choice.name else None
         if choice.kind == "any":
-            self.mistakes.error(
-                choice.span, f"`any` is not finite here: {_FITS[kind][1]}", advice="write a range such as `0s..60s`"
-            )
+            self.mistakes.error(choice.span, "`any` has no bound here", advice=_INSTEAD_OF_ANY[kind])
             return
         intervals = [self._interval(one, kind) for one in choice.members]
         if choice.kind == "single" and (name is None or intervals[0].lo != intervals[0].hi):
@@ -209,6 +216,7 @@ class Choices:
         kinds, why = _FITS[kind]
         if value.kind not in kinds:
             self.mistakes.error(value.span, f"`{value.text}` does not fit: {why}", near=self._with_unit(value, kind))
+            return 1  # whatever fits, so that nothing more is said of it
         return value.number or 0
 
     @staticmethod

@@ -65,6 +65,11 @@ class Mistakes:
         """A construct of the language that this release cannot run: said, never skipped."""
         self.error(span, f"not supported yet: {what}", advice=advice)
 
+    def keyword_not_yet(self, span: Span, word: str, advice: str) -> None:
+        """The same of a statement that begins with this keyword: the caret stands under the keyword."""
+        keyword = Span(span.line, span.column, span.column + len(word))
+        self.not_yet(keyword, f"`{word}`", advice)
+
     @property
     def failed(self) -> bool:
         return bool(self.errors)

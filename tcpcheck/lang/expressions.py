@@ -252,7 +252,7 @@ class Expressions:
         elif isinstance(left, sc.Const) and isinstance(right, sc.Const) and not self._has_name(node):
             self.mistakes.error(node.span, "two constants are compared", advice="name a field or a variable")
         modular = left_kind in MODULAR or right_kind in MODULAR
-        if modular:
+        if modular and TIME not in (left_kind, right_kind):
             for side in (left, right):
                 if isinstance(side, sc.Const) and not -(2**32) < side.value < 2**32:
                     self.mistakes.error(node.span, "the number does not fit in 32 bits", advice="at most 2^32 - 1")

@@ -68,6 +68,17 @@ _DESCRIBED = {
     "STRING": 'a text in `"`',
     "$END": "the end of the file",
 }
+# Units as people also write them.
+_UNITS_MEANT = {
+    **dict.fromkeys(("sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("msec", "msecs", "millis"), "ms"),
+    **dict.fromkeys(("usec", "usecs", "micros"), "us"),
+    **dict.fromkeys(("m", "mins", "minute", "minutes"), "min"),
+    **dict.fromkeys(("hour", "hours", "hr"), "h"),
+    **dict.fromkeys(("day", "days"), "d"),
+    **dict.fromkeys(("b", "byte", "bytes"), "B"),
+    **{"kb": "kB", "k": "kB", "mb": "MB", "gb": "GB", "g": "GB"},
+}
 _NOT_WORTH_SAYING = {"DASH_W", "SEMICOLON", "HEX"}
 
 
@@ -103,9 +114,17 @@ def _too_large(file: str) -> SpecError:
 
 def parse(text: str, file: str) -> ast.Spec:
     """The syntax tree of a spec's text; SpecError with all syntax errors found."""
+    mistakes = Mistakes(file, text)
+    spec = parse_with(mistakes)
+    mistakes.raise_if_any()
+    return spec
+
+
+def parse_with(mistakes: Mistakes) -> ast.Spec:
+    """The same, but numbers that cannot be are only noted in `mistakes`, so that the checker may find more."""
+    file, text = mistakes.file, mistakes.source
     if len(text) > BYTES_MAX:
         raise _too_large(file)
-    mistakes = Mistakes(file, text)
     if not text.strip():
         mistakes.error(
             Span(1, 1, 1),
@@ -119,7 +138,6 @@ def parse(text: str, file: str) -> ast.Spec:
     mistakes.raise_if_any()
     assert tree is not None
     spec: ast.Spec = Builder(mistakes).build(tree)
-    mistakes.raise_if_any()
     return spec
 
 
@@ -159,8 +177,9 @@ def _report(text: str, error: UnexpectedInput, mistakes: Mistakes) -> int:
     unit = re.fullmatch(r"[0-9]+(?:\.[0-9]+)?([A-Za-z]\w*)", offender)
     open_brace = next((p for p in reversed(_still_open(text[:offset])) if text[p] == "{"), None)
     if unit and {"DURATION", "SIZE", "INT"} & accepted:
-        units = [*TIME_UNITS, *SIZE_UNITS] if {"DURATION", "SIZE"} & accepted else []
-        mistakes.unknown(span, "unit", unit.group(1), units, "units: ns us ms s min h d; B kB MB GB KiB MiB GiB")
+        near = _UNITS_MEANT.get(unit.group(1).lower()) or nearest(unit.group(1), [*TIME_UNITS, *SIZE_UNITS])
+        advice = "units: ns us ms s min h d; B kB MB GB KiB MiB GiB"
+        mistakes.error(span, f"unknown unit `{shorten(unit.group(1))}`", near=near, advice=advice)
         return offset
     if offender == '"':
         message, advice = "this text is not closed", 'a text stands between two `"` on one line'

@@ -52,8 +52,9 @@ class Predicates:
 
     def claim(self, node: ast.Pred, env: Env) -> sc.Pred:
         """The predicate of a claim."""
+        before = len(self.mistakes.errors)
         pred, _ = self._pred(node, NOTHING_SAID, "claim", env)
-        if not mentions_something(node):
+        if not mentions_something(node) and len(self.mistakes.errors) == before:
             self.mistakes.error(
                 node.span, "this says nothing about a socket or a segment", advice="as in `server.c in TIME-WAIT`"
             )

@@ -13,7 +13,7 @@ from tcpcheck.lang.expressions import Expressions, Place
 from tcpcheck.lang.firewall import read_line
 from tcpcheck.lang.predicates import Predicates
 from tcpcheck.lang.registry import Registry
-from tcpcheck.lang.scope import HostScope, Scope, collect
+from tcpcheck.lang.scope import HostScope, Scope, collect, steps_within
 from tcpcheck.lang.vocabulary import FIELDS_OF_CONNECT, SEQ, TS, time_text
 
 BACKLOG_DEFAULT = 4096  # SOMAXCONN; the kernel takes the smaller of this and net.core.somaxconn
@@ -62,6 +62,7 @@ class Programs:
         self.predicates = predicates
         self.mistakes = mistakes
         self.registry = registry
+        self._switched_on: dict[str, list[sc.FirewallRule]] = {}
 
     def run(self, node: ast.Run, name: str, host: HostScope, kernel: str, env: Env) -> sc.Run:
         return sc.Run(name, _Lowering(self, node, host, kernel, env).steps(node.body, Bound()))
@@ -97,6 +98,17 @@ class Programs:
                     span, f"`{name}` has no effect in {kernel}", "remove it, or choose another kernel"
                 )
         return interval.lo
+
+    def rules_switched_on(self, host: HostScope) -> list[sc.FirewallRule]:
+        """The rules that some `-A` or `-I` line of the host switches on."""
+        if host.name not in self._switched_on:
+            nodes = [i for i in host.node.items if isinstance(i, ast.Iptables)]
+            for run in host.node.items:
+                if isinstance(run, ast.Run):
+                    nodes += [s for s, _ in steps_within(run.body) if isinstance(s, ast.Iptables)]
+            read = [read_line(node, host, self.scope, self.mistakes) for node in nodes]
+            self._switched_on[host.name] = [r[1] for r in read if r is not None and r[0]]
+        return self._switched_on[host.name]
 
     # ---- values
 
@@ -356,25 +368,32 @@ class _Lowering:
 
     def _iptables(self, node: ast.Iptables, bound: Bound) -> sc.Step | None:
         read = read_line(node, self.host, self.p.scope, self.mistakes)
-        return None if read is None else sc.Iptables(read[0], read[1], node.span)
+        if read is None:
+            return None
+        on, rule = read
+        if not on and rule not in self.p.rules_switched_on(self.host):
+            self.mistakes.warning(
+                node.span, "this has no effect: no line switches this rule on", "spell it as its `-A`"
+            )
+        return sc.Iptables(on, rule, node.span)
 
     # ---- not yet
 
     def _setsockopt(self, node: ast.Setsockopt, bound: Bound) -> None:
         self._sock(node.sock, bound)
-        self.mistakes.not_yet(node.span, "`setsockopt`", "use a sysctl where there is one")
+        self.mistakes.keyword_not_yet(node.span, "setsockopt", "use a sysctl where there is one")
 
     def _crash(self, node: ast.Crash, bound: Bound) -> None:
-        self.mistakes.not_yet(node.span, "`crash` and `boot`", "remove the step")
+        self.mistakes.keyword_not_yet(node.span, "crash", "`exit` ends a program, its kernel goes on")
 
     def _boot(self, node: ast.Boot, bound: Bound) -> None:
-        self.mistakes.not_yet(node.span, "`crash` and `boot`", "remove the step")
+        self.mistakes.keyword_not_yet(node.span, "boot", "remove the step")
 
     def _inject(self, node: ast.Inject, bound: Bound) -> None:
-        self.mistakes.not_yet(node.span, "`inject`", "only hosts with a TCP send segments")
+        self.mistakes.keyword_not_yet(node.span, "inject", "only hosts with a TCP send segments")
 
     def _receive(self, node: ast.Receive, bound: Bound) -> None:
-        self.mistakes.not_yet(node.span, "`receive`", "only hosts with a TCP take segments")
+        self.mistakes.keyword_not_yet(node.span, "receive", "only hosts with a TCP take segments")
 
 
 def local_sockets(expr: ast.Expr) -> list[ast.Word]:
