@@ -10,6 +10,7 @@ from sym_program import M32, Op, branches, concrete, plain, solve
 from tcpcheck.sym import testing as sym
 
 HALF = 1 << 31
+AGE, NUMBER = 0, 1  # LogKind
 SECOND = 10**9
 
 
@@ -132,6 +133,16 @@ def test_reading_twice_in_one_instant_is_one_reading() -> None:
     assert s.base(1, 64, 0, 1)[2] == 2
 
 
+def test_a_reading_is_known_by_its_new_name() -> None:
+    s = sym.TestSym()
+    x, now = s.start(), s.base(1, 64, 0, 1)
+    assert s.prune([now[1]], [now[2]]) == {1: 1}
+    s.select([0, now[2], x])
+    assert s.base(1, 64, 0, 1) == (0, 1, 1)
+    s.select([0, 2])
+    assert s.base(1, 64, 0, 1) == (0, 1, 2)
+
+
 def test_reading_of_the_past_is_the_reading_made_then() -> None:
     s = sym.TestSym()
     then, age = s.base(1, 64, 0, 1), s.start()
@@ -172,6 +183,70 @@ def test_a_later_reading_inherits_the_arc() -> None:
         s.select([0, new[2]])
         new = (0, 2, 1)
         assert s.arcs() == ((1, 0, 2, 1, 98, 2),)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_arcs_widen_on_both_sides(order: tuple[int, int]) -> None:
+    """Two counters of 10 and 1000 ns, 100 apart; then one alone is read again, 1 to 2 or 0 to 1 steps later."""
+    s = sym.TestSym()
+    made = [s.base(1 + i, 10 if i == 0 else 1000, 0, 1) for i in order]
+    fast, slow = made if order == (0, 1) else made[::-1]
+    age = s.start()
+    assert first(s, (0,), (fast, slow, 100, 1)) == [True]
+    s.up()
+    s.require(age, 10, 19)
+    fast2, slow2 = s.base(1, 10, 0, 1), s.base(2, 1000, 0, 1)
+    assert s.diff_in(fast2, slow, 101, 2) and s.diff_in(slow, fast2, -102, 2)
+    assert s.diff_in(fast, slow2, 99, 2) and s.diff_in(slow2, fast, -100, 2)
+    assert s.diff_in(fast2, slow2, 100, 3) and s.diff_in(slow2, fast2, -102, 3)
+    assert s.taken == (0,)
+    for question in [(fast2, slow, 101, 1), (slow2, fast, -100, 1), (fast2, slow2, 100, 1), (slow2, fast2, -102, 1)]:
+        t = s.clone()
+        t.diff_in(*question)
+        assert len(t.taken) == 1
+
+
+def test_arcs_follow_their_readings() -> None:
+    """Clocks change places: an arc of the first base's second reading stays one of that reading."""
+    s = sym.TestSym()
+    k = s.base(3)
+    a1 = s.base(1, 10, 0, 1)
+    s.up()
+    a2 = s.base(1, 10, 0, 1)
+    assert first(s, (0, 0), (a2, k, 7, 1), (k, a1, 4, 1)) == [True, True]
+    assert (k[1], a1[1]) == (1, 2)
+    s.prune([a1[1], k[1]], [a1[2], a2[2]])
+    assert s.arcs() == ((1, a1[2], 2, 0, M32 - 4, 1), (1, a2[2], 2, 0, 7, 1))
+    s.select([0, a2[2], a1[2]])
+    assert s.arcs() == ((1, 1, 2, 0, 7, 1), (1, 2, 2, 0, M32 - 4, 1))
+    s.select([0, 2])
+    assert s.arcs() == ((1, 1, 2, 0, M32 - 4, 1),)
+
+
+def test_counters_of_one_host_tick_together() -> None:
+    s = sym.TestSym()
+    a, b = s.base(1, 10, 0, 1), s.base(2, 10, 0, 1)
+    far, other = s.base(3, 10, 1, 1), s.base(4, 15, 0, 1)
+    assert a[2] != b[2] and s.sup(a[2], b[2]) == s.sup(b[2], a[2]) == 0
+    assert s.sup(a[2], far[2]) == s.sup(far[2], a[2]) == 9
+    assert (s.sup(a[2], other[2]), s.sup(other[2], a[2])) == (9, 14)
+
+
+def test_log_of_a_reading_of_the_past() -> None:
+    s = sym.TestSym(1, sym.RECORD)
+    start = s.base(1, 64, 0, 1)
+    for step in (1, 2):
+        s.up()
+        s.at(step, 0)
+        if step == 1:
+            x = s.start()
+    s.require(x, 0, 100 * SECOND)
+    then = s.read_at(s.base(1, 64, 0, 1), x)
+    alone = s.read_at(s.base(1, 64, 0, 0), x)
+    s.mark()
+    s.diff_in(then, start, 0, 2)
+    s.diff_in(alone, start, 0, 2)
+    assert [e[:3] for e in s.log()[1:] if e[0] == NUMBER] == [(NUMBER, 1, 0), (NUMBER, 1, 0)]
 
 
 def test_single_readings_are_unrelated() -> None:
@@ -246,8 +321,6 @@ def test_full_table_of_arcs_forgets() -> None:
 
 
 # ---- the log -------------------------------------------------------------------------------------------------
-
-AGE, NUMBER = 0, 1
 
 
 def test_log_of_ages() -> None:

@@ -55,11 +55,15 @@ def sample_world(program: list[Op], rng: random.Random) -> Assignment:
     literals = [op[1] for op in program if op[0] == "literal"]
     edges = EDGES + literals + [op[3] for op in program if op[0] == "diff"]
     start = rng.randrange(M32)
-    constants = {
-        key: rng.choice([rng.choice(edges) + rng.randint(-2, 2), start + rng.choice(edges), rng.randrange(M32)]) % M32
-        for key in range(1, 9)
-    }
-    instants = [rng.choice([0, 1, rng.randrange(10**6)])]
+    close = rng.random() < 0.5
+
+    def constant() -> int:
+        if close:
+            return (start + rng.randint(-6, 6)) % M32
+        return rng.choice([rng.choice(edges) + rng.randint(-2, 2), start + rng.choice(edges), rng.randrange(M32)]) % M32
+
+    constants = {key: constant() for key in range(1, 9)}
+    instants = [rng.choice([0, 1, rng.randrange(20), rng.randrange(10**6)])]
     for op in program:
         if op[0] == "wait":
             lo, hi = op[1:]
@@ -108,12 +112,19 @@ def test_arcs_lose_nothing(seed: int) -> None:
 def timed_program(rng: random.Random, ticks: list[int], waits: list[tuple[int, int]], spread: list[int]) -> list[Op]:
     """Counters of one or two hosts read now and then, an ordinary constant, and questions in between."""
     tick = rng.choice(ticks)
-    reads: list[Op] = [("read", 5, tick, 0, 1), ("read", 6, tick, rng.randint(0, 1), 1), ("read", 7, tick, 0, 0)]
-    program: list[Op] = [rng.choice(reads[:2])] + [("const", 1)] * rng.randint(0, 1)
+    reads: list[Op] = [
+        ("read", 5, tick, 0, 1),
+        ("read", 6, rng.choice([tick, *ticks]), rng.randint(0, 1), 1),
+        ("read", 7, tick, 0, 0),
+    ]
+    program: list[Op] = [*rng.choice([[], [("const", 1)], [reads[1]]]), reads[0], *rng.choice([[], [("const", 1)]])]
     for _ in range(rng.randint(4, 9)):
         kind = rng.random()
-        if kind < 0.25:
+        if kind < 0.20:
             program.append(("wait", *rng.choice(waits)))
+        elif kind < 0.25:
+            program += [("wait", *rng.choice(waits)), ("start",), ("wait", *rng.choice(waits))]
+            program += [("read_at", 0, 1), ("diff", 0, -1, rng.choice(spread), rng.choice([1, 2, 1 << 31]))]
         elif kind < 0.45:
             program.append(rng.choice([reads[0], *reads]))
         elif kind < 0.50:
