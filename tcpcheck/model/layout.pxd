@@ -1,0 +1,290 @@
+# A World: everything that one state of a Case consists of, and the tables it runs on.
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from tcpcheck.sym.choice cimport Choices
+from tcpcheck.sym.number cimport Num, Sym, Recorder
+from tcpcheck.tcp.types cimport Stack, Seg, Sock, Config, Effects, SOCKS_MAX, HOSTS_MAX
+
+cpdef enum:
+    PROCS_MAX = 12
+    LOOPS_MAX = 4               # nested counted loops of one program
+    FLYING_MAX = 20             # segments in flight
+    BINDS_MAX = 12              # names of sockets (`server.c`)
+    BIND_DEPTH = 6              # sockets that one name is bound to in turn
+    FAULTS_MAX = 8
+    FIREWALL_MAX = 16
+    PENDS_MAX = 12              # obligations of `eventually` that wait
+    KEPT_MAX = 6                # numbers that outlive their sockets because a claim asks for them
+    ORDINALS_MAX = 6            # patterns such as `3rd FIN`
+    VARS_MAX = 4                # sockets that one claim quantifies over
+    CLAIMS_MAX = 24             # hits() has bits 0..23 for claims, 24..47 for `exercised`, 48..63 for pieces
+    PIECES_MAX = 16             # intervals of the count claims told apart
+
+cpdef enum:
+    FLY_ORDINARY = 0            # has a deadline: the greatest delay
+    FLY_COPY = 1                # a duplicate or late segment: any time up to the lifetime, or never
+
+ctypedef struct Flying:
+    uint8_t kind
+    uint8_t clk                 # age since transmission
+    uint8_t rank                # place in its direction's queue, where the network keeps the order; else 0
+    uint32_t uid                # not part of the state
+    Seg seg
+
+cpdef enum:
+    PROC_READY = 0              # the instruction at pc runs as soon as it can
+    PROC_SLEEPING = 1           # clk tells for how long
+    PROC_DONE = 2
+
+ctypedef struct Proc:
+    uint16_t pc
+    uint8_t status
+    uint8_t clk
+    uint8_t called              # the call at pc has been made and blocks (connect)
+    uint8_t loop[LOOPS_MAX]
+    int32_t got                 # bytes that the recv at pc has taken so far
+
+ctypedef struct Bind:           # slot -1: that socket has ended
+    uint8_t n
+    int8_t slot[BIND_DEPTH]
+
+ctypedef struct Pend:
+    uint8_t claim               # index + 1; 0: free
+    uint8_t clk
+    int8_t var[VARS_MAX]        # which sockets: position in the binding, or slot
+
+ctypedef struct World:
+    Stack tcp
+    Proc proc[PROCS_MAX]
+    Bind bind[BINDS_MAX]
+    uint8_t owner[SOCKS_MAX]            # program that holds the descriptor, + 1
+    uint8_t ordinal[SOCKS_MAX][ORDINALS_MAX]
+    uint8_t nfly
+    Flying fly[FLYING_MAX]
+    uint8_t budget[FAULTS_MAX]
+    uint32_t firewall                   # bit r: rule r is switched on
+    uint8_t has_kept[KEPT_MAX]
+    Num kept[KEPT_MAX]
+    Pend pend[PENDS_MAX]
+
+# ---- programs
+
+cpdef enum:
+    OP_LISTEN = 0               # a port, b backlog, c binding or -1
+    OP_ACCEPT = 1               # a listener's binding or -1 (the run's latest), c binding
+    OP_CONNECT = 2              # a host, b port, d local port, c binding, e connect table index
+    OP_SEND = 3                 # a binding, b bytes
+    OP_RECV = 4                 # a binding, b bytes (> 0), 0 whatever there is, -1 until end of file
+    OP_SHUTDOWN = 5             # a binding, b 1 read 2 write 3 both
+    OP_CLOSE = 6
+    OP_ABORT = 7
+    OP_SLEEP = 8                # lo, hi
+    OP_AWAIT = 9                # a predicate, b number of variables (0)
+    OP_EXIT = 10
+    OP_STOP = 11
+    OP_JUMP = 12                # a target
+    OP_LOOP = 13                # a counter, b times, c target after the last
+    OP_EITHER = 14              # a first of the targets table, b how many
+    OP_SYSCTL = 15              # a host, b config index
+    OP_FIREWALL = 16            # a rule, b on
+
+ctypedef struct Instr:
+    uint8_t op
+    uint8_t host
+    int16_t orelse              # pc when the call fails; -1: exit
+    int32_t a, b, c, d, e
+    int64_t lo, hi
+
+ctypedef struct ConnectSpec:    # seq: 0 kernel, 1 any, 2 expression (predicate-table node)
+    uint8_t seq_kind
+    uint64_t seq_key
+    int32_t seq_expr
+    uint8_t ts_any
+    uint64_t ts_key
+
+ctypedef struct FirewallRule:   # -1: any
+    uint8_t host
+    uint8_t chain               # 0 INPUT, 1 OUTPUT
+    int16_t src, dst
+    int32_t sport, dport
+    int16_t mask, comp
+
+ctypedef struct Fault:
+    uint8_t kind                # 0 lose, 1 duplicate, 2 late
+    int16_t pattern             # predicate-table node of the segment pattern, or -1
+    int16_t src, dst
+
+# ---- predicates: a tree in an array
+
+cpdef enum:
+    P_TRUE = 0
+    P_AND = 1                   # children: kid[a .. a+b-1]
+    P_OR = 2
+    P_NOT = 3                   # a node
+    P_IN = 4                    # var a, states mask b (before; after when the claim has no event)
+    P_RECEIVES = 5              # var a (-1: host b), pattern c
+    P_SENDS = 6
+    P_DROPS = 7
+    P_LOSES = 8
+    P_GETS = 9                  # var a, kind b: 0 errno c, 1 ok, 2 EOF, 3 bytes c
+    P_TAKES = 10                # var a (-1 host b), rule c
+    P_REPLIES = 11              # pattern c
+    P_BECOMES = 12              # var a, states mask b
+    P_STAYS = 13                # var a
+    P_ACCEPTS = 14              # var a
+    P_COMPARE = 15              # op b (0 <, 1 <=, 2 >, 3 >=, 4 =, 5 !=), left a, right c (expr nodes), d 1: modular
+    P_FLAG = 16                 # b: 0 old, 1 forged, 2 paws_old, 3 quiet, 4 has tsval, 5 wrapped; var a
+    P_ABSENT = 17               # var a
+    P_TIMER = 18                # var a, kind b: 0 timewait 1 persist 2 keepalive 3 on
+    P_SAME = 19                 # var a, var b
+    P_SS = 20                   # host a, state mask b, port c, column d, op e, expr f
+
+cpdef enum:
+    E_CONST = 0                 # big
+    E_FIELD = 1                 # b: segment field
+    E_VAR = 2                   # var a, b: socket variable
+    E_INFIELD = 3               # b: segment field of the segment replied to
+    E_UNKNOWN = 4               # big: key of the constant
+    E_ADD = 5
+    E_SUB = 6
+
+cpdef enum:
+    SF_SEQ = 0
+    SF_ACK = 1
+    SF_LEN = 2
+    SF_TSVAL = 3
+    SF_TSECR = 4
+    SF_WIN = 5
+    SF_MSS = 6
+
+cpdef enum:
+    KF_RCV_NXT = 0
+    KF_SND_NXT = 1
+    KF_SND_UNA = 2
+    KF_ISS = 3
+    KF_IRS = 4
+    KF_TS_RECENT = 5
+    KF_RCV_WND = 6
+    KF_SND_WND = 7
+
+cpdef enum:
+    SG_SYN = 0
+    SG_SYNACK = 1
+    SG_FIN = 2
+    SG_RST = 3
+    SG_ACK = 4
+    SG_DATA = 5
+    SG_SEGMENT = 6
+    SG_NOTHING = 7
+    SG_FLAGS = 8
+
+ctypedef struct PNode:
+    uint8_t op
+    int32_t a, b, c, d, e, f
+    int64_t big
+
+ctypedef struct Pattern:
+    uint8_t kind                # SegKind
+    uint8_t flags
+    int16_t ordinal             # index of its counter, or -1
+    uint8_t nth
+    int16_t where               # node, or -1
+    int8_t subject              # variable whose fields a condition's bare names mean, or -1
+
+# ---- claims
+
+cpdef enum:
+    VAR_NAMED = 0               # a binding; b position, or -1: each in turn
+    VAR_PORT = 1                # a host, b port
+    VAR_PEER = 2                # a variable it is the peer of
+
+ctypedef struct Var:
+    uint8_t kind
+    int32_t a, b
+    uint8_t may_be_absent       # an `absent` of the claim asks: also considered when it does not exist
+
+cpdef enum:
+    CL_NEVER = 0                # never, always, reach: `bad` true is a hit
+    CL_REACH = 1
+    CL_AFTER = 2                # pred starts an obligation, goal ends it
+    CL_EVENTUALLY = 3           # an obligation from the start
+    CL_COUNT = 4
+
+ctypedef struct ClaimC:
+    uint8_t kind
+    uint8_t nvar
+    uint8_t eventless           # judged on the state after each step
+    uint8_t goal_eventless
+    uint8_t has_within
+    int64_t lo, hi
+    int32_t pred                # hit when true
+    int32_t exercised           # the part before the effects
+    int32_t goal
+    int32_t over_a, over_b      # count: U = value(over_a) - value(over_b); over_b -1: the constant zero
+    Var var[VARS_MAX]
+
+# ---- everything together
+
+ctypedef struct Tables:                 # read-only while a search runs
+    int32_t nhost, nproc, ninstr, nbind, nfault, nfirewall, nnode, nclaim, nkept, nordinal
+    Instr* instr
+    ConnectSpec* connect
+    int32_t* target
+    FirewallRule firewall[FIREWALL_MAX]
+    Fault fault[FAULTS_MAX]
+    PNode* node
+    int32_t* kid
+    Pattern* pattern
+    ClaimC claim[CLAIMS_MAX]
+    int32_t kept_bind[KEPT_MAX]
+    int32_t kept_pos[KEPT_MAX]
+    int32_t kept_field[KEPT_MAX]
+    int32_t ordinal_kind[ORDINALS_MAX]
+    int32_t ordinal_flags[ORDINALS_MAX]
+    int32_t ordinal_most[ORDINALS_MAX]
+    uint8_t proc_host[PROCS_MAX]
+    int32_t proc_entry[PROCS_MAX]
+    int32_t firewall_on                 # switched on from the start
+    uint8_t budget[FAULTS_MAX]
+    int64_t delay_lo, delay_hi          # ns
+    int64_t lifetime                    # ns; copies and late segments
+    uint8_t keeps_order                 # segments of one direction do not overtake
+    int32_t nconfig[HOSTS_MAX]
+    const Config* config[HOSTS_MAX]     # each host's Configs, one for each combination of its sysctl steps
+    int32_t* sysctl_next[HOSTS_MAX]     # [config * steps + step] -> config
+    int32_t nsysctl
+
+ctypedef struct Piece:                  # a set of values of U for which the predicate of a count claim came true
+    int8_t claim
+    uint8_t truth                       # 1: the claim's predicate held; 0: only what precedes its effects
+    uint32_t lo
+    uint64_t len
+
+ctypedef struct Event:                  # what a step did, by name: kind, and which one
+    uint8_t kind                        # EV_*
+    int32_t a                           # program; or uid of the segment or socket
+    int32_t b                           # timer slot; pc
+
+cpdef enum:
+    EV_DELIVER = 0
+    EV_TIMER = 1
+    EV_PROGRAM = 2
+
+ctypedef struct Machine:
+    Tables t
+    World cur                           # the loaded state; untouched while a step runs
+    World nxt                           # the state the step makes of it
+    Choices* ch
+    uint64_t hits                       # bits of the step just run
+    int truncated
+    uint64_t late                       # those of the hits that are obligations outliving their bound
+    uint8_t show_late                   # witness: claim + 1 whose obligation runs out after the last step
+    Event event                         # of the step just run
+    Seg incoming                        # EV_DELIVER: the segment
+    int has_incoming
+    int32_t npiece
+    Piece piece[PIECES_MAX]
+    # a concrete re-run: the events to take and the time that passes before each
+    Event* script
+    int32_t nscript, at
+    int64_t* instant
+    uint32_t next_seg_uid

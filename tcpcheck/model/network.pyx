@@ -1,0 +1,157 @@
+"""The network: each segment sent is on its way, lost, copied or late by choice; each arrives within its time."""
+
+from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memcpy, memset
+
+from tcpcheck.model.layout cimport *
+from tcpcheck.model.monitor cimport pattern_matches
+from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
+from tcpcheck.sym.number cimport MODE_SEARCH, age_allows, age_require, clock_copy, clock_start, num_read_at
+from tcpcheck.tcp.arrives cimport segment_arrives
+from tcpcheck.tcp.sockets cimport effect
+from tcpcheck.tcp.types cimport EF_ARRIVE, EF_DROP, EF_DUP, EF_LOST, Effect, Seg
+
+cdef enum Fate:
+    SENT = 0
+    LOST = 1
+    COPIED = 2
+    LATE = 3
+
+
+cdef int blocked(Machine* m, int host, int chain, const Seg* s) noexcept nogil:
+    """Is there a rule switched on, in this chain of this host, that drops the segment?"""
+    cdef const FirewallRule* r
+    cdef int i
+    for i in range(m.t.nfirewall):
+        r = &m.t.firewall[i]
+        if not (m.nxt.firewall >> i) & 1 or r.host != host or r.chain != chain:
+            continue
+        if r.src >= 0 and r.src != s.src or r.dst >= 0 and r.dst != s.dst:
+            continue
+        if r.sport >= 0 and r.sport != s.sport or r.dport >= 0 and r.dport != s.dport:
+            continue
+        if r.mask >= 0 and (s.flags & r.mask) != r.comp:
+            continue
+        return 1
+    return 0
+
+
+cdef void note(Machine* m, int kind, int host, int arg, const Seg* s, unsigned int uid) noexcept nogil:
+    cdef Effect* e = effect(&m.nxt.tcp, kind, host, -1, arg)
+    if e != NULL:
+        memcpy(&e.seg, s, sizeof(Seg))
+        e.uid = uid
+
+
+cdef int fault_matches(Machine* m, int f, const Seg* s) noexcept nogil:
+    cdef const Fault* x = &m.t.fault[f]
+    if not m.nxt.budget[f] or x.src >= 0 and x.src != s.src or x.dst >= 0 and x.dst != s.dst:
+        return 0
+    return x.pattern < 0 or pattern_matches(m, x.pattern, s)
+
+
+cdef void fly(Machine* m, const Seg* s, int kind, unsigned int uid) noexcept nogil:
+    cdef Flying* f
+    cdef int i, rank = 0
+    if m.nxt.nfly >= FLYING_MAX:
+        m.ch.overflow = 1
+        return
+    if m.t.keeps_order and kind == FLY_ORDINARY:
+        for i in range(m.nxt.nfly):
+            if m.nxt.fly[i].seg.src == s.src and m.nxt.fly[i].seg.dst == s.dst and m.nxt.fly[i].rank > rank:
+                rank = m.nxt.fly[i].rank
+        rank += 1
+    f = &m.nxt.fly[m.nxt.nfly]
+    m.nxt.nfly += 1
+    memset(f, 0, sizeof(Flying))
+    memcpy(&f.seg, s, sizeof(Seg))
+    f.kind = <uint8_t>kind
+    f.rank = <uint8_t>rank
+    f.uid = uid
+    f.clk = <uint8_t>clock_start(&m.nxt.tcp.sym)
+
+
+cdef int output(void* machine, Seg* s) noexcept nogil:
+    """Fate of a segment that a host emits. 1: its own OUTPUT chain refused it."""
+    cdef Machine* m = <Machine*>machine
+    cdef int option[3 * FAULTS_MAX]
+    cdef int fate[3 * FAULTS_MAX]
+    cdef int i, n = 1, pick
+    cdef unsigned int uid = 0
+    m.next_seg_uid += 1
+    uid = m.next_seg_uid
+    if m.nxt.tcp.fx.n:
+        m.nxt.tcp.fx.e[m.nxt.tcp.fx.n - 1].uid = uid        # EF_SEND just noted by emit()
+    if blocked(m, s.src, 1, s):
+        note(m, EF_DROP, s.src, 1, s, uid)
+        return 1
+    fate[0] = SENT
+    for i in range(m.t.nfault):
+        if fault_matches(m, i, s):
+            fate[n] = LOST if m.t.fault[i].kind == 0 else COPIED if m.t.fault[i].kind == 1 else LATE
+            option[n] = i
+            n += 1
+    pick = choose(m.ch, n, CHOOSE_FATE)
+    if m.ch.dead:
+        return 0
+    if pick:
+        m.nxt.budget[option[pick]] -= 1
+    if fate[pick] == LOST:
+        note(m, EF_LOST, s.src, 0, s, uid)
+        return 0
+    fly(m, s, FLY_COPY if fate[pick] == LATE else FLY_ORDINARY, uid)
+    if fate[pick] == COPIED:
+        m.next_seg_uid += 1
+        fly(m, s, FLY_COPY, m.next_seg_uid)
+        note(m, EF_DUP, s.src, 0, s, m.next_seg_uid)
+    return 0
+
+
+cdef int64_t latest(Machine* m, const Flying* f) noexcept nogil:
+    return m.t.delay_hi if f.kind == FLY_ORDINARY else m.t.lifetime
+
+
+cdef int may_arrive(Machine* m, int i) noexcept nogil:
+    cdef const Flying* f = &m.cur.fly[i]
+    if f.rank > 1:
+        return 0                        # the network keeps the order: somebody is before it
+    return age_allows(&m.nxt.tcp.sym, f.clk, m.t.delay_lo, latest(m, f))
+
+
+cdef void deliver(Machine* m, int i) noexcept nogil:
+    """Segment i of the loaded state reaches its destination: firewall, then the stack."""
+    cdef Flying f = m.cur.fly[i]
+    cdef int k
+    age_require(&m.nxt.tcp.sym, f.clk, m.t.delay_lo, latest(m, &f))
+    if m.ch.dead:
+        return
+    for k in range(i, m.nxt.nfly - 1):
+        m.nxt.fly[k] = m.nxt.fly[k + 1]
+    m.nxt.nfly -= 1
+    if f.rank:
+        for k in range(m.nxt.nfly):
+            if m.nxt.fly[k].seg.src == f.seg.src and m.nxt.fly[k].seg.dst == f.seg.dst and m.nxt.fly[k].rank:
+                m.nxt.fly[k].rank -= 1
+    m.incoming = f.seg
+    if blocked(m, f.seg.dst, 0, &f.seg):
+        note(m, EF_DROP, f.seg.dst, 0, &f.seg, f.uid)
+        return
+    if f.seg.has_ts and f.seg.ts_now:
+        m.incoming.tsval = num_read_at(&m.nxt.tcp.sym, f.seg.tsval, f.clk)
+        m.incoming.ts_now = 0
+    m.has_incoming = 1
+    note(m, EF_ARRIVE, f.seg.dst, 0, &m.incoming, f.uid)
+    segment_arrives(&m.nxt.tcp, f.seg.dst, &m.incoming)
+
+
+cdef void drop_expired(Machine* m) noexcept nogil:
+    """Late copies whose lifetime is over for certain: they can never arrive."""
+    cdef int i = 0, k
+    while i < m.nxt.nfly:
+        if m.nxt.fly[i].kind == FLY_COPY and m.nxt.fly[i].clk and \
+                not age_allows(&m.nxt.tcp.sym, m.nxt.fly[i].clk, 0, m.t.lifetime):
+            for k in range(i, m.nxt.nfly - 1):
+                m.nxt.fly[k] = m.nxt.fly[k + 1]
+            m.nxt.nfly -= 1
+        else:
+            i += 1

@@ -1,0 +1,249 @@
+"""Programs: one sockets call a step. A call that would block is not enabled; everything else is urgent but `sleep`."""
+
+from libc.stdint cimport int8_t, uint8_t, uint16_t, uint64_t
+from libc.string cimport memset
+
+from tcpcheck.model.layout cimport *
+from tcpcheck.model.monitor cimport await_holds, number_of
+from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
+from tcpcheck.sym.number cimport age_allows, age_require, clock_start, num_base
+from tcpcheck.tcp.calls cimport (
+    ConnectOpts, tcp_abort, tcp_accept, tcp_close, tcp_connect, tcp_connected, tcp_listen, tcp_recv, tcp_send,
+    tcp_shutdown_write,
+)
+from tcpcheck.tcp.sockets cimport E_AGAIN, E_NOTCONN, accept_queue_len, effect
+from tcpcheck.tcp.types cimport (
+    EF_GETS, Effect, SK_DEAD, SK_FREE, SK_FULL, SOCKS_MAX, ST_CLOSED, ST_SYN_RECV, ST_SYN_SENT, Sock,
+)
+
+
+cdef inline int slot_of(Machine* m, int bind) noexcept nogil:
+    """The socket that a name means now: the last one bound; -1 when there is none or it has ended."""
+    cdef const Bind* b = &m.nxt.bind[bind]
+    return b.slot[b.n - 1] if b.n else -1
+
+
+cdef void bind_name(Machine* m, int bind, int slot) noexcept nogil:
+    cdef Bind* b = &m.nxt.bind[bind]
+    if b.n >= BIND_DEPTH:
+        m.truncated = 1
+        return
+    b.slot[b.n] = <int8_t>slot
+    b.n += 1
+
+
+cdef void gets(Machine* m, int p, int slot, int result, int eof) noexcept nogil:
+    cdef Effect* e = effect(&m.nxt.tcp, EF_GETS, m.t.proc_host[p], slot, result)
+    if e != NULL:
+        e.uid = eof
+
+
+cdef void go_on(Machine* m, int p, int pc) noexcept nogil:
+    """Jumps cost no step."""
+    cdef const Instr* i = &m.t.instr[pc]
+    while i.op == OP_JUMP:
+        pc = i.a
+        i = &m.t.instr[pc]
+    m.nxt.proc[p].pc = <uint16_t>pc
+    m.nxt.proc[p].called = 0
+    m.nxt.proc[p].got = 0
+    m.nxt.proc[p].status = PROC_READY
+    m.nxt.proc[p].clk = 0
+    if i.op == OP_SLEEP:
+        m.nxt.proc[p].status = PROC_SLEEPING
+        m.nxt.proc[p].clk = <uint8_t>clock_start(&m.nxt.tcp.sym)
+    elif i.op == OP_STOP:
+        finish(m, p)
+
+
+cdef void finish(Machine* m, int p) noexcept nogil:
+    """The program ends; what it was doing last is of no interest any more."""
+    memset(&m.nxt.proc[p], 0, sizeof(Proc))
+    m.nxt.proc[p].status = PROC_DONE
+
+
+cdef void exit_run(Machine* m, int p) noexcept nogil:
+    """`exit`, and a failing call without `else`: the kernel closes what the program holds."""
+    cdef int s
+    for s in range(SOCKS_MAX):
+        if m.nxt.owner[s] == p + 1 and m.nxt.tcp.sock[s].kind != SK_FREE:
+            m.nxt.owner[s] = 0
+            tcp_close(&m.nxt.tcp, s)
+    finish(m, p)
+
+
+cdef void done(Machine* m, int p, const Instr* i, int slot, int result, int eof) noexcept nogil:
+    """A call returned."""
+    gets(m, p, slot, result, eof)
+    if result >= 0:
+        go_on(m, p, m.nxt.proc[p].pc + 1)
+    elif i.orelse >= 0:
+        go_on(m, p, i.orelse)
+    else:
+        exit_run(m, p)
+
+
+cdef void programs_start(Machine* m) noexcept nogil:
+    cdef int p
+    for p in range(m.t.nproc):
+        go_on(m, p, m.t.proc_entry[p])
+
+
+# ---- what can run
+
+cdef int can_run(Machine* m, int p) noexcept nogil:
+    cdef const Proc* pr = &m.cur.proc[p]
+    cdef const Instr* i = &m.t.instr[pr.pc]
+    cdef int s
+    if pr.status == PROC_DONE:
+        return 0
+    if pr.status == PROC_SLEEPING:
+        return 2 if age_allows(&m.nxt.tcp.sym, pr.clk, i.lo, i.hi) else 0
+    if i.op == OP_AWAIT:
+        return await_holds(m, i.a, i.b)
+    if i.op == OP_CONNECT:
+        return not pr.called or connect_decided(m, i)
+    if i.op == OP_ACCEPT:
+        s = slot_of(m, i.a)
+        return s < 0 or accept_queue_len(&m.nxt.tcp, s) > 0
+    if i.op == OP_RECV:
+        return readable(m, pr, i)
+    return 1
+
+
+cdef int connect_decided(Machine* m, const Instr* i) noexcept nogil:
+    cdef int s = slot_of(m, i.c)
+    return s < 0 or (m.nxt.tcp.sock[s].state != ST_SYN_SENT and m.nxt.tcp.sock[s].state != ST_SYN_RECV)
+
+
+cdef int readable(Machine* m, const Proc* pr, const Instr* i) noexcept nogil:
+    """Would recv() return at once?"""
+    cdef int s = slot_of(m, i.a)
+    cdef const Sock* k
+    if s < 0:
+        return 1
+    k = &m.nxt.tcp.sock[s]
+    return k.rcv_queued > 0 or k.fin_rcvd or k.so_error != 0 or k.kind != SK_FULL or k.state == ST_CLOSED
+
+
+# ---- running one instruction
+
+cdef void run_step(Machine* m, int p) noexcept nogil:
+    cdef const Instr* i = &m.t.instr[m.nxt.proc[p].pc]
+    cdef int k
+    if i.op == OP_LISTEN:
+        run_listen(m, p, i)
+    elif i.op == OP_ACCEPT:
+        run_accept(m, p, i)
+    elif i.op == OP_CONNECT:
+        run_connect(m, p, i)
+    elif i.op == OP_SEND:
+        k = slot_of(m, i.a)
+        done(m, p, i, k, tcp_send(&m.nxt.tcp, k, i.b) if k >= 0 else -E_NOTCONN, 0)
+    elif i.op == OP_RECV:
+        run_recv(m, p, i)
+    elif i.op == OP_SLEEP:
+        age_require(&m.nxt.tcp.sym, m.nxt.proc[p].clk, i.lo, i.hi)
+        go_on(m, p, m.nxt.proc[p].pc + 1)
+    elif i.op == OP_EXIT:
+        exit_run(m, p)
+    elif i.op == OP_EITHER:
+        k = choose(m.ch, i.b, CHOOSE_FATE)
+        go_on(m, p, m.t.target[i.a + k])
+    elif i.op == OP_LOOP:
+        run_loop(m, p, i)
+    else:
+        run_simple(m, p, i)
+
+
+cdef void run_listen(Machine* m, int p, const Instr* i) noexcept nogil:
+    cdef int s = tcp_listen(&m.nxt.tcp, i.host, i.a, i.b)
+    if s >= 0:
+        m.nxt.owner[s] = <uint8_t>(p + 1)
+        bind_name(m, i.c, s)
+    done(m, p, i, s if s >= 0 else -1, 0 if s >= 0 else s, 0)
+
+
+cdef void run_accept(Machine* m, int p, const Instr* i) noexcept nogil:
+    cdef int k = slot_of(m, i.a)
+    cdef int s = tcp_accept(&m.nxt.tcp, k) if k >= 0 else -E_NOTCONN
+    if s >= 0:
+        m.nxt.owner[s] = <uint8_t>(p + 1)
+        bind_name(m, i.c, s)
+    done(m, p, i, s if s >= 0 else -1, 0 if s >= 0 else s, 0)
+
+
+cdef void run_connect(Machine* m, int p, const Instr* i) noexcept nogil:
+    """Two steps: the call that sends the SYN, and its return."""
+    cdef const ConnectSpec* c = &m.t.connect[i.e]
+    cdef ConnectOpts o
+    cdef int s, known = 1
+    if m.nxt.proc[p].called:
+        s = slot_of(m, i.c)
+        done(m, p, i, s, tcp_connected(&m.nxt.tcp, s) if s >= 0 else -E_NOTCONN, 0)
+        return
+    memset(&o, 0, sizeof(ConnectOpts))
+    if c.seq_kind == 1:
+        o.has_seq, o.seq = 1, num_base(&m.nxt.tcp.sym, c.seq_key, 0, i.host, 0)
+    elif c.seq_kind == 2:
+        o.has_seq, o.seq = 1, number_of(m, c.seq_expr, &known)
+        if not known:
+            m.truncated = 1
+    o.ts_any, o.ts_key = c.ts_any, c.ts_key
+    s = tcp_connect(&m.nxt.tcp, i.host, i.a, i.b, i.d, &o)
+    if s < 0:
+        done(m, p, i, -1, s, 0)
+        return
+    m.nxt.owner[s] = <uint8_t>(p + 1)
+    bind_name(m, i.c, s)
+    m.nxt.proc[p].called = 1
+
+
+cdef void run_recv(Machine* m, int p, const Instr* i) noexcept nogil:
+    """One call after another until the step has what it asks for; 0 bytes are the end of file."""
+    cdef int s = slot_of(m, i.a)
+    cdef int want = -1 if i.b <= 0 else i.b - m.nxt.proc[p].got
+    cdef int r = tcp_recv(&m.nxt.tcp, s, want) if s >= 0 else -E_NOTCONN
+    if r == -E_AGAIN:
+        m.ch.dead = 1                   # can_run said otherwise
+        return
+    if r > 0 and (i.b < 0 or (i.b > 0 and r < want)):
+        gets(m, p, s, r, 0)             # go on reading
+        m.nxt.proc[p].got += r if i.b > 0 else 0
+        return
+    if i.b > 0 and r > 0:
+        r += m.nxt.proc[p].got
+    done(m, p, i, s, r, r == 0)
+
+
+cdef void run_loop(Machine* m, int p, const Instr* i) noexcept nogil:
+    if m.nxt.proc[p].loop[i.a] < i.b:
+        m.nxt.proc[p].loop[i.a] += 1
+        go_on(m, p, m.nxt.proc[p].pc + 1)
+    else:
+        m.nxt.proc[p].loop[i.a] = 0
+        go_on(m, p, i.c)
+
+
+cdef void run_simple(Machine* m, int p, const Instr* i) noexcept nogil:
+    """Calls that cannot fail."""
+    cdef int s
+    if i.op == OP_SYSCTL:
+        m.nxt.tcp.cfg_ix[i.a] = <uint8_t>m.t.sysctl_next[i.a][m.nxt.tcp.cfg_ix[i.a] * m.t.nsysctl + i.b]
+        m.nxt.tcp.cfg[i.a] = m.t.config[i.a] + m.nxt.tcp.cfg_ix[i.a]
+    elif i.op == OP_FIREWALL:
+        if i.b:
+            m.nxt.firewall |= 1 << i.a
+        else:
+            m.nxt.firewall &= ~(1 << i.a)
+    elif i.op == OP_SHUTDOWN or i.op == OP_CLOSE or i.op == OP_ABORT:
+        s = slot_of(m, i.a)
+        if s >= 0 and i.op == OP_SHUTDOWN and i.b & 2:
+            tcp_shutdown_write(&m.nxt.tcp, s)
+        elif s >= 0 and i.op != OP_SHUTDOWN:
+            m.nxt.owner[s] = 0
+            if i.op == OP_CLOSE:
+                tcp_close(&m.nxt.tcp, s)
+            else:
+                tcp_abort(&m.nxt.tcp, s)
+    go_on(m, p, m.nxt.proc[p].pc + 1)
