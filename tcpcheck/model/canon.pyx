@@ -207,6 +207,7 @@ cdef void each_clock(Machine* m, World* w, ClockFn f, void* arg) noexcept nogil:
     for i in range(PENDS_MAX):
         if w.pend[i].claim:
             f(arg, &w.pend[i].clk)
+    f(arg, &w.horizon_clk)
 
 
 # ---- dropping and renaming
@@ -331,11 +332,13 @@ cdef int32_t pack(Machine* m, const World* w, uint8_t* out) noexcept nogil:
         zero_padding(NULL, &x)
         p = put(p, &x, sizeof(Num))
     p = put(p, w.pend, sizeof(w.pend))
+    p = put(p, &w.horizon_clk, 1)
     for i in range(1, w.tcp.sym.nbase):
         p = put(p, &w.tcp.sym.base[i].key, 8)
         p = put(p, &w.tcp.sym.base[i].tick, 8)
         p = put(p, &w.tcp.sym.base[i].host, 1)
         p = put(p, &w.tcp.sym.base[i].linked, 1)
+    p = put(p, w.tcp.sym.rd_base, w.tcp.sym.z.n)
     for i in range(w.tcp.sym.narc):
         p = put(p, &w.tcp.sym.arc[i].a, 1)
         p = put(p, &w.tcp.sym.arc[i].ra, 1)
@@ -347,6 +350,7 @@ cdef int32_t pack(Machine* m, const World* w, uint8_t* out) noexcept nogil:
 
 
 cdef void unpack(Machine* m, World* w, const uint8_t* data) noexcept nogil:
+    """The zone (w.tcp.sym.z) has been set already: it is kept apart from the bytes."""
     cdef const uint8_t* p = data + 4
     cdef int i, nsock = data[0]
     w.nfly = data[1]
@@ -374,12 +378,15 @@ cdef void unpack(Machine* m, World* w, const uint8_t* data) noexcept nogil:
         p = get(p, &w.has_kept[i], 1)
         p = get(p, &w.kept[i], sizeof(Num))
     p = get(p, w.pend, sizeof(w.pend))
+    p = get(p, &w.horizon_clk, 1)
     for i in range(1, w.tcp.sym.nbase):
         memset(&w.tcp.sym.base[i], 0, sizeof(Base))
         p = get(p, &w.tcp.sym.base[i].key, 8)
         p = get(p, &w.tcp.sym.base[i].tick, 8)
         p = get(p, &w.tcp.sym.base[i].host, 1)
         p = get(p, &w.tcp.sym.base[i].linked, 1)
+    memset(w.tcp.sym.rd_base, 0, CLOCKS_MAX)
+    p = get(p, w.tcp.sym.rd_base, w.tcp.sym.z.n)
     for i in range(w.tcp.sym.narc):
         p = get(p, &w.tcp.sym.arc[i].a, 1)
         p = get(p, &w.tcp.sym.arc[i].ra, 1)

@@ -65,6 +65,7 @@ ctypedef struct World:
     uint8_t has_kept[KEPT_MAX]
     Num kept[KEPT_MAX]
     Pend pend[PENDS_MAX]
+    uint8_t horizon_clk                 # age of the run, kept only when the spec sets a horizon
 
 # ---- programs
 
@@ -247,6 +248,8 @@ ctypedef struct Tables:                 # read-only while a search runs
     uint8_t budget[FAULTS_MAX]
     int64_t delay_lo, delay_hi          # ns
     int64_t lifetime                    # ns; copies and late segments
+    int64_t horizon                     # ns; 0: none
+    uint8_t timed
     uint8_t keeps_order                 # segments of one direction do not overtake
     int32_t nconfig[HOSTS_MAX]
     const Config* config[HOSTS_MAX]     # each host's Configs, one for each combination of its sysctl steps
@@ -262,7 +265,8 @@ ctypedef struct Piece:                  # a set of values of U for which the pre
 ctypedef struct Event:                  # what a step did, by name: kind, and which one
     uint8_t kind                        # EV_*
     int32_t a                           # program; or uid of the segment or socket
-    int32_t b                           # timer slot; pc
+    int32_t b                           # timer slot
+    int32_t c                           # timer kind; pc
 
 cpdef enum:
     EV_DELIVER = 0
@@ -275,12 +279,14 @@ ctypedef struct Machine:
     World nxt                           # the state the step makes of it
     Choices* ch
     uint64_t hits                       # bits of the step just run
-    int truncated
+    int truncated                       # the step needs a bigger table than there is
+    int cut_at_horizon                  # some run met the horizon with something still to happen; stays set
     uint64_t late                       # those of the hits that are obligations outliving their bound
     uint8_t show_late                   # witness: claim + 1 whose obligation runs out after the last step
     Event event                         # of the step just run
     Seg incoming                        # EV_DELIVER: the segment
     int has_incoming
+    int settled                         # no step is under way: m.nxt alone is looked at
     int32_t npiece
     Piece piece[PIECES_MAX]
     # a concrete re-run: the events to take and the time that passes before each

@@ -47,6 +47,8 @@ ctypedef struct Scope:
 cdef void bound_effects(Machine* m, Ref* r) noexcept nogil:
     """A slot that changed hands in this step: what came before the old socket's end is the old one's."""
     cdef int i
+    if m.settled:
+        return
     r.lo, r.hi = 0, m.nxt.tcp.fx.n
     for i in range(m.nxt.tcp.fx.n):
         if m.nxt.tcp.fx.e[i].kind == EF_DIED and m.nxt.tcp.fx.e[i].sock == r.slot:
@@ -73,6 +75,10 @@ cdef int named_ref(Machine* m, const Var* v, int pos, Ref* r) noexcept nogil:
     if pos >= b.n:
         return 0
     r.exists = 1
+    if m.settled:
+        r.slot = b.slot[pos]
+        r.ended = r.slot < 0
+        return 1
     r.fresh = pos >= m.cur.bind[v.a].n
     r.slot = b.slot[pos] if r.fresh else m.cur.bind[v.a].slot[pos]
     r.ended = r.slot < 0
@@ -86,9 +92,9 @@ cdef int port_ref(Machine* m, const Var* v, int slot, Ref* r) noexcept nogil:
     but for sockets that only exist after it."""
     cdef const Sock* s = &m.cur.tcp.sock[slot]
     memset(r, 0, sizeof(Ref))
-    if not is_of_port(s, v):
+    if m.settled or not is_of_port(s, v):
         s = &m.nxt.tcp.sock[slot]
-        r.fresh = 1
+        r.fresh = not m.settled
         if not is_of_port(s, v):
             return 0
     r.exists = 1

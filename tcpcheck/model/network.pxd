@@ -6,5 +6,4 @@ from libc.stdint cimport int64_t
 cdef int output(void* machine, Seg* seg) noexcept nogil                 # the stack's OutputFn
 cdef int may_arrive(Machine* m, int f) noexcept nogil                   # can segment f be delivered now?
 cdef void deliver(Machine* m, int f) noexcept nogil
-cdef void drop_expired(Machine* m) noexcept nogil                       # copies that can no longer arrive
 cdef int64_t latest(Machine* m, const Flying* f) noexcept nogil         # greatest age at which it arrives

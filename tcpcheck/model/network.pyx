@@ -143,15 +143,3 @@ cdef void deliver(Machine* m, int i) noexcept nogil:
     note(m, EF_ARRIVE, f.seg.dst, 0, &m.incoming, f.uid)
     segment_arrives(&m.nxt.tcp, f.seg.dst, &m.incoming)
 
-
-cdef void drop_expired(Machine* m) noexcept nogil:
-    """Late copies whose lifetime is over for certain: they can never arrive."""
-    cdef int i = 0, k
-    while i < m.nxt.nfly:
-        if m.nxt.fly[i].kind == FLY_COPY and m.nxt.fly[i].clk and \
-                not age_allows(&m.nxt.tcp.sym, m.nxt.fly[i].clk, 0, m.t.lifetime):
-            for k in range(i, m.nxt.nfly - 1):
-                m.nxt.fly[k] = m.nxt.fly[k + 1]
-            m.nxt.nfly -= 1
-        else:
-            i += 1

@@ -92,7 +92,7 @@ cdef void programs_start(Machine* m) noexcept nogil:
 # ---- what can run
 
 cdef int can_run(Machine* m, int p) noexcept nogil:
-    cdef const Proc* pr = &m.cur.proc[p]
+    cdef const Proc* pr = &m.nxt.proc[p]
     cdef const Instr* i = &m.t.instr[pr.pc]
     cdef int s
     if pr.status == PROC_DONE:

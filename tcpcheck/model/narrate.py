@@ -1,0 +1,202 @@
+"""From what a concrete run did to the Trace that people and tools read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tcpcheck.lang.scenario import Case
+from tcpcheck.model.compile import Program
+from tcpcheck.witness.trace import Change, HostInfo, Segment, Step
+
+STATE_NAMES = {
+    1: "ESTABLISHED", 2: "SYN-SENT", 3: "SYN-RECV", 4: "FIN-WAIT-1", 5: "FIN-WAIT-2", 6: "TIME-WAIT", 7: "CLOSED",
+    8: "CLOSE-WAIT", 9: "LAST-ACK", 10: "LISTEN", 11: "CLOSING",
+}  # fmt: skip
+TIMER_NAMES = {
+    1: "retransmission timer", 2: "tail loss probe", 3: "persist timer", 4: "SYN-ACK timer", 5: "time-wait timer",
+    6: "delayed-ACK timer", 7: "FIN-WAIT-2 timer",
+}  # fmt: skip
+EF_SEND, EF_RULE, EF_LOST, EF_DROP, EF_ARRIVE, EF_DUP, EF_GETS = 0, 2, 7, 8, 9, 10, 6
+EV_DELIVER, EV_TIMER, EV_PROGRAM = 0, 1, 2
+WATCHED = ("state", "snd_una", "snd_nxt", "rcv_nxt", "ts_recent")
+
+
+def flag_letters(flags: int) -> str:
+    """As tcpdump prints them: `S`, `S.`, `.`, `F.`, `R`, `P.`; `none`."""
+    letters = "".join(ch for bit, ch in ((2, "S"), (1, "F"), (4, "R"), (8, "P"), (32, "U"), (16, ".")) if flags & bit)
+    return letters or "none"
+
+
+def duration(ns: int) -> str:
+    """`12.5s`, `50ms`: exact, in the greatest unit that leaves no fraction smaller than the unit's thousandths."""
+    for unit, size in (("s", 10**9), ("ms", 10**6), ("us", 10**3)):
+        if ns >= size or (unit == "us" and ns):
+            return f"{ns / size:.9f}".rstrip("0").rstrip(".") + unit
+    return f"{ns}ns"
+
+
+class Narrator:
+    """Turns Moments into Steps."""
+
+    def __init__(self, program: Program, case: Case, rule_name: Callable[[int], str]) -> None:
+        self.p, self.case, self.rule_name = program, case, rule_name
+        self.names: dict[int, str] = {}
+        self.gone: dict[str, str] = {}
+
+    def steps(self, moments: list[Any], instants: tuple[int, ...]) -> tuple[Step, ...]:
+        self.name_sockets(moments)
+        out: list[Step] = []
+        before: dict[int, dict[str, Any]] = {}
+        for m in moments:
+            after = {s["uid"]: s for s in m.socks["live"]}
+            time = instants[m.instant] - instants[0]
+            self.moment(out, m, time, before, after)
+            before = after
+        return tuple(out)
+
+    def name_sockets(self, moments: list[Any]) -> None:
+        """Each socket's best name: what the spec binds it to at any time, else host:port."""
+        last = moments[-1].socks if moments else {"live": [], "ended": []}
+        depth: dict[int, int] = {}
+        pairs = [pair for s in last["live"] for pair in s["names"]] + list(last["ended"])
+        for bind, k in pairs:
+            depth[bind] = max(depth.get(bind, 0), k + 1)
+        for m in moments:
+            for s in m.socks["live"]:
+                shown = [n for n in s["names"] if not self.p.binds[n[0]][1].startswith(".")]
+                if shown:
+                    host, name = self.p.binds[shown[0][0]]
+                    index = f"[{shown[0][1] + 1}]" if depth.get(shown[0][0], 1) > 1 else ""
+                    self.names[s["uid"]] = f"{host}.{name}{index}"
+                else:
+                    fallback = f"{self.p.hosts[s['host']]}:{s['lport']}"
+                    self.names.setdefault(s["uid"], fallback)
+
+    def moment(
+        self, out: list[Step], m: Any, time: int, before: dict[int, dict[str, Any]], after: dict[int, dict[str, Any]]
+    ) -> None:
+        kind, _, _, detail = m.event
+        state = self.states(after)
+        rules = tuple(self.rule_name(e["arg"]) for e in m.effects if e["kind"] == EF_RULE)
+        changes = self.changes(before, after)
+
+        def add(host: int, event: str, text: str, segment: Segment | None, rules: tuple[str, ...] = ()) -> None:
+            first = not out or out[-1].time_ns != time or bool(rules) or event in ("receive", "timer", "call")
+            shown = changes if first and len(mine) == 0 else ()
+            mine.append(0)
+            out.append(
+                Step(len(out), time, self.p.hosts[host], event, text, segment, rules, shown, state)
+            )
+
+        mine: list[int] = []
+        if kind == EV_TIMER:
+            s = before.get(m.event[1])
+            name = self.names.get(m.event[1], "")
+            add(s["host"] if s else 0, "timer", f"{TIMER_NAMES.get(detail, 'timer')} of {name}", None, rules)
+        elif kind == EV_PROGRAM:
+            instr = self.p.instrs[detail]
+            add(instr["host"], "call", self.call_text(detail, m), None, rules)
+        self.segments(m, add, rules if kind == EV_DELIVER else ())
+
+    def call_text(self, pc: int, m: Any) -> str:
+        """The step as the spec spells it, and what the call returned."""
+        import errno
+
+        text = self.p.texts[pc]
+        results = [e for e in m.effects if e["kind"] == EF_GETS]
+        if not results or results[-1]["arg"] == 0 and not results[-1]["uid"]:
+            return text
+        arg = results[-1]["arg"]
+        shown = "EOF" if results[-1]["uid"] else errno.errorcode.get(-arg, str(arg)) if arg < 0 else f"{arg} bytes"
+        return f"{text} = {shown}"
+
+    def segments(self, m: Any, add: Callable[..., None], rules: tuple[str, ...]) -> None:
+        fate = {e["uid"]: e for e in m.effects if e["kind"] in (EF_LOST,)}
+        refused = {e["uid"] for e in m.effects if e["kind"] == EF_DROP and e["arg"] == 1}
+        for e in m.effects:
+            if e["kind"] == EF_ARRIVE:
+                add(e["host"], "receive", "", self.segment(e), rules)
+            elif e["kind"] == EF_DROP and e["arg"] == 0:
+                add(e["host"], "drop", "INPUT", self.segment(e), rules)
+            elif e["kind"] == EF_SEND:
+                event = "lose" if e["uid"] in fate else "drop" if e["uid"] in refused else "send"
+                add(e["host"], event, "OUTPUT" if event == "drop" else "", self.segment(e))
+            elif e["kind"] == EF_DUP:
+                add(e["host"], "duplicate", "", self.segment(e))
+
+    def segment(self, e: dict[str, Any]) -> Segment:
+        s = e["seg"]
+        hosts = self.case.hosts
+        syn = bool(s["flags"] & 2)
+        return Segment(
+            uid=e["uid"],
+            src=hosts[s["src"]].name,
+            dst=hosts[s["dst"]].name,
+            src_addr=hosts[s["src"]].address,
+            dst_addr=hosts[s["dst"]].address,
+            sport=s["sport"],
+            dport=s["dport"],
+            flags=flag_letters(s["flags"]),
+            seq=s["seq"],
+            ack=s["ack"],
+            length=s["len"],
+            window=s["wnd"],
+            mss=s["mss"] if syn and s["mss"] else None,
+            sack_ok=s["sack_ok"],
+            tsval=s["tsval"],
+            tsecr=s["tsecr"],
+            sack=s["sack"],
+            forged=s["forged"],
+        )
+
+    def states(self, socks: dict[int, dict[str, Any]]) -> dict[str, str]:
+        """Named sockets, then those known by their port; those that ended are CLOSED."""
+        now = {
+            self.names[uid]: STATE_NAMES.get(s["state"], "?")
+            for uid, s in sorted(socks.items())
+            if s["kind"] != 1
+        }
+        for name in self.gone:
+            now.setdefault(name, "CLOSED")
+        self.gone = dict.fromkeys(now, "CLOSED")
+        return dict(sorted(now.items()))
+
+    def changes(self, before: dict[int, dict[str, Any]], after: dict[int, dict[str, Any]]) -> tuple[Change, ...]:
+        out = []
+        for uid in sorted(set(before) | set(after)):
+            b, a = before.get(uid), after.get(uid)
+            known = a or b
+            assert known is not None
+            if known["kind"] == 1:
+                continue
+            for what in WATCHED:
+                old, new = self.shown(b, what), self.shown(a, what)
+                if what != "state" and (b is None or a is None or a["state"] == 7):
+                    continue
+                if old != new:
+                    out.append(Change(self.names[uid], what, old, new))
+        return tuple(out)
+
+    def shown(self, s: dict[str, Any] | None, what: str) -> str:
+        if what == "state":
+            return STATE_NAMES.get(s["state"], "?") if s else "CLOSED"
+        return "" if s is None or s[what] is None else str(s[what])
+
+
+def host_infos(case: Case) -> tuple[HostInfo, ...]:
+    return tuple(HostInfo(h.name, h.address, h.kernel) for h in case.hosts)
+
+
+def named_values(p: Program, moments: list[Any], instants: tuple[int, ...], constants: Any) -> dict[str, str]:
+    """The spec's named unknowns with the numbers of this run: constants, and how long each named sleep lasted."""
+    values = {name: str(constants[key]) for key, name in p.constants.items() if key in constants}
+    last: dict[int, int] = {}
+    for m in moments:
+        kind, run, _, pc = m.event
+        if kind != EV_PROGRAM:
+            continue
+        if pc in p.sleeps:
+            values[p.sleeps[pc]] = duration(instants[m.instant] - instants[last.get(run, 0)])
+        last[run] = m.instant
+    return dict(sorted(values.items()))

@@ -1,0 +1,255 @@
+"""One step: choose an event, run it, judge it, make the state canonical, let time pass."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.string cimport memcpy, memset
+
+from tcpcheck.model.canon cimport canonicalise
+from tcpcheck.model.layout cimport *
+from tcpcheck.model.monitor cimport monitor_start, monitor_step, monitor_time
+from tcpcheck.model.network cimport deliver, latest, may_arrive, output
+from tcpcheck.model.programs cimport can_run, programs_start, run_step
+from tcpcheck.sym.choice cimport CHOOSE_EVENT, Choices, choose
+from tcpcheck.sym.number cimport (
+    Arc, Base, LOG_AGE, MODE_CONCRETE, MODE_RECORD, MODE_SEARCH, Sym, age_allows, age_require, clock_start,
+)
+from tcpcheck.sym.zone cimport CLOCKS_MAX, TIME_INF, Zone, zone_allows_between, zone_init, zone_pass, zone_up
+from tcpcheck.tcp.timeouts cimport timer_fires
+from tcpcheck.tcp.types cimport HOSTS_MAX, SK_FREE, SLOTS, SOCKS_MAX, Sock, Stack, TM_NONE, Timer
+
+cdef enum:
+    EVENTS_MAX = FLYING_MAX + SOCKS_MAX * SLOTS + PROCS_MAX
+
+
+cdef void copy_sym(Sym* to, const Sym* of) noexcept nogil:
+    cdef int i
+    to.z.n = of.z.n
+    for i in range(of.z.n):
+        memcpy(&to.z.m[i * CLOCKS_MAX], &of.z.m[i * CLOCKS_MAX], of.z.n * sizeof(int64_t))
+    to.timed, to.nbase, to.narc = of.timed, of.nbase, of.narc
+    memcpy(to.base, of.base, of.nbase * sizeof(Base))
+    memcpy(to.arc, of.arc, of.narc * sizeof(Arc))
+    memcpy(to.rd_base, of.rd_base, CLOCKS_MAX)
+    to.mode, to.ch, to.rec = of.mode, of.ch, of.rec
+
+
+cdef void copy_world(World* to, const World* of) noexcept nogil:
+    """Everything but the effects of the step that led here."""
+    copy_sym(&to.tcp.sym, &of.tcp.sym)
+    memcpy(to.tcp.sock, of.tcp.sock, sizeof(of.tcp.sock))
+    memcpy(to.tcp.cfg_ix, of.tcp.cfg_ix, HOSTS_MAX)
+    to.tcp.inc_next = of.tcp.inc_next
+    memcpy(to.tcp.cfg, of.tcp.cfg, sizeof(of.tcp.cfg))
+    to.tcp.fx.n = 0
+    to.tcp.next_uid, to.tcp.output, to.tcp.output_ctx = of.tcp.next_uid, of.tcp.output, of.tcp.output_ctx
+    memcpy(to.proc, of.proc, sizeof(of.proc))
+    memcpy(to.bind, of.bind, sizeof(of.bind))
+    memcpy(to.owner, of.owner, sizeof(of.owner))
+    memcpy(to.ordinal, of.ordinal, sizeof(of.ordinal))
+    to.nfly = of.nfly
+    memcpy(to.fly, of.fly, of.nfly * sizeof(Flying))
+    memcpy(to.budget, of.budget, sizeof(of.budget))
+    to.firewall, to.horizon_clk = of.firewall, of.horizon_clk
+    memcpy(to.has_kept, of.has_kept, sizeof(of.has_kept))
+    memcpy(to.kept, of.kept, sizeof(of.kept))
+    memcpy(to.pend, of.pend, sizeof(of.pend))
+
+
+# ---- time
+
+cdef void deadline(Machine* m, int clk, int64_t hi) noexcept nogil:
+    """Before the age of clk exceeds hi, something happens."""
+    if clk and hi < TIME_INF:
+        age_require(&m.nxt.tcp.sym, clk, 0, hi)
+
+
+cdef int urgent(Machine* m) noexcept nogil:
+    """A program can go on: no time passes before it does, or before something else happens at this moment."""
+    cdef int p
+    for p in range(m.t.nproc):
+        if can_run(m, p) == 1:
+            return 1
+    return 0
+
+
+cdef void deadlines(Machine* m) noexcept nogil:
+    cdef World* w = &m.nxt
+    cdef int i, k
+    for i in range(w.nfly):
+        deadline(m, w.fly[i].clk, latest(m, &w.fly[i]))
+    for i in range(SOCKS_MAX):
+        if w.tcp.sock[i].kind != SK_FREE:
+            for k in range(SLOTS):
+                if w.tcp.sock[i].timer[k].kind != TM_NONE:
+                    deadline(m, w.tcp.sock[i].timer[k].clk, w.tcp.sock[i].timer[k].hi)
+    for i in range(m.t.nproc):
+        if w.proc[i].status == PROC_SLEEPING:
+            deadline(m, w.proc[i].clk, m.t.instr[w.proc[i].pc].hi)
+
+
+cdef void at_horizon(Machine* m) noexcept nogil:
+    """A run is followed up to the horizon; what was still to happen then makes the search truncated."""
+    cdef int i, waits = m.nxt.nfly
+    if not m.nxt.horizon_clk:
+        return
+    if zone_allows_between(&m.nxt.tcp.sym.z, m.nxt.horizon_clk, m.t.horizon + 1, TIME_INF):
+        for i in range(m.t.nproc):
+            waits += m.nxt.proc[i].status == PROC_SLEEPING
+        for i in range(SOCKS_MAX):
+            waits += m.nxt.tcp.sock[i].timer[0].kind + m.nxt.tcp.sock[i].timer[1].kind + m.nxt.tcp.sock[i].timer[2].kind
+        if waits:
+            m.cut_at_horizon = 1
+    age_require(&m.nxt.tcp.sym, m.nxt.horizon_clk, 0, m.t.horizon)
+
+
+cdef void pass_time(Machine* m) noexcept nogil:
+    """From this step's instant to the next one's."""
+    cdef Sym* s = &m.nxt.tcp.sym
+    cdef int is_urgent
+    if not s.timed:
+        if s.rec != NULL:
+            s.rec.step += 1
+        return
+    m.settled = 1
+    is_urgent = urgent(m)
+    if s.rec != NULL:
+        if is_urgent and s.mode == MODE_RECORD:
+            log_no_time(s)
+        s.rec.step += 1
+    if s.mode == MODE_CONCRETE:
+        zone_pass(&s.z, m.instant[s.rec.step] - m.instant[s.rec.step - 1])
+        s.rec.now = m.instant[s.rec.step]
+        if is_urgent and m.instant[s.rec.step] != m.instant[s.rec.step - 1]:
+            m.ch.dead = 1
+    elif not is_urgent:
+        zone_up(&s.z)
+    deadlines(m)
+    at_horizon(m)
+    if not m.ch.dead:
+        monitor_time(m)
+
+
+cdef void log_no_time(Sym* s) noexcept nogil:
+    """t[step + 1] - t[step] <= 0."""
+    if s.rec.n >= 4096:
+        s.rec.overflow = 1
+        return
+    memset(&s.rec.log[s.rec.n], 0, sizeof(s.rec.log[0]))
+    s.rec.log[s.rec.n].kind = LOG_AGE
+    s.rec.log[s.rec.n].i = s.rec.step + 1
+    s.rec.log[s.rec.n].j = s.rec.step
+    s.rec.n += 1
+
+
+# ---- events
+
+cdef int events(Machine* m, Event* out) noexcept nogil:
+    """All that can happen next in m.cur, in fixed order; their number."""
+    cdef const Sock* s
+    cdef const Timer* t
+    cdef int i, k, n = 0
+    for i in range(m.cur.nfly):
+        if may_arrive(m, i):
+            out[n].kind, out[n].a, out[n].b = EV_DELIVER, i, 0
+            n += 1
+    for i in range(SOCKS_MAX):
+        s = &m.cur.tcp.sock[i]
+        if s.kind == SK_FREE:
+            continue
+        for k in range(SLOTS):
+            t = &s.timer[k]
+            if t.kind != TM_NONE and age_allows(&m.nxt.tcp.sym, t.clk, t.lo, t.hi):
+                out[n].kind, out[n].a, out[n].b = EV_TIMER, i, k
+                n += 1
+    for i in range(m.t.nproc):
+        if can_run(m, i):
+            out[n].kind, out[n].a, out[n].b = EV_PROGRAM, i, 0
+            n += 1
+    return n
+
+
+cdef int same_event(Machine* m, const Event* e, const Event* want) noexcept nogil:
+    """Is e (an index) the event that the script names (a serial number)?"""
+    if e.kind != want.kind:
+        return 0
+    if e.kind == EV_DELIVER:
+        return m.cur.fly[e.a].uid == <unsigned int>want.a
+    if e.kind == EV_TIMER:
+        return m.cur.tcp.sock[e.a].uid == <unsigned int>want.a and e.b == want.b
+    return e.a == want.a
+
+
+cdef int pick(Machine* m, Event* e, int n) noexcept nogil:
+    cdef int i
+    if m.nxt.tcp.sym.mode != MODE_CONCRETE:
+        return choose(m.ch, n, CHOOSE_EVENT)
+    for i in range(n):
+        if same_event(m, &e[i], &m.script[m.at]):
+            return i
+    m.ch.dead = 1
+    return 0
+
+
+cdef void name_event(Machine* m, const Event* e) noexcept nogil:
+    m.event = e[0]
+    m.event.b = e.b
+    if e.kind == EV_DELIVER:
+        m.event.a = m.cur.fly[e.a].uid
+    elif e.kind == EV_TIMER:
+        m.event.a = m.cur.tcp.sock[e.a].uid
+        m.event.c = m.cur.tcp.sock[e.a].timer[e.b].kind
+    else:
+        m.event.c = m.cur.proc[e.a].pc
+
+
+cdef void run_event(Machine* m, const Event* e) noexcept nogil:
+    cdef const Timer* t
+    if e.kind == EV_DELIVER:
+        deliver(m, e.a)
+    elif e.kind == EV_TIMER:
+        t = &m.cur.tcp.sock[e.a].timer[e.b]
+        age_require(&m.nxt.tcp.sym, t.clk, t.lo, t.hi)
+        if not m.ch.dead:
+            timer_fires(&m.nxt.tcp, e.a, e.b)
+    else:
+        run_step(m, e.a)
+
+
+# ---- steps
+
+cdef void start(Machine* m) noexcept nogil:
+    m.hits = m.late = 0
+    m.truncated = 0
+    m.has_incoming = m.settled = 0
+    m.nxt.tcp.fx.n = 0
+    memcpy(m.nxt.budget, m.t.budget, sizeof(m.t.budget))
+    m.nxt.firewall = m.t.firewall_on
+    programs_start(m)
+    if m.t.horizon:
+        m.nxt.horizon_clk = <uint8_t>clock_start(&m.nxt.tcp.sym)
+    monitor_start(m)
+    canonicalise(m)
+    pass_time(m)
+
+
+cdef int step(Machine* m, Choices* ch) noexcept nogil:
+    cdef Event e[EVENTS_MAX]
+    cdef int n, i
+    copy_world(&m.nxt, &m.cur)
+    m.ch = ch
+    m.nxt.tcp.sym.ch = ch
+    m.hits = m.late = 0
+    m.truncated = m.has_incoming = 0
+    m.settled = 1
+    n = events(m, e)
+    i = pick(m, e, n)
+    m.settled = 0
+    if ch.dead:
+        return 0
+    name_event(m, &e[i])
+    run_event(m, &e[i])
+    if not ch.dead:
+        monitor_step(m)
+    if not ch.dead:
+        canonicalise(m)
+        pass_time(m)
+    return not ch.dead

@@ -1,0 +1,445 @@
+"""A Case as a transition system: built from its tables, searched, recorded along a path, run again with numbers."""
+
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from tcpcheck.explore.system cimport Handle, System
+from tcpcheck.model.canon cimport pack, unpack
+from tcpcheck.model.layout cimport *
+from tcpcheck.model.network cimport output
+from tcpcheck.model.step cimport copy_world, start, step
+from tcpcheck.sym.choice cimport CHOOSE_FATE, CHOICES_MAX, Choices, choices_start
+from tcpcheck.sym.number cimport (
+    LOG_AGE, MODE_CONCRETE, MODE_RECORD, MODE_SEARCH, Num, Recorder, sym_init,
+)
+from tcpcheck.sym.zone cimport CLOCKS_MAX
+from tcpcheck.tcp.config cimport ConfigTable
+from tcpcheck.tcp.types cimport *
+
+from tcpcheck.errors import TcpcheckError
+from tcpcheck.witness.constraints import Age, NumberIn, PathConstraints
+
+
+class ReplayFailed(TcpcheckError):
+    """A path could not be followed again: the search, the recording and the re-run do not agree."""
+
+    exit_code = 3
+
+
+# ---------------------------------------------------------------- what the search calls
+
+cdef void sys_load(void* ctx, const uint8_t* state, int32_t n, const int64_t* zone, int32_t clocks) noexcept nogil:
+    cdef Machine* m = <Machine*>ctx
+    cdef int i, k
+    cdef int c = clocks if clocks > 0 else 1
+    m.cur.tcp.sym.z.n = c
+    m.cur.tcp.sym.z.m[0] = 0
+    if clocks > 0:
+        for i in range(c):
+            memcpy(&m.cur.tcp.sym.z.m[i * CLOCKS_MAX], zone + i * c, c * sizeof(int64_t))
+    unpack(m, &m.cur, state)
+    for i in range(m.t.nhost):
+        m.cur.tcp.cfg[i] = m.t.config[i] + m.cur.tcp.cfg_ix[i]
+
+
+cdef int sys_step(void* ctx, Choices* ch) noexcept nogil:
+    return step(<Machine*>ctx, ch)
+
+
+cdef int32_t sys_save(void* ctx, uint8_t* out) noexcept nogil:
+    return pack(<Machine*>ctx, &(<Machine*>ctx).nxt, out)
+
+
+cdef int32_t sys_save_zone(void* ctx, int64_t* out) noexcept nogil:
+    cdef Machine* m = <Machine*>ctx
+    cdef int i, n = m.nxt.tcp.sym.z.n
+    if not m.t.timed:
+        return 0
+    for i in range(n):
+        memcpy(out + i * n, &m.nxt.tcp.sym.z.m[i * CLOCKS_MAX], n * sizeof(int64_t))
+    return n
+
+
+cdef uint64_t sys_hits(void* ctx) noexcept nogil:
+    return (<Machine*>ctx).hits
+
+
+cdef uint64_t sys_pending(void* ctx) noexcept nogil:
+    return waiting(&(<Machine*>ctx).nxt)
+
+
+cdef uint64_t waiting(const World* w) noexcept nogil:
+    """Bit c: some obligation of claim c waits."""
+    cdef uint64_t bits = 0
+    cdef int i
+    for i in range(PENDS_MAX):
+        if w.pend[i].claim:
+            bits |= <uint64_t>1 << (w.pend[i].claim - 1)
+    return bits
+
+
+cdef uint64_t sys_hits_at_end(void* ctx) noexcept nogil:
+    """Nothing can happen any more: what still waits, waits for ever. Unless the run was only cut at the horizon."""
+    cdef Machine* m = <Machine*>ctx
+    return 0 if m.t.horizon else waiting(&m.cur)
+
+
+cdef void sys_rules(void* ctx, uint64_t* words) noexcept nogil:
+    cdef Machine* m = <Machine*>ctx
+    cdef int i
+    for i in range(m.nxt.tcp.fx.n):
+        if m.nxt.tcp.fx.e[i].kind == EF_RULE:
+            words[m.nxt.tcp.fx.e[i].arg >> 6] |= <uint64_t>1 << (m.nxt.tcp.fx.e[i].arg & 63)
+
+
+cdef int sys_truncated(void* ctx) noexcept nogil:
+    return (<Machine*>ctx).truncated
+
+
+# ---------------------------------------------------------------- the model
+
+cdef class Model:
+    """One Case. program: compile.Program; configs: one ConfigTable a host, its rows being the host's combinations of
+    sysctl steps; sysctl_next[h]: row * steps + step -> row; network: delay_lo, delay_hi, lifetime (ns), keeps_order."""
+
+    def __cinit__(self):
+        self.m = <Machine*>calloc(1, sizeof(Machine))
+        self.rec = <Recorder*>calloc(1, sizeof(Recorder))
+        self.hidden = []
+        if self.m == NULL or self.rec == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        cdef Tables* t
+        cdef int i
+        if self.m != NULL:
+            t = &self.m.t
+            free(t.instr)
+            free(t.connect)
+            free(t.target)
+            free(t.node)
+            free(t.kid)
+            free(t.pattern)
+            for i in range(HOSTS_MAX):
+                free(t.sysctl_next[i])
+            free(self.m)
+        free(self.rec)
+
+    def __init__(self, program, list configs, list sysctl_next, network):
+        self.program = program
+        self.keep = configs
+        self.constants = dict(program.constants)
+        load_tables(&self.m.t, program)
+        load_network(&self.m.t, program, network)
+        load_configs(&self.m.t, configs, sysctl_next, len(program.sysctl_steps))
+        self.begin(MODE_SEARCH)
+
+    cdef void begin(self, int mode):
+        """m.nxt becomes the initial state."""
+        cdef Machine* m = self.m
+        cdef int i
+        memset(&m.cur, 0, sizeof(World))
+        memset(&m.nxt, 0, sizeof(World))
+        choices_start(&self.choices)
+        m.ch = &self.choices
+        m.next_seg_uid = 0
+        m.npiece = 0
+        m.show_late = 0
+        m.cut_at_horizon = 0
+        sym_init(&m.nxt.tcp.sym, m.t.timed, &self.choices)
+        sym_init(&m.cur.tcp.sym, m.t.timed, &self.choices)
+        m.nxt.tcp.sym.mode = mode
+        m.cur.tcp.sym.mode = mode
+        if mode != MODE_SEARCH:
+            memset(self.rec, 0, sizeof(Recorder))
+            m.nxt.tcp.sym.rec = self.rec
+        m.nxt.tcp.output = output
+        m.nxt.tcp.output_ctx = m
+        for i in range(m.t.nhost):
+            m.nxt.tcp.cfg[i] = m.t.config[i]
+        copy_world(&m.cur, &m.nxt)
+
+    def handle(self):
+        """The system for explore.search, standing at its initial state. Also: hits of the initial state."""
+        cdef Handle h = Handle()
+        self.begin(MODE_SEARCH)
+        start(self.m)
+        h.sys.ctx = self.m
+        h.sys.load = sys_load
+        h.sys.step = sys_step
+        h.sys.save = sys_save
+        h.sys.save_zone = sys_save_zone
+        h.sys.hits = sys_hits
+        h.sys.pending = sys_pending
+        h.sys.hits_at_end = sys_hits_at_end
+        h.sys.rules = sys_rules
+        h.sys.truncated = sys_truncated
+        h.owner = self
+        return h
+
+    def initial_hits(self):
+        """Bits of the claims that the initial state hits (0..23) or exercises (24..47)."""
+        self.begin(MODE_SEARCH)
+        start(self.m)
+        return self.m.hits
+
+    @property
+    def cut_at_horizon(self):
+        return bool(self.m.cut_at_horizon)
+
+    @property
+    def pieces(self):
+        """Of the count claims: (claim, truth, first value, number of values, hit bit)."""
+        return [
+            (self.m.piece[i].claim, bool(self.m.piece[i].truth), self.m.piece[i].lo, self.m.piece[i].len,
+             2 * CLAIMS_MAX + i)
+            for i in range(self.m.npiece)
+        ]
+
+    # ---- a path again
+
+    def record(self, list path, int claim=-1):
+        """Follows a path of the search and logs its constraints. claim: the one whose hit is at its end.
+
+        -> Recording(constraints, events, fates, late). Error: ReplayFailed.
+        """
+        cdef Machine* m = self.m
+        cdef list events = [], fates = []
+        cdef bytes taken
+        cdef int n, late = 0
+        self.begin(MODE_RECORD)
+        start(m)
+        for n, taken in enumerate(path):
+            copy_for_next(m)
+            prescribe(&self.choices, taken)
+            m.show_late = claim + 1 if n == len(path) - 1 and claim >= 0 else 0
+            if not step(m, &self.choices):
+                raise ReplayFailed(f"step {n + 1} of a witness cannot be taken again")
+            events.append((m.event.kind, m.event.a, m.event.b))
+            for i in range(self.choices.n):
+                if self.choices.kind[i] == CHOOSE_FATE:
+                    fates.append(self.choices.taken[i])
+        if claim >= 0:
+            late = (m.late >> claim) & 1
+        if self.rec.overflow:
+            raise ReplayFailed("a witness has more constraints than the log holds")
+        return Recording(self.constraints(len(path)), events, bytes(fates), bool(late))
+
+    def constraints(self, steps):
+        """The log as PathConstraints. Instants: 0 the start, 1..steps the events, steps + 1 the end."""
+        entries = []
+        for i in range(self.rec.n):
+            e = self.rec.log[i]
+            if e.kind == LOG_AGE:
+                entries.append(Age(e.i, e.j, e.c))
+            else:
+                entries.append(
+                    NumberIn(e.i, e.j, e.c, e.key_a, e.key_b, e.tick_a, e.tick_b, e.lo, e.len)
+                )
+        return PathConstraints(steps + 2, tuple(entries), self.constants)
+
+    def rerun(self, recording, binding, int claim=-1):
+        """The same events at the instants and with the constants of binding, every comparison computed.
+
+        -> list of Moment, one for each step; the last one's `hits` tells whether the claim failed again.
+        Error: ReplayFailed when an event cannot happen then.
+        """
+        cdef Machine* m = self.m
+        cdef Event* script = <Event*>calloc(max(len(recording.events), 1), sizeof(Event))
+        cdef int64_t* instant = <int64_t*>calloc(len(binding.instants_ns), sizeof(int64_t))
+        try:
+            for i, (kind, a, b) in enumerate(recording.events):
+                script[i].kind, script[i].a, script[i].b = kind, a, b
+            for i, t in enumerate(binding.instants_ns):
+                instant[i] = t
+            return self.rerun_script(recording, binding, script, instant, claim)
+        finally:
+            free(script)
+            free(instant)
+            m.script = NULL
+            m.instant = NULL
+
+    cdef list rerun_script(self, recording, binding, Event* script, int64_t* instant, int claim):
+        cdef Machine* m = self.m
+        cdef int n
+        moments = []
+        self.begin(MODE_CONCRETE)
+        bind_constants(self.rec, binding.constants)
+        m.script, m.instant = script, instant
+        self.rec.now = instant[0]
+        start(m)
+        fates = list(recording.fates)
+        for n in range(len(recording.events)):
+            copy_for_next(m)
+            prescribe(&self.choices, bytes(fates))
+            m.at = n
+            if not step(m, &self.choices):
+                raise ReplayFailed(f"step {n + 1} of a witness does not happen with its numbers")
+            del fates[: self.choices.n]
+            moments.append(moment(self, n + 1))
+        return moments
+
+
+class Recording:
+    """A path by name: constraints to solve, events and fates to repeat. late: an obligation runs out after it."""
+
+    def __init__(self, constraints, events, fates, late):
+        self.constraints, self.events, self.fates, self.late = constraints, events, fates, late
+
+
+class Moment:
+    """What one step of a concrete run did. effects: dicts; socks: dicts of the sockets after it; hits: claim bits."""
+
+    def __init__(self, instant, event, effects, socks, hits):
+        self.instant, self.event, self.effects, self.socks, self.hits = instant, event, effects, socks, hits
+
+
+cdef void copy_for_next(Machine* m) noexcept:
+    copy_world(&m.cur, &m.nxt)
+    m.cur.tcp.sym.rec = m.nxt.tcp.sym.rec
+
+
+cdef void prescribe(Choices* ch, bytes taken) noexcept:
+    cdef int i, n = min(len(taken), CHOICES_MAX)
+    choices_start(ch)
+    for i in range(n):
+        ch.taken[i] = taken[i]
+    ch.fixed = n
+
+
+cdef bind_constants(Recorder* rec, constants):
+    if len(constants) > 64:
+        raise ReplayFailed("a witness has more constants than the re-run can bind")
+    rec.nbound = len(constants)
+    for i, (key, value) in enumerate(sorted(constants.items())):
+        rec.bound_key[i] = key
+        rec.bound_value[i] = value
+
+
+# ---------------------------------------------------------------- concrete states for people
+
+cdef dict seg_dict(const Seg* s):
+    return {
+        "src": s.src, "dst": s.dst, "sport": s.sport, "dport": s.dport, "flags": s.flags,
+        "seq": s.seq.off & 0xFFFFFFFF, "ack": s.ack.off & 0xFFFFFFFF if s.flags & F_ACK else 0,
+        "len": s.len, "wnd": s.wnd, "mss": s.mss, "sack_ok": bool(s.sack_ok), "inc": s.inc, "forged": bool(s.forged),
+        "tsval": s.tsval.off & 0xFFFFFFFF if s.has_ts else None,
+        "tsecr": s.tsecr.off & 0xFFFFFFFF if s.has_ts else None,
+        "sack": (s.sack_lo.off & 0xFFFFFFFF, s.sack_hi.off & 0xFFFFFFFF) if s.has_sack else None,
+    }
+
+
+cdef dict sock_dict(const Sock* s):
+    return {
+        "kind": s.kind, "state": s.state, "host": s.host, "peer": s.peer, "lport": s.lport, "rport": s.rport,
+        "uid": s.uid, "fd": bool(s.fd), "acceptable": bool(s.acceptable),
+        "iss": s.iss.off & 0xFFFFFFFF, "irs": s.irs.off & 0xFFFFFFFF,
+        "snd_una": s.snd_una.off & 0xFFFFFFFF, "snd_nxt": s.snd_nxt.off & 0xFFFFFFFF,
+        "rcv_nxt": s.rcv_nxt.off & 0xFFFFFFFF, "rcv_queued": s.rcv_queued, "snd_wnd": s.snd_wnd,
+        "ts_recent": s.ts_recent.off & 0xFFFFFFFF if s.ts_ok and s.has_ts_recent else None,
+        "timers": tuple(s.timer[k].kind for k in range(SLOTS)), "retries": s.retries,
+    }
+
+
+cdef moment(Model self, int instant):
+    """m.nxt and the effects that led to it."""
+    cdef Machine* m = self.m
+    cdef const Effect* e
+    effects = []
+    for i in range(m.nxt.tcp.fx.n):
+        e = &m.nxt.tcp.fx.e[i]
+        row = {"kind": e.kind, "host": e.host, "sock": e.sock, "arg": e.arg, "uid": e.uid}
+        if e.kind in (EF_SEND, EF_LOST, EF_DROP, EF_ARRIVE, EF_DUP):
+            row["seg"] = seg_dict(&e.seg)
+        effects.append(row)
+    socks = []
+    for i in range(SOCKS_MAX):
+        if m.nxt.tcp.sock[i].kind != SK_FREE:
+            row = sock_dict(&m.nxt.tcp.sock[i])
+            row["names"] = [
+                (b, k) for b in range(m.t.nbind) for k in range(m.nxt.bind[b].n) if m.nxt.bind[b].slot[k] == i
+            ]
+            socks.append(row)
+    ended = [(b, k) for b in range(m.t.nbind) for k in range(m.nxt.bind[b].n) if m.nxt.bind[b].slot[k] < 0]
+    event = (m.event.kind, m.event.a, m.event.b, m.event.c)
+    return Moment(instant, event, effects, {"live": socks, "ended": ended}, m.hits)
+
+
+# ---------------------------------------------------------------- tables from Python
+
+cdef load_tables(Tables* t, p):
+    cdef int i
+    t.nhost, t.nproc, t.ninstr, t.nbind = len(p.hosts), len(p.entries), len(p.instrs), len(p.binds)
+    t.nclaim, t.nkept, t.nordinal, t.nnode = len(p.claims), len(p.kept), len(p.ordinals), len(p.nodes)
+    if t.nhost > HOSTS_MAX:
+        raise ReplayFailed(f"more than {HOSTS_MAX} hosts")
+    t.instr = <Instr*>calloc(max(t.ninstr, 1), sizeof(Instr))
+    t.connect = <ConnectSpec*>calloc(max(len(p.connects), 1), sizeof(ConnectSpec))
+    t.target = <int32_t*>calloc(max(len(p.targets), 1), sizeof(int32_t))
+    t.node = <PNode*>calloc(max(t.nnode, 1), sizeof(PNode))
+    t.kid = <int32_t*>calloc(max(len(p.kids), 1), sizeof(int32_t))
+    t.pattern = <Pattern*>calloc(max(len(p.patterns), 1), sizeof(Pattern))
+    for i, (host, pc, _) in enumerate(p.entries):
+        t.proc_host[i], t.proc_entry[i] = host, pc
+    for i, row in enumerate(p.instrs):
+        t.instr[i] = row
+    for i, row in enumerate(p.connects):
+        t.connect[i] = row
+    for i, v in enumerate(p.targets):
+        t.target[i] = v
+    for i, row in enumerate(p.nodes):
+        load_node(&t.node[i], row)
+    for i, v in enumerate(p.kids):
+        t.kid[i] = v
+    for i, row in enumerate(p.patterns):
+        t.pattern[i] = row
+    for i, (kind, flags, most) in enumerate(p.ordinals):
+        t.ordinal_kind[i], t.ordinal_flags[i], t.ordinal_most[i] = kind, flags, most
+    for i, (bind, pos, f) in enumerate(p.kept):
+        t.kept_bind[i], t.kept_pos[i], t.kept_field[i] = bind, pos, f
+    for i, claim in enumerate(p.claims):
+        load_claim(&t.claim[i], claim)
+
+
+cdef load_node(PNode* n, row):
+    n.op, n.a, n.b, n.c, n.d, n.e, n.f, n.big = row
+
+
+cdef load_claim(ClaimC* c, claim):
+    cdef int i
+    c.kind, c.nvar = claim.kind, len(claim.vars)
+    c.eventless, c.goal_eventless = claim.eventless, claim.goal_eventless
+    c.has_within = claim.within is not None
+    c.lo, c.hi = claim.within or (0, 0)
+    c.pred, c.exercised, c.goal = claim.pred, claim.exercised, claim.goal
+    c.over_a, c.over_b = claim.over
+    for i, (kind, a, b, absent) in enumerate(claim.vars):
+        c.var[i].kind, c.var[i].a, c.var[i].b, c.var[i].may_be_absent = kind, a, b, absent
+
+
+cdef load_network(Tables* t, p, network):
+    cdef int i
+    t.delay_lo, t.delay_hi = network.delay_lo, network.delay_hi
+    t.lifetime, t.keeps_order = network.lifetime, network.keeps_order
+    t.horizon, t.timed = p.case.horizon or 0, p.case.timed
+    t.nfirewall, t.nfault = len(p.firewall), len(p.faults)
+    t.firewall_on = p.firewall_on
+    for i, row in enumerate(p.firewall):
+        t.firewall[i] = row
+    for i, row in enumerate(p.faults):
+        t.fault[i] = row
+        t.budget[i] = p.budgets[i]
+
+
+cdef load_configs(Tables* t, list configs, list sysctl_next, int steps):
+    cdef int h, i
+    cdef ConfigTable c
+    t.nsysctl = steps
+    for h, table in enumerate(configs):
+        c = table
+        t.config[h] = c.rows
+        t.nconfig[h] = c.n
+        t.sysctl_next[h] = <int32_t*>calloc(max(len(sysctl_next[h]), 1), sizeof(int32_t))
+        for i, v in enumerate(sysctl_next[h]):
+            t.sysctl_next[h][i] = v
