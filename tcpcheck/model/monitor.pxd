@@ -1,12 +1,8 @@
 # The claims, judged at each step on (state before, effects, state after).
 from tcpcheck.model.layout cimport Machine
-from tcpcheck.sym.number cimport Num
-from tcpcheck.tcp.types cimport Seg
 from libc.stdint cimport int32_t
 
 cdef void monitor_start(Machine* m) noexcept nogil              # obligations that run from the start; claims about the initial state
 cdef void monitor_step(Machine* m) noexcept nogil               # after a step, before canonical form
 cdef void monitor_time(Machine* m) noexcept nogil               # after time may have passed: obligations that can run out
 cdef int await_holds(Machine* m, int node, int vars_at) noexcept nogil   # of the loaded state
-cdef int pattern_matches(Machine* m, int pattern, const Seg* seg) noexcept nogil   # a fault's pattern
-cdef Num number_of(Machine* m, int expr, int* known) noexcept nogil                # an expression of a program step

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy, memset
 
 from tcpcheck.model.layout cimport *
-from tcpcheck.model.monitor cimport pattern_matches
+from tcpcheck.model.predicate cimport pattern_matches
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport MODE_SEARCH, age_allows, age_require, clock_copy, clock_start, num_read_at
 from tcpcheck.tcp.arrives cimport segment_arrives

@@ -4,7 +4,8 @@ from libc.stdint cimport int8_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memset
 
 from tcpcheck.model.layout cimport *
-from tcpcheck.model.monitor cimport await_holds, number_of
+from tcpcheck.model.monitor cimport await_holds
+from tcpcheck.model.predicate cimport number_of
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport age_allows, age_require, clock_start, num_base
 from tcpcheck.tcp.calls cimport (

@@ -106,7 +106,6 @@ cdef class Model:
     def __cinit__(self):
         self.m = <Machine*>calloc(1, sizeof(Machine))
         self.rec = <Recorder*>calloc(1, sizeof(Recorder))
-        self.hidden = []
         if self.m == NULL or self.rec == NULL:
             raise MemoryError
 
@@ -338,7 +337,7 @@ cdef dict sock_dict(const Sock* s):
         "snd_una": s.snd_una.off & 0xFFFFFFFF, "snd_nxt": s.snd_nxt.off & 0xFFFFFFFF,
         "rcv_nxt": s.rcv_nxt.off & 0xFFFFFFFF, "rcv_queued": s.rcv_queued, "snd_wnd": s.snd_wnd,
         "ts_recent": s.ts_recent.off & 0xFFFFFFFF if s.ts_ok and s.has_ts_recent else None,
-        "timers": tuple(s.timer[k].kind for k in range(SLOTS)), "retries": s.retries,
+        "timers": (s.timer[0].kind, s.timer[1].kind, s.timer[2].kind), "retries": s.retries,
     }
 
 
