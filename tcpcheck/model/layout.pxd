@@ -262,6 +262,12 @@ ctypedef struct Piece:                  # a set of values of U for which the pre
     uint32_t lo
     uint64_t len
 
+ctypedef struct Quantity:               # U = a - b of a count claim along a recorded path: keys, ticks, instants of the readings
+    uint64_t key_a, key_b
+    int64_t tick_a, tick_b
+    int32_t i, j                        # -1: no reading
+    int64_t c
+
 ctypedef struct Event:                  # what a step did, by name: kind, and which one
     uint8_t kind                        # EV_*
     int32_t a                           # program; or uid of the segment or socket
@@ -289,6 +295,7 @@ ctypedef struct Machine:
     int settled                         # no step is under way: m.nxt alone is looked at
     int32_t npiece
     Piece piece[PIECES_MAX]
+    Quantity over                       # MODE_RECORD: of the count claim judged last
     # a concrete re-run: the events to take and the time that passes before each
     Event* script
     int32_t nscript, at

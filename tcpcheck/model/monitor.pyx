@@ -10,7 +10,9 @@ from libc.string cimport memset
 from tcpcheck.model.layout cimport *
 from tcpcheck.model.predicate cimport holds, kind_matches
 from tcpcheck.model.scope cimport *
-from tcpcheck.sym.number cimport MODE_CONCRETE, Num, age_at_least, age_require, clock_start, num_const
+from tcpcheck.sym.number cimport (
+    BASE_UNKNOWN, Base, MODE_CONCRETE, MODE_RECORD, Num, age_at_least, age_require, clock_start, num_const,
+)
 from tcpcheck.sym.zone cimport TIME_INF, zone_allows_between, zone_sup
 from tcpcheck.tcp.types cimport EF_DIED, EF_SEND, Effect, SK_FREE, SOCKS_MAX, ST_CLOSED, Sock
 
@@ -92,12 +94,26 @@ cdef void note_pieces(Scope* sc, int c, int truth) noexcept nogil:
     note_piece(sc.m, c, truth, a, b)
 
 
+cdef void note_side(Machine* m, Num x, uint64_t* key, int64_t* tick, int32_t* instant) noexcept nogil:
+    cdef const Base* b = &m.nxt.tcp.sym.base[x.base]
+    key[0], tick[0], instant[0] = 0, 0, -1
+    if x.base == 0 or x.base == BASE_UNKNOWN:
+        return
+    key[0] = b.key
+    if b.tick and (x.rd or not b.linked):
+        tick[0] = b.tick
+        instant[0] = m.nxt.tcp.sym.rec.org[x.rd] if x.rd else b.org
+
+
 cdef void note_piece(Machine* m, int c, int truth, Num a, Num b) noexcept nogil:
     cdef int64_t tick, lo, hi
-    cdef const Sock* unused
     cdef int i
-    cdef uint32_t first
-    cdef uint64_t size
+    cdef uint32_t first = 0
+    cdef uint64_t size = 0
+    if m.nxt.tcp.sym.mode == MODE_RECORD:
+        note_side(m, a, &m.over.key_a, &m.over.tick_a, &m.over.i)
+        note_side(m, b, &m.over.key_b, &m.over.tick_b, &m.over.j)
+        m.over.c = a.off - b.off
     if a.base == b.base and a.rd and b.rd:
         tick = m.nxt.tcp.sym.base[a.base].tick
         lo = -zone_sup(&m.nxt.tcp.sym.z, a.rd, b.rd) // tick + a.off - b.off
@@ -210,7 +226,7 @@ cdef int goal_now(Scope* sc) noexcept nogil:
 
 cdef int pend_scope(Machine* m, const Pend* p, Scope* sc) noexcept nogil:
     """The assignment of a waiting obligation."""
-    cdef const ClaimC* c = &m.t.claim[p.claim - 1]
+    cdef ClaimC* c = &m.t.claim[p.claim - 1]
     cdef int v
     memset(sc, 0, sizeof(Scope))
     sc.m, sc.claim, sc.var, sc.nvar = m, c, c.var, c.nvar

@@ -19,6 +19,7 @@ from tcpcheck.tcp.types cimport *
 
 from tcpcheck.errors import TcpcheckError
 from tcpcheck.witness.constraints import Age, NumberIn, PathConstraints
+from tcpcheck.witness.project import Difference
 
 
 class ReplayFailed(TcpcheckError):
@@ -201,7 +202,7 @@ cdef class Model:
     def record(self, list path, int claim=-1):
         """Follows a path of the search and logs its constraints. claim: the one whose hit is at its end.
 
-        -> Recording(constraints, events, fates, late). Error: ReplayFailed.
+        -> Recording(constraints, events, fates, late, over). Error: ReplayFailed.
         """
         cdef Machine* m = self.m
         cdef list events = [], fates = []
@@ -223,7 +224,11 @@ cdef class Model:
             late = (m.late >> claim) & 1
         if self.rec.overflow:
             raise ReplayFailed("a witness has more constraints than the log holds")
-        return Recording(self.constraints(len(path)), events, bytes(fates), bool(late))
+        o = m.over
+        over = Difference(
+            i=o.i, j=o.j, c=o.c, key_a=o.key_a, key_b=o.key_b, tick_a=o.tick_a, tick_b=o.tick_b
+        )
+        return Recording(self.constraints(len(path)), events, bytes(fates), bool(late), over)
 
     def constraints(self, steps):
         """The log as PathConstraints. Instants: 0 the start, 1..steps the events, steps + 1 the end."""
@@ -281,17 +286,20 @@ cdef class Model:
 
 
 class Recording:
-    """A path by name: constraints to solve, events and fates to repeat. late: an obligation runs out after it."""
+    """A path by name: constraints to solve, events and fates to repeat. late: an obligation runs out after it.
+    over: what a count claim ranges over, as a Difference."""
 
-    def __init__(self, constraints, events, fates, late):
-        self.constraints, self.events, self.fates, self.late = constraints, events, fates, late
+    def __init__(self, constraints, events, fates, late, over):
+        self.constraints, self.events, self.fates, self.late, self.over = constraints, events, fates, late, over
 
 
 class Moment:
-    """What one step of a concrete run did. effects: dicts; socks: dicts of the sockets after it; hits: claim bits."""
+    """What one step of a concrete run did. effects: dicts; socks: dicts of the sockets after it; hits: claim bits;
+    waiting: bits of the claims whose `eventually` still waits."""
 
-    def __init__(self, instant, event, effects, socks, hits):
-        self.instant, self.event, self.effects, self.socks, self.hits = instant, event, effects, socks, hits
+    def __init__(self, instant, event, effects, socks, hits, waiting):
+        self.instant, self.event, self.effects, self.socks = instant, event, effects, socks
+        self.hits, self.waiting = hits, waiting
 
 
 cdef void copy_for_next(Machine* m) noexcept:
@@ -362,7 +370,7 @@ cdef moment(Model self, int instant):
             socks.append(row)
     ended = [(b, k) for b in range(m.t.nbind) for k in range(m.nxt.bind[b].n) if m.nxt.bind[b].slot[k] < 0]
     event = (m.event.kind, m.event.a, m.event.b, m.event.c)
-    return Moment(instant, event, effects, {"live": socks, "ended": ended}, m.hits)
+    return Moment(instant, event, effects, {"live": socks, "ended": ended}, m.hits, waiting(&m.nxt))
 
 
 # ---------------------------------------------------------------- tables from Python

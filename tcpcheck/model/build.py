@@ -1,0 +1,98 @@
+"""A Case -> a Model: its profiles, sysctls and network as numbers, its tables compiled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tcpcheck.lang.scenario import MILLISECOND, Case, Host
+from tcpcheck.model.compile import Program, compile_case
+from tcpcheck.model.world import Model
+from tcpcheck.tcp.config import ConfigTable
+from tcpcheck.tcp.rules import BY_NAME
+
+# Time always passes on the way: the least delay there is, in ns.
+LEAST_DELAY = 10_000
+# What a delayed ACK adds to a round trip at most: 40 ms, late by up to an eighth and a jiffy of 10 ms.
+DELAYED_ACK = 55 * MILLISECOND
+
+
+@dataclass(frozen=True)
+class NetworkNumbers:
+    """ns; keeps_order: segments of one direction do not overtake each other."""
+
+    delay_lo: int
+    delay_hi: int
+    lifetime: int
+    keeps_order: bool
+
+    @property
+    def rtt_max(self) -> int:
+        return 2 * self.delay_hi + DELAYED_ACK
+
+
+def network_numbers(case: Case) -> NetworkNumbers:
+    """A constant delay keeps the order: what was sent first arrives first."""
+    n = case.network
+    lo, hi = max(n.delay_lo, LEAST_DELAY), max(n.delay_hi, LEAST_DELAY)
+    return NetworkNumbers(lo, hi, max(n.lifetime or 0, hi), n.fifo or (case.timed and lo == hi))
+
+
+def build_model(case: Case, exact: bool = False) -> Model:
+    """exact: ISNs of one 4-tuple are related through the ISN clock at every host; otherwise only where the spec's own
+    claims depend on it (coarser and cheaper: more behaviour, never less). Errors: SpecError."""
+    program = compile_case(case, {name: rule.number for name, rule in BY_NAME.items()})
+    net = network_numbers(case)
+    tables, nexts = [], []
+    for h, host in enumerate(case.hosts):
+        rows, following = sysctl_rows(program, h, host)
+        linked = exact or isn_matters(case, host)
+        tables.append(
+            ConfigTable(
+                host.kernel,
+                host.features_with,
+                host.features_without,
+                rows,
+                mss=host.mss,
+                rtt_max_ns=net.rtt_max,
+                isn_linked=linked,
+                ts_linked=case.timed,
+            )
+        )
+        nexts.append(following)
+    return Model(program, tables, nexts, net)
+
+
+def sysctl_rows(program: Program, h: int, host: Host) -> tuple[list[dict[str, int]], list[int]]:
+    """Every combination of sysctls that the host's own `sysctl` steps can lead to, the initial one first; and for
+    each of them and each step of the spec where it leads (row by row)."""
+    rows = [dict(host.sysctls)]
+    following: list[int] = []
+    for row in rows:  # grows while it is walked
+        for owner, name, value in program.sysctl_steps:
+            changed = row | {name: value} if owner == h else row
+            if changed not in rows:
+                rows.append(changed)
+            following.append(rows.index(changed))
+    return rows, following
+
+
+def isn_matters(case: Case, host: Host) -> bool:
+    """Does the spec connect more than once from one explicit port of this host with the kernel's own ISN?"""
+    from tcpcheck.lang import scenario as sc
+
+    seen: list[tuple[str, int, int]] = []
+
+    def walk(body: tuple[sc.Step, ...], times: int) -> None:
+        for s in body:
+            if isinstance(s, sc.Connect) and s.seq is None and s.lport is not None:
+                seen.extend([(s.host, s.port, s.lport)] * times)
+            if isinstance(s, sc.Loop):
+                walk(s.body, times * min(s.count or 2, 2))
+            if isinstance(s, sc.Either):
+                for b in s.bodies:
+                    walk(b, times)
+            walk(getattr(s, "orelse", None) or (), times)
+
+    for run in host.runs:
+        walk(run.body, 1)
+    return any(seen.count(t) > 1 for t in seen)
