@@ -8,12 +8,16 @@ from tcpcheck.lang.scenario import MILLISECOND, Case, Host
 from tcpcheck.model.compile import Program, compile_case
 from tcpcheck.model.world import Model
 from tcpcheck.tcp.config import ConfigTable
+from tcpcheck.tcp.profile import profile_for
 from tcpcheck.tcp.rules import BY_NAME
 
 # Time always passes on the way: the least delay there is, in ns.
 LEAST_DELAY = 10_000
 # What a delayed ACK adds to a round trip at most: 40 ms, late by up to an eighth and a jiffy of 10 ms.
 DELAYED_ACK = 55 * MILLISECOND
+
+
+DEFAULT_MSS = 1460
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,11 @@ def build_model(case: Case, exact: bool = False) -> Model:
         linked = exact or isn_matters(case, host)
         tables.append(
             ConfigTable(
-                host.kernel,
+                profile_for(host.kernel)[0],
+                rows,
                 host.features_with,
                 host.features_without,
-                rows,
-                mss=host.mss,
+                mss=host.mss or DEFAULT_MSS,
                 rtt_max_ns=net.rtt_max,
                 isn_linked=linked,
                 ts_linked=case.timed,

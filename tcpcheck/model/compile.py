@@ -6,7 +6,7 @@ The rows mirror the structs of layout.pxd field by field.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tcpcheck.errors import Diagnostic, SpecError
@@ -350,6 +350,11 @@ class ClaimCompiler:
     def negate(self, p: sc.Pred) -> sc.Pred:
         return sc.And((p.left, sc.Not(p.right))) if isinstance(p, sc.Implies) else sc.Not(p)
 
+    def inverted(self, p: sc.Ss) -> sc.Ss:
+        """A queue length that is not so is another length of a row there is, not the lack of a row."""
+        opposite = {"<": ">=", ">=": "<", "<=": ">", ">": "<=", "=": "!=", "!=": "="}
+        return replace(p, op=opposite[p.op])
+
     def before_effects(self, p: sc.Pred) -> sc.Pred:
         """What must happen for the claim to be more than words (see `vacuous` in docs/language.md)."""
         if isinstance(p, sc.Implies):
@@ -426,6 +431,8 @@ class ClaimCompiler:
         return self.many(k.P_OR, p.parts)
 
     def node_not(self, p: sc.Not) -> int:
+        if isinstance(p.of, sc.Ss) and p.of.column != "rows":
+            return self.node(self.inverted(p.of))
         return self.new(k.P_NOT, self.node(p.of))
 
     def node_implies(self, p: sc.Implies) -> int:

@@ -54,6 +54,8 @@ cdef enum TimerSlot:
     SLOT_RETRANS = 0        # RTO, TLP, PERSIST, SYNACK, TIMEWAIT share one, as in the kernel
     SLOT_DELACK = 1
     SLOT_KEEPALIVE = 2
+
+cdef enum:
     SLOTS = 3
 
 ctypedef struct Timer:      # armed when kind != TM_NONE; fires when the age of clk lies in [lo, hi] (ns)
