@@ -5,9 +5,10 @@
 
 A cell is text: `replies|state`, or `replies|state|later replies|later state` when something happened in the next
 LATE seconds (a delayed ACK, an early SYN). A setting that sends the stimulus twice has both answers, ` / ` between.
-A reply is flags, seq relative to SND.NXT, ack relative to RCV.NXT (both as before the stimulus), `/n` for n bytes of
-payload, `T` with timestamps (`Te` when TSecr echoes the stimulus's TSval, `T?` when it echoes neither that nor
-ts_recent), `D` for a DSACK, `K` for another SACK block. `new` is an ISN that nothing determines, `zero` the number 0.
+A reply is flags, seq relative to SND.NXT, ack relative to RCV.NXT or (`+W`) to the window's right edge, all as before
+the stimulus, `/n` for n bytes of payload, `T` with timestamps (`Te` when TSecr echoes the stimulus's TSval, `T?` when
+it echoes neither that nor ts_recent), `D` for a DSACK, `K` for another SACK block. `new` is an ISN that nothing
+determines, `zero` the number 0.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ def describe(peer: Peer, stimulus: Segment, reply: Segment) -> str:
     else:
         text += f"{seq:+}"
     if reply.flags & ACK:
-        text += f" {ack:+}"
+        beyond = ack - peer.window()
+        text += f" +W{beyond:+}" if -2 <= beyond <= 12 else f" {ack:+}"
     if reply.length:
         text += f"/{reply.length}"
     if reply.ts is not None:

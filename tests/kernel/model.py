@@ -11,6 +11,7 @@ from tests.kernel.lab import CLOSED, PORT, Peer
 from tests.kernel.packet import Segment, flag_bits, flag_text
 
 ADDRESS = ("peer", 20001)
+MOMENT = 10_000  # ns
 LOCAL = 30001  # the local port of an active open
 
 
@@ -39,7 +40,8 @@ class ModelLab:
         return Peer(self, ADDRESS, PORT, ts)
 
     def inject(self, peer: Peer, seg: Segment) -> list[Segment]:
-        """Deliver a segment; what the stack sends at once."""
+        """Deliver a segment; what the stack sends at once. A moment passes, so that no two ISNs are alike."""
+        self.driver.advance(MOMENT)
         sent = self.driver.inject(
             ADDRESS[1],
             peer.port,

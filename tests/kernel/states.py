@@ -63,7 +63,15 @@ def unread(lab: Lab, peer: Peer) -> None:
 
 
 def owed(lab: Lab, peer: Peer) -> None:
-    """ESTABLISHED after a request and its answer (interactive mode); 10 bytes came whose ACK is delayed."""
+    """ESTABLISHED; 16 times 10 bytes were acknowledged at once, the ACK of another 10 is delayed."""
+    established(lab, peer)
+    for _ in range(17):
+        peer.put("P.", length=10)
+        lab.recv(peer.handle, 10)
+
+
+def interactive(lab: Lab, peer: Peer) -> None:
+    """ESTABLISHED after requests and answers; 10 bytes came whose ACK is delayed, in the hope of an answer."""
     established(lab, peer)
     for _ in range(3):
         peer.put("P.", length=100)
@@ -184,6 +192,7 @@ STATES: dict[str, tuple[Builder, str, dict[str, int]]] = {
     "ESTABLISHED active": (active, "ESTABLISHED", {}),
     "ESTABLISHED unread": (unread, "ESTABLISHED", {}),
     "ESTABLISHED owed": (owed, "ESTABLISHED", {}),
+    "ESTABLISHED interactive": (interactive, "ESTABLISHED", {}),
     "ESTABLISHED holes": (holes, "ESTABLISHED", {}),
     "ESTABLISHED in flight": (in_flight, "ESTABLISHED", {}),
     "ESTABLISHED acked": (acked, "ESTABLISHED", {}),
