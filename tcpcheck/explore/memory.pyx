@@ -3,6 +3,23 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <sys/mman.h>
+    /* Large tables are read at random: large pages spare a tenth of the time. */
+    static void tc_huge(void *p, int64_t size) {
+    #ifdef MADV_HUGEPAGE
+        uintptr_t first = ((uintptr_t)p + 4095) & ~(uintptr_t)4095, end = ((uintptr_t)p + size) & ~(uintptr_t)4095;
+        madvise((void *)first, end - first, MADV_HUGEPAGE);
+    #endif
+    }
+    """
+    void tc_huge(void* p, int64_t size) noexcept nogil
+
+cdef enum:
+    HUGE_FROM = 1 << 22
+
 
 cdef void memory_init(Memory* m, int64_t limit) noexcept nogil:
     m.used = 0
@@ -26,6 +43,8 @@ cdef void* memory_take(Memory* m, int64_t size) noexcept nogil:
     if p == NULL:
         m.failed = MEMORY_SYSTEM
         return NULL
+    if size >= HUGE_FROM:
+        tc_huge(p, size)
     m.used += size
     if m.used > m.peak:
         m.peak = m.used

@@ -70,6 +70,7 @@ ctypedef struct Search:
     Choices ch
     int32_t nready
     int64_t ready_bytes
+    int32_t reserved            # room is reserved for one node of so many bytes; -1: not
     uint8_t* buffer             # BATCH_BYTES
     Successor ready[BATCH_MAX]
     # --- what was found

@@ -9,6 +9,6 @@ def search(
     lasso: int = 0,
     limits: Limits = ...,
     progress: Progress | None = None,
-    batch: int = 8,
+    batch: int = 16,
     _fail_after: int = -1,
 ) -> SearchResult: ...

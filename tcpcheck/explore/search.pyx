@@ -46,14 +46,22 @@ cdef int _give_up(Search* s, int why) noexcept nogil:
     return 0
 
 
+cdef int _reserve(Search* s, int32_t n) noexcept nogil:
+    """Room for one more node of n bytes and one more edge, so that keeping it cannot fail half-way."""
+    if not (frontier_reserve(&s.frontier, n) and ancestry_reserve(&s.ancestry)):
+        return 0
+    if s.lasso_mask and not edges_reserve(&s.edges):
+        return 0
+    s.reserved = n
+    return 1
+
+
 cdef int _keep(Search* s, Successor* x) noexcept nogil:
     """Looks one successor up and keeps it when it is new; 0: the search must stop. All or nothing."""
     cdef int64_t node = -1, address = -1
     cdef int added
     cdef uint64_t both = x.pending & s.lasso_mask
-    if not (frontier_reserve(&s.frontier, x.bytes) and ancestry_reserve(&s.ancestry)):
-        return _give_up(s, STOP_MEMORY)
-    if s.lasso_mask and not edges_reserve(&s.edges):
+    if (s.reserved < x.bytes or s.lasso_mask) and not _reserve(s, x.bytes):
         return _give_up(s, STOP_MEMORY)
     added = store_add(&s.store, x.hash, x.zone, x.clocks, &node, &address)
     if added == ADDED_NO_MEMORY:
@@ -61,6 +69,7 @@ cdef int _keep(Search* s, Successor* x) noexcept nogil:
     if added == ADDED_FULL:
         return _give_up(s, STOP_STATES)
     if added == ADDED_NEW:
+        s.reserved = -1
         ancestry_add(&s.ancestry, x.parent if x.parent >= 0 else 0, x.choice, x.choices)
         frontier_put(&s.frontier, x.state, x.bytes, address)
         if s.lasso_mask:
@@ -268,7 +277,7 @@ cdef class _Searcher:
             return _give_up(s, STOP_MEMORY)
         s.store.skips_covered = s.lasso_mask == 0
         choices_start(&s.ch)
-        s.level_end = 0
+        s.reserved = -1
         if _gather(s, -1):
             _flush(s)
         return s.stop == STOP_NOT
@@ -346,7 +355,7 @@ cdef class _Searcher:
         )
 
 
-def search(Handle handle not None, *, claims=0, stop=0, lasso=0, limits=Limits(), progress=None, int batch=8,
+def search(Handle handle not None, *, claims=0, stop=0, lasso=0, limits=Limits(), progress=None, int batch=16,
            int64_t _fail_after=-1):
     """Explores everything reachable from the initial state of a System. -> SearchResult
 
