@@ -392,10 +392,14 @@ class _Writer:
             self.token(part.close, indent)
 
     def broken(self, parts: list[Part], indent: int, margin: int) -> None:
-        """Parts whose braces stand open over several lines. `margin`: of the first token, should it begin a line."""
-        for number, part in enumerate(parts):
+        """Parts on several lines: the braces stand open; without braces, each field in `(a, b)` has its line.
+        `margin`: of the first token, should it begin a line."""
+        split_fields = not any(isinstance(p, Group) for p in parts)
+        for number, (part, depth) in enumerate(_depths(parts)):
             if isinstance(part, Tok):
                 self.token(part, margin if number == 0 else indent + INDENT)
+                if split_fields and part.text == "," and depth:
+                    self.newline()
                 continue
             assert isinstance(part, Group)
             self.token(part.open, indent)

@@ -28,7 +28,7 @@ TABLES = HERE / "grammar.tables"
 
 # A keyword beats a name: `run {` is a keyword and a block, `runner` a name.
 KEYWORD_PRIORITY = 2
-WORD_END = r"(?![\w-])"
+WORD_END = r"(?!\w|-\w)"
 
 
 def _whole_word(terminal: TerminalDef) -> None:

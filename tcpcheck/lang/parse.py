@@ -25,10 +25,10 @@ TOP_WORDS = (
     *("title", "horizon", "time", "host", "attacker", "router", "network"),
     *("never", "always", "reach", "eventually", "after", "count"),
 )
-_TOP_LINE = re.compile(rf"^(?:{'|'.join(TOP_WORDS)})(?![\w-])", re.MULTILINE)
+_TOP_LINE = re.compile(rf"^(?:{'|'.join(TOP_WORDS)})(?!\w|-\w)", re.MULTILINE)
 # What is no bracket: comments, strings, iptables lines.
 _BRACKETS = re.compile(r"#[^\n]*|\"[^\"\n]*\"|ip6?tables[ \t][^\n;}#]*|[{}()]|\bnot\b|[^\s#\"{}()\w]+|\w+", re.ASCII)
-_OFFENDER = re.compile(r"[0-9][\w.]*|[A-Za-z_][\w-]*|\S", re.ASCII)
+_OFFENDER = re.compile(r"[0-9][\w.]*|[A-Za-z_]\w*(?:-\w+)*|\S", re.ASCII)
 
 # Terminals that stand for words of their own.
 _WORDS = {
