@@ -45,7 +45,7 @@ cdef void rto_bounds(Stack* t, int sock, int backoff, int64_t* lo, int64_t* hi) 
     """RTO = SRTT + max(rto_min, 4 RTTVAR); the deviation of round trips within [0, rtt_max] stays below rtt_max.
 
     A timestamp echo may measure from a segment's first transmission to the ACK of a later one: such a sample of m
-    moves SRTT by m / 8 and the deviation's term by m at most."""
+    moves SRTT by m / 8 and the deviation's term by m at most. The kernel rounds up to jiffies before it backs off."""
     cdef const Config* c = config_of(t, sock)
     cdef Sock* s = &t.sock[sock]
     cdef int64_t least = c.rto_init_ns, most = c.rto_init_ns, span
@@ -58,6 +58,7 @@ cdef void rto_bounds(Stack* t, int sock, int backoff, int64_t* lo, int64_t* hi) 
         if s.rtt_worst > 0:
             span = shifted(most, s.rtt_worst + 1, c.rto_max_ns)
             most += span + span // 4 + span // 16
+        most = (most // c.jiffy_ns + 1) * c.jiffy_ns
     lo[0] = shifted(least, backoff, c.rto_max_ns)
     hi[0] = shifted(most, backoff, c.rto_max_ns)
 
