@@ -201,10 +201,12 @@ def simultaneous_close() -> Trace:
     hosts = (HostInfo("a", "10.0.0.1", "linux-6.18.44"), HostInfo("b", "10.0.0.2", "linux-6.18.44"))
     r = Recorder(*hosts)
     na, nb = 700_000_000, 900_000_000
+    r.step(0, "a", "call", "listen :80 backlog 5")
     r.step(0, "b", "call", "connect a:80 -> s", b_s="SYN-SENT")
     r.moves(0, 10 * MS, r.segment("b", "a", 32768, 80, "S", nb, mss=1460), "LISTEN_SYN")
     r.moves(10 * MS, 10 * MS, r.segment("a", "b", 80, 32768, "S.", na, nb + 1), b_s="ESTAB")
-    r.moves(20 * MS, 10 * MS, r.segment("b", "a", 32768, 80, ".", nb + 1, na + 1), a_c="ESTAB")
+    r.moves(20 * MS, 10 * MS, r.segment("b", "a", 32768, 80, ".", nb + 1, na + 1))
+    r.step(30 * MS, "a", "call", "accept -> c", a_c="ESTAB")
     fin_a = r.segment("a", "b", 80, 32768, "F.", na + 1, nb + 1)
     fin_b = r.segment("b", "a", 32768, 80, "F.", nb + 1, na + 1)
     r.step(40 * MS, "a", "call", "close c", a_c="FIN-WAIT-1")

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from render_samples import MS, SAMPLES, Recorder, lookup, tw_refused
 
+from tcpcheck.render.rules import rule_lookup
 from tcpcheck.render.styled import columns
 from tcpcheck.render.text import text
 from tcpcheck.witness.trace import HostInfo
@@ -107,6 +108,12 @@ def test_a_segment_to_the_own_port_is_told_in_words() -> None:
     recorder.moves(0, 10, segment)
     drawn = text(replace(tw_refused(), hosts=tuple(recorder.hosts.values()), steps=tuple(recorder.steps)), width=80)
     assert "itself: [S] seq 7" in drawn or "itself: #1 [S] seq 7" in drawn
+
+
+def test_the_protocols_own_rules_explain_themselves() -> None:
+    lookup = rule_lookup()
+    info = lookup("NO_SOCKET_RST")
+    assert info is not None and info.doc and info.rfc == "RFC 9293 3.10.7.1" and lookup("NO_SUCH_RULE") is None
 
 
 def test_nanoseconds_show_only_when_they_matter() -> None:

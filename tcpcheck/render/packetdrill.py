@@ -1,0 +1,403 @@
+"""One side of a trace as a packetdrill script: the kernel under test is one host, the script is all the others.
+
+What packetdrill can do sets the limits; a script that would meet one of them says so in a comment and ends there, or
+UsageError is raised:
+
+* It knows one connection at a time: a host that uses several 4-tuples, or that talks to itself, has no script.
+* Numbers of segments with SYN are absolute, all others count from the first ISNs of the connection as packetdrill
+  knows it. The kernel chooses its own ISNs, so outbound numbers count from 0. A new incarnation that the kernel
+  accepts on the same 4-tuple can be followed only if its ISN derives from the old numbers (Linux: out of TIME-WAIT);
+  one from the ISN clock is different in each run.
+* `connect ... (seq any)` cannot be forced upon the kernel; a segment whose payload crosses 2^32 has no spelling.
+* What the host's own OUTPUT chain drops is never seen, and INPUT drops happen behind packetdrill's back.
+* Timers: Linux fires a timer of nominal T between T and 1.125 T + 1 jiffy; what a timer sends has that much room on
+  both sides. Windows and the exact ticks of timestamps are not compared.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Mapping
+
+from tcpcheck.errors import UsageError
+from tcpcheck.render.vantage import drop_chain
+from tcpcheck.render.wire import flag_bits, flag_letters, options, window_field
+from tcpcheck.render.words import printable, settings_text
+from tcpcheck.witness.trace import Change, Segment, Step, Trace
+
+TIME_WAIT_ISN_STEP = 65537  # Linux: the ISN of a connection accepted in TIME-WAIT, counted from the old SND.NXT
+JIFFY_NS = 4_000_000
+TOLERANCE_US = 10_000
+RMEM = "4096 131072 33554432"  # its maximum makes Linux offer the window scale of wire.WSCALE
+
+ERRNO_NOTES = {
+    "EADDRNOTAVAIL": "Cannot assign requested address",
+    "EAGAIN": "Resource temporarily unavailable",
+    "ECONNREFUSED": "Connection refused",
+    "ECONNRESET": "Connection reset by peer",
+    "EINPROGRESS": "Operation now in progress",
+    "ENOTCONN": "Transport endpoint is not connected",
+    "EPIPE": "Broken pipe",
+    "ETIMEDOUT": "Connection timed out",
+}
+
+# states as `ss` prints them (and as specs spell them) to the names packetdrill's assertions know
+TCPI_STATES = {
+    "ESTAB": "TCP_ESTABLISHED",
+    "ESTABLISHED": "TCP_ESTABLISHED",
+    "SYN-SENT": "TCP_SYN_SENT",
+    "SYN-RECV": "TCP_SYN_RECV",
+    "FIN-WAIT-1": "TCP_FIN_WAIT1",
+    "FIN-WAIT-2": "TCP_FIN_WAIT2",
+    "CLOSE-WAIT": "TCP_CLOSE_WAIT",
+    "LAST-ACK": "TCP_LAST_ACK",
+    "CLOSING": "TCP_CLOSING",
+}
+
+_SYSCTL = re.compile(r"net\.ipv4\.[a-z0-9_]+")
+_IPTABLES = re.compile(r"iptables( [A-Za-z0-9./:,_-]+)+")
+_UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+def packetdrill(trace: Trace, host: str, sysctls: Mapping[str, int] | None = None) -> str:
+    """The script for `host`. sysctls: full names, set before those that the trace's settings name for this host.
+
+    Raises UsageError when the host is unknown or its part cannot be played by packetdrill at all.
+    """
+    _check(trace, host)
+    script = _Script(trace, host)
+    for step in trace.steps:
+        if step.host == host and not script.ended:
+            script.step(step)
+    script.flush_asserts()
+    own = f"{host}.net.ipv4."
+    values: dict[str, int | str] = dict(sysctls or {})
+    values |= {name[len(host) + 1 :]: value for name, value in trace.settings.items() if name.startswith(own)}
+    return "\n".join([*_header(trace, host), *_setup(script, values), *script.lines]) + "\n"
+
+
+def _check(trace: Trace, host: str) -> None:
+    if host not in {known.name for known in trace.hosts}:
+        raise UsageError(f"no host {host!r}: choose one of {', '.join(known.name for known in trace.hosts)}")
+    tuples = set()
+    for step in trace.steps:
+        segment = step.segment
+        if segment is None or step.host != host:
+            continue
+        if segment.src_addr == segment.dst_addr:
+            raise UsageError(f"{host} talks to itself: packetdrill plays one side of a connection only")
+        ends = ((segment.src_addr, segment.sport), (segment.dst_addr, segment.dport))
+        tuples.add(frozenset(ends))
+    if len(tuples) > 1:
+        raise UsageError(f"{host} uses {len(tuples)} pairs of endpoints: packetdrill plays one connection at a time")
+
+
+def _header(trace: Trace, host: str) -> list[str]:
+    command = ["tcpcheck", "trace", trace.spec, trace.claim, "--format", "packetdrill", "--host", host]
+    settings = settings_text(trace.settings)
+    values = ", ".join(f"{name} = {value}" for name, value in trace.values.items())
+    lines = [
+        f"{trace.title}: what {host} does when `{trace.kind} {trace.claim}` is {trace.verdict}",
+        f"regenerate: {shlex.join(command)}",
+        f"settings: {settings}" if settings else "",
+        f"found: {values}" if values else "",
+        trace.note,
+    ]
+    return [f"// {printable(line)}" for line in lines if line]
+
+
+def _setup(script: _Script, sysctls: Mapping[str, int | str]) -> list[str]:
+    """Options of packetdrill, then one command that sets the sysctls (names and numbers only: a shell runs it)."""
+    lines = [f"--tolerance_usecs={TOLERANCE_US}", "--tcp_ts_ecr_scaled"]
+    lines += [] if script.bind_port is None else [f"--bind_port={script.bind_port}"]
+    lines += [] if script.connect_port is None else [f"--connect_port={script.connect_port}"]
+    commands = [f'sysctl -q net.ipv4.tcp_rmem="{RMEM}"']
+    for name, value in sysctls.items():
+        if _SYSCTL.fullmatch(name) and isinstance(value, int):
+            commands.append(f"sysctl -q {name}={value}")
+        else:
+            lines.append(f"// not set: {printable(name)} = {printable(str(value))}")
+    return ["", *lines, "", "`" + "\n".join(commands) + "`", ""]
+
+
+class _Numbers:
+    """How packetdrill maps the numbers of the connection under test (module docstring): all modulo 2^32."""
+
+    def __init__(self, remote: int) -> None:
+        self.remote = remote  # what inbound numbers without SYN count from; 0 until packetdrill knows it
+        self.local: int | None = None  # the same for outbound numbers; None until the host's first SYN
+        self.local_next = 0  # SND.NXT, for the ISN that Linux derives from it
+
+    def inbound(self, segment: Segment) -> tuple[int, int]:
+        seq = segment.seq if "S" in segment.flags else segment.seq - self.remote
+        return seq % 2**32, (segment.ack - (self.local or 0)) % 2**32
+
+    def outbound(self, segment: Segment) -> tuple[int, int]:
+        ack = segment.ack if "S" in segment.flags else segment.ack - self.remote
+        return (segment.seq - (self.local or 0)) % 2**32, ack % 2**32
+
+
+class _Script:
+    """The lines of a script as the steps of the host go by."""
+
+    def __init__(self, trace: Trace, host: str) -> None:
+        self.trace = trace
+        self.host = host
+        self.lines: list[str] = []
+        self.ended = False
+        self.bind_port: int | None = None
+        self.connect_port: int | None = None
+        self.time_ns = 0  # of the last line
+        self.sent_ns = 0  # when the host last sent something: there most timers start
+        self.numbers: _Numbers | None = None
+        self.active = False  # the connection under test was opened by connect()
+        self.fds: dict[str, int] = {}
+        self.listener: int | None = None
+        self.fd_next = 3
+        self.unread = 0
+        self.asserts: list[str] = []
+        self.received: set[tuple[int, int]] = set()
+
+    # ---- lines
+
+    def line(self, time_ns: int, text: str) -> None:
+        """A line at a moment of the trace, as an offset from the line before."""
+        self.flush_asserts()
+        self.lines.append(f"+{_seconds(time_ns - self.time_ns)} {text}")
+        self.time_ns = time_ns
+
+    def comment(self, text: str) -> None:
+        self.flush_asserts()
+        self.lines.append(f"// {printable(text)}")
+
+    def end(self, why: str) -> None:
+        self.comment(f"The script ends here: {why}")
+        self.ended = True
+
+    def flush_asserts(self) -> None:
+        self.lines += self.asserts
+        self.asserts = []
+
+    # ---- steps
+
+    def step(self, step: Step) -> None:
+        if step.event == "call":
+            self.call(step)
+        elif step.event == "timer":
+            self.comment(f"timer: {step.text}")
+        elif step.segment is not None and step.event == "send":
+            self.outbound(step, step.segment)
+        elif step.segment is not None and step.event in ("receive", "drop"):
+            if step.event == "drop" and drop_chain(self.trace, step) == "OUTPUT":
+                return
+            self.inbound(step, step.segment)
+        if not self.ended:
+            self.after(step)
+
+    def inbound(self, step: Step, segment: Segment) -> None:
+        if self.numbers is None:
+            if flag_bits(segment.flags) & 0b10110 != 0b00010:
+                return self.end("the first segment of a connection is no SYN, packetdrill cannot count from it")
+            self.numbers = _Numbers(segment.seq)
+        elif self.active and self.numbers.remote == 0 and "S" in segment.flags and "." in segment.flags:
+            self.numbers.remote = segment.seq
+        said = _segment(segment, *self.numbers.inbound(segment), f" win {window_field(segment)}")
+        if said is None:
+            return self.end("a payload crosses 2^32")
+        if step.event == "drop":
+            self.comment("the host's own INPUT chain drops the next segment")
+        self.line(step.time_ns, f"< {said}")
+        if segment.length and (segment.seq, segment.length) not in self.received:
+            self.received.add((segment.seq, segment.length))
+            self.unread += segment.length
+
+    def outbound(self, step: Step, segment: Segment) -> None:
+        if self._refused(segment):
+            return self.comment(f"the host's own OUTPUT chain drops [{segment.flags}] seq {segment.seq}")
+        if self.numbers is None:
+            return self.end("the host sends before packetdrill knows of a connection")
+        numbers = self.numbers
+        if "S" in segment.flags:
+            if numbers.local is None:
+                numbers.local = segment.seq
+            elif segment.seq not in (numbers.local, (numbers.local_next + TIME_WAIT_ISN_STEP) % 2**32):
+                return self.end("the kernel takes a new ISN from its clock, which packetdrill cannot follow")
+        said = _segment(segment, *numbers.outbound(segment), "")
+        if said is None:
+            return self.end("a payload crosses 2^32")
+        delay = step.time_ns - self.time_ns
+        when = f"+{_seconds(0)}"
+        if delay:
+            room = max(delay, step.time_ns - self.sent_ns) // 8 + JIFFY_NS
+            when = f"+{_seconds(max(delay - room, 0))}~+{_seconds(delay + room)}"
+        self.lines.append(f"{when} > {said}")
+        self.time_ns = self.sent_ns = step.time_ns
+        numbers.local_next = segment.seq + segment.length + sum(letter in "SF" for letter in segment.flags)
+
+    def _refused(self, segment: Segment) -> bool:
+        return any(
+            step.event == "drop" and step.segment == segment and drop_chain(self.trace, step) == "OUTPUT"
+            for step in self.trace.steps
+        )
+
+    def after(self, step: Step) -> None:
+        """States that the test can see, and errors that a call got without being called."""
+        for change in step.changes:
+            name = _own_name(change, self.host)
+            if name not in self.fds:
+                continue
+            if change.what == "state" and change.after in TCPI_STATES:
+                state = TCPI_STATES[change.after]
+                self.asserts.append(f"+0 %{{ assert tcpi_state == {state}, tcpi_state }}%")
+            elif change.what == "gets" and step.event != "call" and change.after in ERRNO_NOTES:
+                fd, error = self.fds.pop(name), change.after
+                self.line(step.time_ns, f"getsockopt({fd}, SOL_SOCKET, SO_ERROR, [{error}], [4]) = 0")
+
+    # ---- calls
+
+    def call(self, step: Step) -> None:
+        for pattern, play in _CALLS:
+            found = pattern.match(step.text)
+            if found:
+                return play(self, step, found)
+        self.comment(step.text)
+
+    def result(self, step: Step, name: str, expected: str) -> str:
+        """` = 0`, or the error that the trace says the call got."""
+        for change in step.changes:
+            if change.what == "gets" and _own_name(change, self.host) == name and change.after in ERRNO_NOTES:
+                return f"-1 {change.after} ({ERRNO_NOTES[change.after]})"
+        return expected
+
+    def new_fd(self, name: str | None) -> int:
+        fd, self.fd_next = self.fd_next, self.fd_next + 1
+        if name is not None:
+            self.fds[name] = fd
+        return fd
+
+    def socket(self, step: Step, name: str | None, port: int | None) -> int:
+        fd = self.new_fd(name)
+        self.line(step.time_ns, f"socket(..., SOCK_STREAM, IPPROTO_TCP) = {fd}")
+        if port is not None:
+            self.bind_port = port
+            self.line(step.time_ns, f"setsockopt({fd}, SOL_SOCKET, SO_REUSEADDR, [1], 4) = 0")
+            self.line(step.time_ns, f"bind({fd}, ..., ...) = 0")
+        return fd
+
+    def listen(self, step: Step, found: re.Match[str]) -> None:
+        self.listener = self.socket(step, None, int(found[1]))
+        self.line(step.time_ns, f"listen({self.listener}, {found[2] or 128}) = 0")
+
+    def accept(self, step: Step, found: re.Match[str]) -> None:
+        if self.listener is None:
+            return self.comment(step.text)
+        listener = self.listener
+        self.line(step.time_ns, f"accept({listener}, ..., ...) = {self.new_fd(found[1])}")
+
+    def connect(self, step: Step, found: re.Match[str]) -> None:
+        if "seq" in step.text:
+            self.comment(f"{step.text}: the kernel's own numbers stand in for the chosen ones")
+        name = found[3] or ""
+        fd = self.socket(step, name, int(found[2]) if found[2] else None)
+        self.connect_port = int(found[1])
+        self.line(step.time_ns, f"fcntl({fd}, F_SETFL, O_RDWR|O_NONBLOCK) = 0")
+        progress = f"-1 EINPROGRESS ({ERRNO_NOTES['EINPROGRESS']})"
+        self.line(step.time_ns, f"connect({fd}, ..., ...) = {self.result(step, name, progress)}")
+        self.numbers, self.active = _Numbers(0), True
+
+    def send(self, step: Step, found: re.Match[str]) -> None:
+        size = int(found[2]) * _UNITS.get(found[3] or "", 1)
+        self.on_fd(step, found[1], f"write({{fd}}, ..., {size})", str(size))
+
+    def recv(self, step: Step, found: re.Match[str]) -> None:
+        until_eof = found[2] == "until eof"
+        wanted = int(found[3]) * _UNITS.get(found[4] or "", 1) if found[3] else self.unread
+        size = min(self.unread, wanted)
+        if size or not until_eof:
+            self.on_fd(step, found[1], f"read({{fd}}, ..., {max(size, 1000)})", str(size))
+            self.unread -= size
+        if until_eof:
+            self.on_fd(step, found[1], "read({fd}, ..., 1000)", "0")
+
+    def shutdown(self, step: Step, found: re.Match[str]) -> None:
+        how = {"write": "SHUT_WR", "read": "SHUT_RD", "both": "SHUT_RDWR"}[found[2]]
+        self.on_fd(step, found[1], f"shutdown({{fd}}, {how})", "0")
+
+    def close(self, step: Step, found: re.Match[str]) -> None:
+        if found[1] == "abort":
+            self.on_fd(step, found[2], "setsockopt({fd}, SOL_SOCKET, SO_LINGER, {{onoff=1, linger=0}}, 8)", "0")
+        self.on_fd(step, found[2], "close({fd})", "0")
+        self.fds.pop(found[2], None)
+
+    def exit(self, step: Step, _found: re.Match[str]) -> None:
+        """Closes the sockets that the exit changed: the trace does not say which run of the host it was."""
+        self.comment("exit")
+        names = [_own_name(change, self.host) for change in step.changes]
+        for name in dict.fromkeys(name for name in names if name in self.fds):
+            self.line(step.time_ns, f"close({self.fds.pop(name)}) = 0")
+
+    def on_fd(self, step: Step, name: str, call: str, expected: str) -> None:
+        """A call on a named socket, or a comment when the script holds no descriptor of that name."""
+        if name not in self.fds:
+            return self.comment(f"{step.text}: no descriptor")
+        said = call.format(fd=self.fds[name])
+        self.line(step.time_ns, f"{said} = {self.result(step, name, expected)}")
+
+    def sysctl(self, step: Step, found: re.Match[str]) -> None:
+        self.line(step.time_ns, f"`sysctl -q {found[1]}={found[2]}`")
+
+    def iptables(self, step: Step, _found: re.Match[str]) -> None:
+        if not _IPTABLES.fullmatch(step.text):
+            return self.comment(step.text)
+        self.line(step.time_ns, f"`{step.text}`")
+
+    def power(self, step: Step, _found: re.Match[str]) -> None:
+        self.end(f"{step.text}: packetdrill cannot switch a kernel off")
+
+
+_CALLS: tuple[tuple[re.Pattern[str], Callable[[_Script, Step, re.Match[str]], None]], ...] = (
+    (re.compile(r"listen :(\d+)(?: -> \w+)?(?: backlog (\d+))?"), _Script.listen),
+    (re.compile(r"accept -> (\w+)"), _Script.accept),
+    (re.compile(r"connect \w+:(\d+)(?: from :(\d+))?(?:.*?-> (\w+)(?: else.*)?$)?", re.DOTALL), _Script.connect),
+    (re.compile(r"send (\w+) (\d+) ?(\w*)"), _Script.send),
+    (re.compile(r"recv (\w+)(?: (until eof|(\d+) ?(\w*)))?"), _Script.recv),
+    (re.compile(r"shutdown (\w+) (write|read|both)"), _Script.shutdown),
+    (re.compile(r"(close|abort) (\w+)"), _Script.close),
+    (re.compile(r"exit\b"), _Script.exit),
+    (re.compile(r"sysctl (net\.ipv4\.[a-z0-9_]+) ?= ?(\d+)$"), _Script.sysctl),
+    (re.compile(r"iptables "), _Script.iptables),
+    (re.compile(r"crash\b|boot\b"), _Script.power),
+)
+
+
+def _own_name(change: Change, host: str) -> str:
+    """`c` for `server.c[2]` of host server; "" for another host's socket."""
+    prefix, _, name = change.subject.partition(".")
+    return name.partition("[")[0] if prefix == host else ""
+
+
+def _seconds(time_ns: int) -> str:
+    """Whole microseconds; packetdrill knows no less. `0`, `0.000045`, `12.5`."""
+    micros = time_ns // 1000
+    return f"{micros // 10**6}.{micros % 10**6:06d}".rstrip("0").rstrip(".")
+
+
+def _segment(segment: Segment, seq: int, ack: int, window: str) -> str | None:
+    """`S. 0:0(0) ack 1 win 65160 <...>`; None when its end lies beyond 2^32."""
+    bits = flag_bits(segment.flags)
+    end = seq + segment.length
+    if end >= 2**32:
+        return None
+    said = f"{'-' if bits == 0 else flag_letters(bits)} {seq}:{end}({segment.length})"
+    said += f" ack {ack}" if bits & 16 else ""
+    written = ",".join(_option(name, numbers) for name, numbers in options(segment))
+    return f"{said}{window}" + (f" <{written}>" if written else "")
+
+
+def _option(name: str, numbers: tuple[int, ...]) -> str:
+    if name == "TS":
+        return f"TS val {numbers[0]} ecr {numbers[1]}"
+    if name == "sack":
+        return f"sack {numbers[0]}:{numbers[1]}"
+    return " ".join([name, *map(str, numbers)])
