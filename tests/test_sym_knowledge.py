@@ -257,7 +257,8 @@ def test_single_readings_are_unrelated() -> None:
     assert len(s.taken) == 1
 
 
-def test_very_distant_readings_answer_either_way() -> None:
+@pytest.mark.parametrize("later_first", [True, False])
+def test_very_distant_readings_answer_either_way(later_first: bool) -> None:
     """Without a bound between two readings no answer is lost beyond the turns that are told apart."""
     s = sym.TestSym()
     a, age = s.base(1, 10**6, 0, 1), s.start()
@@ -266,7 +267,7 @@ def test_very_distant_readings_answer_either_way() -> None:
     s.mark()
     answers = set()
     while True:
-        answer = s.after(b, a)
+        answer = s.after(b, a) if later_first else s.after(a, b)
         s.require(age, 3000 * SECOND, None)
         if not s.dead:
             answers.add(answer)
