@@ -105,8 +105,24 @@ def test_constants_compared_in_a_chain_add_up() -> None:
     v = answer(over(Difference(key_a=1, key_b=3), PathConstraints(1, chain)))
     assert v.may.arcs() == (((10 - 102) % CIRCLE, 7),)
     assert v.exact, v.why
-    ring = (*chain, NumberIn(-1, -1, 0, 4, 2, 0, 0, 0, 9), NumberIn(-1, -1, 0, 4, 3, 0, 0, 0, HALF))
-    assert not answer(over(Difference(key_a=1, key_b=3), PathConstraints(1, ring))).exact
+    ring = (*chain, NumberIn(-1, -1, 0, 4, 2, 0, 0, 0, 9), NumberIn(-1, -1, 0, 4, 3, 0, 0, CIRCLE - 93, 1))
+    assert not project(PathConstraints(1, ring), Difference(key_a=1, key_b=3)).exact
+
+
+def test_constants_compared_with_a_common_third() -> None:
+    third = (NumberIn(-1, -1, 0, 2, 1, 0, 0, 10, 5), NumberIn(-1, -1, 0, 3, 1, 0, 0, 100, 3))
+    v = answer(over(Difference(key_a=2, key_b=3), PathConstraints(1, third)))
+    assert v.may.arcs() == (((10 - 102) % CIRCLE, 7),)
+    assert v.exact, v.why
+
+
+def test_two_ticks_seen_can_leave_holes_and_are_not_claimed_exact() -> None:
+    """A tick falls within 1 ns of instant 0, and one within 1 ns of instant 2: they are whole ticks apart."""
+    ticks: list[Entry] = [Age(1, 0, 1), Age(3, 2, 1)]
+    ticks += [NumberIn(1, 0, 0, 1, 1, ISN, ISN, 1, 1), NumberIn(3, 2, 0, 1, 1, ISN, ISN, 1, 1)]
+    p = project(PathConstraints(4, (Age(1, 2, -100), Age(2, 1, 5000), *ticks)), Duration(2, 0))
+    assert 128 in p.values
+    assert not p.exact
 
 
 def test_other_readings_of_the_same_tick_are_exact() -> None:
@@ -172,7 +188,7 @@ paths = st.lists(st.one_of(ages, same, same, mixed), max_size=5).map(
 
 
 def all_times(pc: PathConstraints) -> list[tuple[int, ...]]:
-    out = []
+    out: list[tuple[int, ...]] = []
     for first, a, b, c in product(range(PHASE), range(7), range(6), range(4)):
         t = (first, first + a, first + a + b, first + a + b + c)
         if all(t[e.i] - t[e.j] <= e.c for e in pc.entries if isinstance(e, Age)):
