@@ -45,7 +45,7 @@ CAPTURES: dict[str, tuple[dict[str, int], int, dict[int, str], tuple[int, str]]]
     "p_tw_old_syn_rfc1": (
         {"tcp_timestamps": 0, "tcp_rfc1337": 1},
         16,
-        {5: "accept recv close"},
+        {5: "accept recv close", 37: "expire"},
         (0, "ESTABLISHED"),
     ),
     "rate_limit_challenge": ({}, 16, {}, (0, "ESTABLISHED")),

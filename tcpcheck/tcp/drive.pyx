@@ -15,6 +15,7 @@ from tcpcheck.tcp.calls cimport (
     ConnectOpts, tcp_abort, tcp_accept, tcp_close, tcp_connect, tcp_connected, tcp_listen, tcp_recv, tcp_send,
     tcp_shutdown_write,
 )
+from tcpcheck.tcp.checks cimport ECR_FORGED
 from tcpcheck.tcp.config cimport ConfigTable
 from tcpcheck.tcp.sockets cimport find_tuple, receive_window, stack_tidy
 from tcpcheck.tcp.timeouts cimport timer_fires
@@ -22,10 +23,6 @@ from tcpcheck.tcp.types cimport *
 
 from tcpcheck.tcp.profile import profile_for
 from tcpcheck.tcp.rules import BY_NUMBER
-
-cdef enum:
-    ECHO_TICKS_MAX = 60000
-    OTHER_INC = 255             # an incarnation that no socket has
 
 cdef int64_t START = 1000 * 1000000000     # the clock at the start: no counter reads 0
 
@@ -229,7 +226,7 @@ cdef class Driver:
             s.mss, s.sack_ok = mss, sack_ok
         if ts is not None:
             s.has_ts, s.tsval, s.tsecr = 1, num_const(ts[0]), num_const(ts[1])
-            s.ecr_inc = self._echoed(&s)
+            s.ecr_inc = ECR_FORGED if ts[1] else 0
         if sack is not None:
             s.has_sack, s.sack_lo, s.sack_hi = 1, num_const(sack[0]), num_const(sack[1])
         self.take()
@@ -237,14 +234,6 @@ cdef class Driver:
         segment_arrives(&self.t, dst, &s)
         self._end()
         return self.take()
-
-    cdef int _echoed(self, const Seg* s) noexcept:
-        """The incarnation whose TSval the segment echoes: the socket's when TSecr lies in the last minute."""
-        cdef int sock = find_tuple(&self.t, s.dst, s.src, s.dport, s.sport)
-        cdef int64_t now = self.rec.now // self.cfg.ts_tick_ns
-        if s.tsecr.off == 0 or sock < 0:
-            return 0
-        return self.t.sock[sock].inc if <uint32_t>(now - s.tsecr.off) <= ECHO_TICKS_MAX else OTHER_INC
 
     # ---- state
     def find(self, int rport, int lport, int peer=1, int host=0):

@@ -169,6 +169,8 @@ def row(start: Connection, stimulus: Stimulus) -> tuple[str, str, str]:
     here = replace(start, driver=driver)
     replies = here.inject(stimulus)
     state = driver.state(driver.find(PEER_PORT, start.port))
+    if state == "CLOSED" and start.listener >= 0 and start.rcv_nxt == ISN:
+        state = "LISTEN"
     return ", ".join(answer(start, seg) for seg in replies), state, ", ".join(driver.rules())
 
 

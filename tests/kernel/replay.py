@@ -67,7 +67,8 @@ class Replay:
     """One capture against one driver.
 
     `calls` maps the number of a packet to what the program does just before it: words out of accept, recv, close,
-    shutdown, abort (of the socket accepted last), and name=value for a sysctl.
+    shutdown, abort (of the socket accepted last), name=value for a sysctl, and expire: a timer that may have fired by
+    now has fired.
     """
 
     def __init__(self, name: str, sysctls: dict[str, int], backlog: int, calls: dict[int, str]) -> None:
@@ -105,6 +106,9 @@ class Replay:
         if "=" in word:
             name, value = word.split("=")
             self.driver.sysctl({name: int(value)})
+        elif word == "expire":
+            (timer,) = [timer for timer in self.driver.timers() if timer["lo"] <= 0 <= timer["hi"]]
+            self.driver.fire(timer["sock"], timer["slot"])
         elif word == "accept":
             self._handle = self.driver.accept(self._listener)
             assert self._handle >= 0

@@ -30,7 +30,7 @@ STEPS = 8
 STARTS = tuple(
     name
     for name in STATES
-    if name not in ("CLOSED", "LISTEN", "TIME-WAIT open", "ESTABLISHED holes", "ESTABLISHED owed")
+    if name not in ("CLOSED", "LISTEN", "TIME-WAIT open", "ESTABLISHED holes", "ESTABLISHED owed", "ESTABLISHED interactive")
 )
 FLAGS = (".",) * 5 + ("F.",) * 4 + ("P.",) * 5 + ("S", "S.", "R", "-")
 SEQS = (0,) * 8 + (-1, 1, 10, 11, -10, 1000)
