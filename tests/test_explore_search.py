@@ -55,6 +55,19 @@ def test_large_grid_fills_several_tables_and_blocks() -> None:
     assert got.bytes_per_state == pytest.approx(got.peak_memory / got.states)
 
 
+def test_a_chain_loses_no_link() -> None:
+    """Every state has one predecessor only: a state lost when a table grows would show. lasso keeps node numbers too."""
+    commands = [
+        {"when": [(0, "<", 199)], "do": [("add", 0, 1, 200)]},
+        {"when": [(0, "==", 199), (1, "<", 199)], "do": [("set", 0, 0), ("add", 1, 1, 200)]},
+    ]
+    ends = [(0, [(0, "==", 199), (1, "==", 199)])]
+    for lasso in (0, 1):
+        got = run({"variables": [0, 0], "commands": commands, "ends": ends}, claims=1, lasso=lasso)
+        assert (got.states, got.transitions, got.depth) == (40_000, 39_999, 39_999)
+        assert len(got.hits[0].path) == 39_999
+
+
 def test_shortest_path_to_the_far_corner() -> None:
     got = run(toys.grid(5, 4, hits=[(7, [(i, "==", 3) for i in range(5)])]), claims=1 << 7)
     assert len(got.hits[7].path) == 15

@@ -11,6 +11,7 @@ from tcpcheck.explore.ancestry import _test_ancestry
 from tcpcheck.explore.frontier import _test_frontier
 from tcpcheck.explore.hash64 import _test_hash64
 from tcpcheck.explore.memory import _test_arena
+from tcpcheck.explore.store import _test_store
 
 
 def flipped(data: bytes, bit: int) -> bytes:
@@ -133,3 +134,44 @@ def test_parents_far_apart() -> None:
     entries = [(parent, bytes([parent & 255])) for parent in parents]
     paths, _ = _test_ancestry(entries)
     assert paths[40_001:] == [[b"\0", bytes([parent & 255])] for parent in parents[40_000:]]
+
+
+def test_the_set_of_states_tells_new_from_old() -> None:
+    source = random.Random(3)
+    hashes = [source.choice([source.randrange(1, 1 << 64), source.randrange(1, 2000), 0]) for _ in range(50_000)]
+    done, _, counts = _test_store([(h, ()) for h in hashes])
+    node_of: dict[int, int] = {}
+    for h, (added, node) in zip(hashes, done, strict=True):
+        h = h or 1  # 0 marks a free place
+        assert added == (h in node_of)
+        assert node == node_of.setdefault(h, len(node_of))
+    assert counts == (len(node_of), len(node_of))
+
+
+@pytest.mark.parametrize("span", [4, 1 << 40])
+def test_zones_that_include_one_another(span: int) -> None:
+    """span 2^40: more different bounds than numbers of 16 bits."""
+    source = random.Random(span)
+    adds = []
+    for _ in range(12_000):
+        bounds = [source.randrange(-span, span) for _ in range(9)]
+        zone = source.choice([tuple(bounds), tuple(1 << 60 if b > span // 2 else b for b in bounds)])
+        adds.append((source.randrange(1, 1500), zone))
+        if source.random() < 0.3:  # once more, a little larger or smaller
+            add = source.randrange(-2, 3)
+            adds.append((adds[-1][0], tuple(b + add for b in zone)))
+    done, zones, (states, nodes) = _test_store(adds)
+    lists: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
+    number = 0
+    for (h, zone), (added, node) in zip(adds, done, strict=True):
+        known = lists.setdefault(h, [])
+        covering = [k for k, other in known if all(x <= y for x, y in zip(zone, other, strict=True))]
+        assert added == bool(covering)
+        if covering:
+            assert node in covering
+            continue
+        assert node == number and zones[node] == zone
+        number += 1
+        lists[h] = [(k, o) for k, o in known if not all(x <= y for x, y in zip(o, zone, strict=True))] + [(node, zone)]
+    assert (states, nodes) == (len(lists), number)
+    assert span < 5 or len({b for zone in zones.values() for b in zone}) > 65_535

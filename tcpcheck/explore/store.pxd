@@ -1,5 +1,5 @@
 # The states seen: 64-bit hashes of their discrete part and, for each, its zones.
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from tcpcheck.explore.memory cimport Arena, Memory
 
 cdef enum Added:
@@ -13,7 +13,13 @@ ctypedef struct Record:         # one node with its zone, in an arena
     int64_t node
     int64_t weight              # sum of the clipped bounds: a zone within another never weighs more
     int32_t n                   # clocks; n * n bounds follow
-    int32_t covered             # 1: a later node of the same level includes it: need not be expanded
+    uint8_t packed              # 1: as 16-bit numbers of bounds, 0: as the bounds themselves
+    uint8_t covered             # 1: a later node of the same level includes it: need not be expanded
+
+ctypedef struct Bounds:         # every bound that occurs has a number: a search meets few different ones
+    int64_t* value              # by number
+    uint16_t* place             # hash table of number + 1
+    int32_t n
 
 ctypedef struct Store:
     Memory* mem
@@ -29,6 +35,8 @@ ctypedef struct Store:
     int64_t level_first         # nodes from here on belong to the level being filled
     int skips_covered           # 1: `covered` may be set
     Arena records
+    Bounds bounds
+    int64_t* zone               # store_zone's answer
 
 cdef int store_init(Store* s, Memory* m, int timed, int keeps_nodes, int64_t nodes_max) noexcept nogil  # 0: no memory
 cdef void store_free(Store* s) noexcept nogil
@@ -36,4 +44,4 @@ cdef void store_prefetch(const Store* s, uint64_t hash) noexcept nogil
 cdef int store_add(Store* s, uint64_t hash, const int64_t* zone, int n, int64_t* node, int64_t* address) noexcept nogil
     # Added; node: the new one, or the one that covers it (-1 when nodes are not kept); address: of the new Record (-1)
 cdef Record* store_record(Store* s, int64_t address) noexcept nogil
-cdef const int64_t* store_zone(Store* s, int64_t address) noexcept nogil
+cdef const int64_t* store_zone(Store* s, int64_t address) noexcept nogil     # good until the next call

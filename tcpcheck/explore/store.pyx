@@ -5,11 +5,12 @@ A state is known by the 64-bit hash of its discrete part alone; two different st
 of n states about n^2 / 2^65 are omitted. The zones of one discrete state form a list in which none includes another:
 a zone within a stored one is not new; stored ones within a new one leave the list, though they stay nodes.
 """
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy
 from tcpcheck.explore.memory cimport (
     Arena, Memory, arena_at, arena_free, arena_init, arena_take, memory_give, memory_init, memory_take,
 )
+from tcpcheck.sym.zone cimport CLOCKS_MAX
 
 cdef extern from *:
     """
@@ -19,7 +20,10 @@ cdef extern from *:
 
 cdef enum:
     BITS_FIRST = 12
-    MULTIPLE = 8                # table doubles when more than 6/8 full; the last resort is 7/8
+    ZONE_BYTES = 8 * CLOCKS_MAX * CLOCKS_MAX
+    BOUNDS_MAX = 65535          # numbered bounds; later ones are stored as they are
+    BOUNDS_BITS = 17            # places in their table
+    EIGHTHS = 8                # table doubles when more than 6/8 full; the last resort is 7/8
 
 cdef int64_t WEIGHT_MAX = <int64_t>1 << 50      # clips infinity: 28 * 28 bounds still add up within 63 bits
 
@@ -37,7 +41,17 @@ cdef int store_init(Store* s, Memory* m, int timed, int keeps_nodes, int64_t nod
     s.stuck = 0
     s.value = NULL
     arena_init(&s.records, m)
+    s.zone = NULL
+    s.bounds.n = 0
+    s.bounds.value = NULL
+    s.bounds.place = NULL
     s.key = <uint64_t*>memory_take(m, <int64_t>8 << s.bits)
+    if timed:
+        s.zone = <int64_t*>memory_take(m, ZONE_BYTES)
+        s.bounds.value = <int64_t*>memory_take(m, 8 * BOUNDS_MAX)
+        s.bounds.place = <uint16_t*>memory_take(m, <int64_t>2 << BOUNDS_BITS)
+        if s.zone == NULL or s.bounds.value == NULL or s.bounds.place == NULL:
+            return 0
     if timed or keeps_nodes:
         s.value = <int64_t*>memory_take(m, <int64_t>8 << s.bits)
         if s.value == NULL:
@@ -48,8 +62,14 @@ cdef int store_init(Store* s, Memory* m, int timed, int keeps_nodes, int64_t nod
 cdef void store_free(Store* s) noexcept nogil:
     memory_give(s.mem, s.key, <int64_t>8 << s.bits)
     memory_give(s.mem, s.value, <int64_t>8 << s.bits)
+    memory_give(s.mem, s.zone, ZONE_BYTES)
+    memory_give(s.mem, s.bounds.value, 8 * BOUNDS_MAX)
+    memory_give(s.mem, s.bounds.place, <int64_t>2 << BOUNDS_BITS)
     s.key = NULL
     s.value = NULL
+    s.zone = NULL
+    s.bounds.value = NULL
+    s.bounds.place = NULL
     arena_free(&s.records)
 
 
@@ -92,11 +112,11 @@ cdef int _double(Store* s) noexcept nogil:
 cdef int _make_room(Store* s) noexcept nogil:
     """A free place more than needed, so that probing ends."""
     cdef int64_t places = <int64_t>1 << s.bits
-    if s.states < places // MULTIPLE * (MULTIPLE - 2):
+    if s.states < places // EIGHTHS * (EIGHTHS - 2):
         return 1
     if not s.stuck and _double(s):
         return 1
-    return s.states < places // MULTIPLE * (MULTIPLE - 1)
+    return s.states < places // EIGHTHS * (EIGHTHS - 1)
 
 
 cdef void store_prefetch(const Store* s, uint64_t hash) noexcept nogil:
@@ -110,9 +130,53 @@ cdef Record* store_record(Store* s, int64_t address) noexcept nogil:
     return <Record*>arena_at(&s.records, address)
 
 
-cdef const int64_t* store_zone(Store* s, int64_t address) noexcept nogil:
-    return <const int64_t*>(arena_at(&s.records, address) + sizeof(Record))
+# ---------------------------------------------------------------- bounds, as numbers of 16 bits
 
+cdef int _number(Bounds* b, int64_t bound) noexcept nogil:
+    """Its number, a new one if need be; -1: all are given away."""
+    cdef uint64_t i = (<uint64_t>bound * <uint64_t>0x9e3779b97f4a7c15) >> (64 - BOUNDS_BITS)
+    while b.place[i]:
+        if b.value[b.place[i] - 1] == bound:
+            return b.place[i] - 1
+        i = (i + 1) & ((1 << BOUNDS_BITS) - 1)
+    if b.n == BOUNDS_MAX:
+        return -1
+    b.value[b.n] = bound
+    b.n += 1
+    b.place[i] = <uint16_t>b.n
+    return b.n - 1
+
+
+cdef int _pack(Bounds* b, const int64_t* zone, int n, uint16_t* out) noexcept nogil:
+    """0: a bound has no number."""
+    cdef int i, number
+    for i in range(n * n):
+        number = _number(b, zone[i])
+        if number < 0:
+            return 0
+        out[i] = <uint16_t>number
+    return 1
+
+
+cdef inline const int64_t* _bounds_of(const Record* r) noexcept nogil:
+    return <const int64_t*>(<const uint8_t*>r + sizeof(Record))
+
+
+cdef inline const uint16_t* _numbers_of(const Record* r) noexcept nogil:
+    return <const uint16_t*>(<const uint8_t*>r + sizeof(Record))
+
+
+cdef const int64_t* store_zone(Store* s, int64_t address) noexcept nogil:
+    cdef const Record* r = store_record(s, address)
+    cdef int i
+    if not r.packed:
+        return _bounds_of(r)
+    for i in range(r.n * r.n):
+        s.zone[i] = s.bounds.value[_numbers_of(r)[i]]
+    return s.zone
+
+
+# ---------------------------------------------------------------- zones
 
 cdef int64_t _weight(const int64_t* zone, int n) noexcept nogil:
     cdef int64_t sum = 0, v
@@ -123,11 +187,36 @@ cdef int64_t _weight(const int64_t* zone, int n) noexcept nogil:
     return sum
 
 
-cdef inline int _within(const int64_t* a, const int64_t* b, int n) noexcept nogil:
-    """Every bound of a is at most that of b."""
-    cdef int i
-    for i in range(n * n):
-        if a[i] > b[i]:
+cdef int _includes(const Store* s, const Record* r, const int64_t* zone) noexcept nogil:
+    """Every bound of this zone is at most that of the record."""
+    cdef const int64_t* value = s.bounds.value
+    cdef const uint16_t* number = _numbers_of(r)
+    cdef const int64_t* bound = _bounds_of(r)
+    cdef int i, n = r.n * r.n
+    if r.packed:
+        for i in range(n):
+            if zone[i] > value[number[i]]:
+                return 0
+        return 1
+    for i in range(n):
+        if zone[i] > bound[i]:
+            return 0
+    return 1
+
+
+cdef int _within(const Store* s, const Record* r, const int64_t* zone) noexcept nogil:
+    """Every bound of the record is at most that of this zone."""
+    cdef const int64_t* value = s.bounds.value
+    cdef const uint16_t* number = _numbers_of(r)
+    cdef const int64_t* bound = _bounds_of(r)
+    cdef int i, n = r.n * r.n
+    if r.packed:
+        for i in range(n):
+            if value[number[i]] > zone[i]:
+                return 0
+        return 1
+    for i in range(n):
+        if bound[i] > zone[i]:
             return 0
     return 1
 
@@ -137,7 +226,7 @@ cdef int64_t _covering(Store* s, int64_t at, const int64_t* zone, int n, int64_t
     cdef Record* r
     while at >= 0:
         r = store_record(s, at)
-        if weight <= r.weight and n == r.n and _within(zone, store_zone(s, at), n):
+        if weight <= r.weight and n == r.n and _includes(s, r, zone):
             return at
         at = r.next
     return -1
@@ -148,7 +237,7 @@ cdef void _unlink_covered(Store* s, int64_t* link, const int64_t* zone, int n, i
     cdef Record* r
     while link[0] >= 0:
         r = store_record(s, link[0])
-        if r.weight <= weight and n == r.n and _within(store_zone(s, link[0]), zone, n):
+        if r.weight <= weight and n == r.n and _within(s, r, zone):
             if s.skips_covered and r.node >= s.level_first:
                 r.covered = 1
             link[0] = r.next
@@ -157,8 +246,10 @@ cdef void _unlink_covered(Store* s, int64_t* link, const int64_t* zone, int n, i
 
 
 cdef int64_t _new_record(Store* s, const int64_t* zone, int n, int64_t weight, int64_t next) noexcept nogil:
-    cdef int64_t size = <int64_t>sizeof(Record) + 8 * n * n
-    cdef int64_t at = arena_take(&s.records, size)
+    cdef uint16_t number[CLOCKS_MAX * CLOCKS_MAX]
+    cdef int packed = _pack(&s.bounds, zone, n, number)
+    cdef int64_t bytes = (2 if packed else 8) * n * n
+    cdef int64_t at = arena_take(&s.records, <int64_t>sizeof(Record) + bytes)
     cdef Record* r
     if at >= 0:
         r = store_record(s, at)
@@ -166,8 +257,9 @@ cdef int64_t _new_record(Store* s, const int64_t* zone, int n, int64_t weight, i
         r.node = s.nodes
         r.weight = weight
         r.n = n
+        r.packed = <uint8_t>packed
         r.covered = 0
-        memcpy(<uint8_t*>r + sizeof(Record), zone, 8 * n * n)
+        memcpy(<uint8_t*>r + sizeof(Record), <const void*>number if packed else <const void*>zone, bytes)
     return at
 
 
@@ -201,10 +293,10 @@ cdef int store_add(Store* s, uint64_t hash, const int64_t* zone, int n, int64_t*
     node[0] = -1
     address[0] = -1
     i = _place(s.key, s.bits, hash)
-    if s.key[i] == 0 and not _make_room(s):
-        return ADDED_NO_MEMORY
     if s.key[i] == 0:
-        i = _place(s.key, s.bits, hash)
+        if not _make_room(s):
+            return ADDED_NO_MEMORY
+        i = _place(s.key, s.bits, hash)         # the table may be another one now
     if s.timed:
         return _add_zone(s, i, hash, zone, n, node, address)
     if s.key[i]:
@@ -219,3 +311,30 @@ cdef int store_add(Store* s, uint64_t hash, const int64_t* zone, int n, int64_t*
     s.states += 1
     s.nodes += 1
     return ADDED_NEW
+
+
+def _test_store(adds, nodes_max=1 << 40):
+    """adds: (hash, zone as a tuple of n * n bounds, () untimed) -> per add (Added, node), zone by node, (states, nodes)."""
+    cdef Memory m
+    cdef Store s
+    cdef int64_t zone[CLOCKS_MAX * CLOCKS_MAX]
+    cdef int64_t node, address
+    cdef int n, i
+    memory_init(&m, <int64_t>1 << 40)
+    store_init(&s, &m, len(adds[0][1]) > 0, 1, nodes_max)
+    done, where = [], {}
+    for hash, bounds in adds:
+        n = round(len(bounds) ** 0.5)
+        for i in range(n * n):
+            zone[i] = bounds[i]
+        added = store_add(&s, hash, zone, n, &node, &address)
+        done.append((added, node))
+        if address >= 0:
+            where[node] = (address, n)
+    zones = {}
+    for node, (address, n) in where.items():
+        zones[node] = tuple(store_zone(&s, address)[i] for i in range(n * n))
+    counts = s.states, s.nodes
+    store_free(&s)
+    assert m.used == 0
+    return done, zones, counts
