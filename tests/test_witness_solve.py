@@ -131,6 +131,12 @@ def test_the_same_path_gives_the_same_numbers() -> None:
     assert found(*entries) == found(*entries)
 
 
+def test_a_named_constant_gets_a_number_though_nothing_asks_for_it() -> None:
+    b = concretise(PathConstraints(1, (), keys={7: "isn"}))
+    assert isinstance(b, Binding)
+    assert b.constants == {7: 100_000}
+
+
 def test_check_binding_sees_each_break() -> None:
     pc = PathConstraints(2, (Age(1, 0, 5), same_counter(1, 0, 0, 1)))
     assert check_binding(pc, Binding((0, 64), {1: 0})) == (0, 1)

@@ -1,7 +1,8 @@
 """The constraints of one witness path, as plain data, and what they mean.
 
 A path is a sequence of instants 0..n-1 (one for each step; nondecreasing, in whole ns). The first instant lies in
-[0, 1 s): a running counter has an arbitrary phase when the run begins. A constant is an unknown 32-bit number, named
+[0, 1 s): a running counter has an arbitrary phase when the run begins (all counters the same: hosts whose ticks of
+equal length fall at different moments are not told apart). A constant is an unknown 32-bit number, named
 by its key; key 0 is the number zero. These meanings are evaluated here in plain Python, independently of any solver.
 """
 
@@ -48,7 +49,7 @@ Entry = Age | NumberIn
 
 @dataclass(frozen=True)
 class PathConstraints:
-    """instants: how many; keys: the constants' names, for display only. `modulus` is 2^32 except in tests."""
+    """instants: how many; keys: names of constants that people know. `modulus` is 2^32 except in tests."""
 
     instants: int
     entries: tuple[Entry, ...]
@@ -57,11 +58,13 @@ class PathConstraints:
     phase_ns: int = PHASE_NS
 
     def constants(self) -> tuple[int, ...]:
-        """Keys of the constants in the order in which they first occur."""
+        """Keys of the constants in the order in which they first occur, then of those named but never asked about:
+        people want to see their numbers too."""
         found: dict[int, None] = {}
         for e in self.entries:
             if isinstance(e, NumberIn):
                 found.update({k: None for k in (e.key_a, e.key_b) if k})
+        found.update(dict.fromkeys(self.keys))
         return tuple(found)
 
 
