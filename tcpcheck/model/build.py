@@ -58,6 +58,7 @@ def build_model(case: Case, exact: bool = False) -> Model:
                 host.features_without,
                 mss=host.mss or DEFAULT_MSS,
                 rtt_max_ns=net.rtt_max,
+                rtt_syn_max_ns=2 * net.delay_hi,
                 isn_linked=linked,
                 ts_linked=case.timed,
             )

@@ -11,7 +11,7 @@ from tcpcheck.model.layout cimport *
 from tcpcheck.model.predicate cimport holds, kind_matches
 from tcpcheck.model.scope cimport *
 from tcpcheck.sym.number cimport (
-    BASE_UNKNOWN, Base, MODE_CONCRETE, MODE_RECORD, Num, age_at_least, age_require, clock_start, num_const,
+    BASE_UNKNOWN, Base, MODE_RECORD, Num, age_at_least, age_require, clock_start, num_const,
 )
 from tcpcheck.sym.zone cimport TIME_INF, zone_allows_between, zone_sup
 from tcpcheck.tcp.types cimport EF_DIED, EF_SEND, Effect, SK_FREE, SOCKS_MAX, ST_CLOSED, Sock
@@ -365,8 +365,8 @@ cdef void settle(Machine* m) noexcept nogil:
 
 
 cdef void monitor_time(Machine* m) noexcept nogil:
-    """Time has passed as far as it may: an obligation whose bound it can overrun is a hit, and the runs that overran
-    it are not followed (their verdict is known), but for the one that a witness shows at its end."""
+    """Time has passed as far as it may: an obligation whose bound it can overrun is a hit. Its claim is decided then;
+    the run goes on without it, for the other claims' sake."""
     cdef Pend* p
     cdef const ClaimC* c
     cdef int i
@@ -379,13 +379,9 @@ cdef void monitor_time(Machine* m) noexcept nogil:
             continue
         m.hits |= bit(p.claim - 1)
         m.late |= bit(p.claim - 1)
-        if m.nxt.tcp.sym.mode == MODE_CONCRETE:
-            memset(p, 0, sizeof(Pend))
-        elif m.show_late == p.claim:
+        if m.show_late == p.claim:
             age_require(&m.nxt.tcp.sym, p.clk, c.hi + 1, TIME_INF)
-            return
-        else:
-            age_require(&m.nxt.tcp.sym, p.clk, 0, c.hi)
+        memset(p, 0, sizeof(Pend))
 
 
 cdef void judge_await(Scope* sc, int c) noexcept nogil:

@@ -24,11 +24,14 @@ cdef class ConfigTable:
 
     def __cinit__(
         self, profile, list rows, tuple features_with=(), tuple features_without=(), int mss=1460,
-        rtt_max_ns=50 * MILLISECOND, int isn_linked=1, int ts_linked=1,
+        rtt_max_ns=50 * MILLISECOND, rtt_syn_max_ns=None, int isn_linked=1, int ts_linked=1,
     ):
         cdef int i
         profile = profile.with_features(features_with, features_without)
-        settings = {"mss": mss, "rtt_max_ns": rtt_max_ns, "isn_linked": isn_linked, "ts_linked": ts_linked}
+        settings = {
+            "mss": mss, "rtt_max_ns": rtt_max_ns, "isn_linked": isn_linked, "ts_linked": ts_linked,
+            "rtt_syn_max_ns": rtt_max_ns if rtt_syn_max_ns is None else rtt_syn_max_ns,
+        }
         self.n = len(rows)
         self.rows = <Config*>calloc(max(self.n, 1), sizeof(Config))
         if self.rows == NULL:

@@ -45,14 +45,19 @@ cdef void rto_bounds(Stack* t, int sock, int backoff, int64_t* lo, int64_t* hi) 
     """RTO = SRTT + max(rto_min, 4 RTTVAR); the deviation of round trips within [0, rtt_max] stays below rtt_max.
 
     A timestamp echo may measure from a segment's first transmission to the ACK of a later one: such a sample of m
-    moves SRTT by m / 8 and the deviation's term by m at most. The kernel rounds up to jiffies before it backs off."""
+    moves SRTT by m / 8 and the deviation's term by m at most. The handshake's own sample (a SYN is acknowledged at once,
+    with no delayed ACK) gives R + max(rto_min, 2 R): RFC 6298 2.2. The kernel rounds up to
+    jiffies before it backs off."""
     cdef const Config* c = config_of(t, sock)
     cdef Sock* s = &t.sock[sock]
     cdef int64_t least = c.rto_init_ns, most = c.rto_init_ns, span
     if s.rtt_known == 2:
         least = RTO_FALLBACK
         most = RTO_FALLBACK
-    elif s.rtt_known == 1:
+    elif s.rtt_known == 1 and s.rtt_worst == 0:
+        least = c.rto_min_ns
+        most = c.rtt_syn_max_ns + (2 * c.rtt_syn_max_ns if 2 * c.rtt_syn_max_ns > c.rto_min_ns else c.rto_min_ns)
+    elif s.rtt_known:
         least = c.rto_min_ns
         most = c.rtt_max_ns + (4 * c.rtt_max_ns if 4 * c.rtt_max_ns > c.rto_min_ns else c.rto_min_ns)
         if s.rtt_worst > 0:
@@ -128,7 +133,7 @@ cdef void send_progress(Stack* t, int sock) noexcept nogil:
     cdef int again = s.retries + s.tlp_done
     if again == 0 or s.ts_ok:
         s.backoff = 0
-        s.rtt_known = 1
+        s.rtt_known = 3
         if again > s.rtt_worst:
             s.rtt_worst = <uint8_t>again
     s.retries = 0

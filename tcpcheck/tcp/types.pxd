@@ -155,7 +155,7 @@ ctypedef struct Sock:
     uint8_t oow_sent        # `time off`: a rate-limited reply was sent, at any time ago
     uint8_t oow_clk         # age of the last rate-limited reply; 0: long ago
     uint8_t tw_clk          # age of the bucket's substate TIME-WAIT (tcp_tw_reuse_delay); 0: not kept
-    uint8_t rtt_known       # 0: before the handshake, RTO 1 s; 1: sampled, RTO is RTT + rto_min; 2: no sample, RTO 3 s
+    uint8_t rtt_known       # 0: before the handshake, RTO 1 s; 1: sampled by the handshake; 2: no sample, RTO 3 s; 3: sampled later
     uint8_t rtt_worst       # an RTT sample by timestamp echo may span this many retransmissions: it widens the RTO
     Timer timer[SLOTS]
     # --- errors and requests
@@ -174,6 +174,7 @@ ctypedef struct Config:
     int32_t tcp_syncookies, tcp_max_syn_backlog, somaxconn, tcp_abort_on_overflow
     int32_t tcp_invalid_ratelimit_ms, tcp_challenge_ack_limit, tcp_early_retrans, tcp_max_tw_buckets, tcp_max_orphans
     int64_t rto_min_ns, rto_max_ns, rto_init_ns, jiffy_ns, ts_tick_ns, isn_tick_ns
+    int64_t rtt_syn_max_ns                      # longest round trip of a SYN or SYN-ACK: no delayed ACK in it
     int64_t rtt_max_ns                          # longest round trip the network of this spec allows; widens every RTO
     int32_t mss, rcv_buf
     uint8_t isn_linked                          # ISNs of one 4-tuple are related through the ISN clock (else: unrelated, coarser)
