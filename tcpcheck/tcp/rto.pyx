@@ -63,6 +63,7 @@ cdef void rto_bounds(Stack* t, int sock, int backoff, int64_t* lo, int64_t* hi) 
         if s.rtt_worst > 0:
             span = shifted(most, s.rtt_worst + 1, c.rto_max_ns)
             most += span + span // 4 + span // 16
+    if s.rtt_known & 1:
         most = (most // c.jiffy_ns + 1) * c.jiffy_ns
     lo[0] = shifted(least, backoff, c.rto_max_ns)
     hi[0] = shifted(most, backoff, c.rto_max_ns)
