@@ -9,7 +9,7 @@ from tcpcheck.tcp.types cimport Config, Seg, Sock, Stack
 
 cdef enum:
     BYTES_ACKED_MAX = 1 << 30
-    BRANCHES_MAX = 32       # more places than that in one comparison are not tried
+    BRANCHES_MAX = 8        # so many places are tried each
 
 
 cdef int process_ack(Stack* t, int sock, const Seg* g, int tell_apart) noexcept nogil:
@@ -56,24 +56,37 @@ cdef void _take(Stack* t, int sock, const Seg* g, int32_t flight) noexcept nogil
 
 
 cdef int32_t _newly_acked(Stack* t, Sock* k, const Seg* g, int32_t flight) noexcept nogil:
-    """SEG.ACK - SND.UNA. An ACK of unrelated numbers may be any of them; where that is too many to try, the search
-    must not conclude."""
+    """SEG.ACK - SND.UNA. An ACK of unrelated numbers may be any of them."""
     cdef int64_t d
-    cdef int32_t n
+    cdef int32_t last
     if flight == 0:
         return 0
     if diff_known(&t.sym, g.ack, k.snd_una, &d):
         return <int32_t>d
     if seq_eq(&t.sym, g.ack, k.snd_nxt):
         return flight
-    if flight == 1 or seq_eq(&t.sym, g.ack, k.snd_una):
+    if seq_eq(&t.sym, g.ack, k.snd_una):
         return 0
-    if flight > BRANCHES_MAX:
-        t.sym.ch.overflow = 1
-    for n in range(1, flight - 1):
-        if diff_in(&t.sym, g.ack, k.snd_una, n, 1):
-            return n
-    return flight - 1
+    if k.fin_sent and flight > 1 and diff_in(&t.sym, g.ack, k.snd_nxt, -1, 1):
+        return flight - 1
+    last = flight - k.tail_len - k.fin_sent
+    if last > 0 and diff_in(&t.sym, g.ack, k.snd_una, last, 1):
+        return last
+    if last > 1 and diff_in(&t.sym, g.ack, k.snd_una, 1, last - 1):
+        return _inside(t, k, g, 1, last)
+    return _inside(t, k, g, last + 1 if last > 0 else 1, flight)
+
+
+cdef int32_t _inside(Stack* t, Sock* k, const Seg* g, int32_t first, int32_t end) noexcept nogil:
+    """Somewhere in [first, end) and nothing lies there that could be told apart but by another unrelated ACK: a few
+    places are tried each, of more the first stands for all."""
+    cdef int32_t n
+    if end - first <= BRANCHES_MAX:
+        for n in range(first, end - 1):
+            if diff_in(&t.sym, g.ack, k.snd_una, n, 1):
+                return n
+        return end - 1
+    return first
 
 
 cdef void _update_timestamp(Stack* t, int sock, const Seg* g) noexcept nogil:
