@@ -56,7 +56,7 @@ def test_large_grid_fills_several_tables_and_blocks() -> None:
 
 
 def test_a_chain_loses_no_link() -> None:
-    """Every state has one predecessor only: a state lost when a table grows would show. lasso keeps node numbers too."""
+    """Every state has one predecessor only, so a state lost when the table grows would show."""
     commands = [
         {"when": [(0, "<", 199)], "do": [("add", 0, 1, 200)]},
         {"when": [(0, "==", 199), (1, "<", 199)], "do": [("set", 0, 0), ("add", 1, 1, 200)]},
