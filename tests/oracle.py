@@ -268,6 +268,7 @@ class Search:
 
     def run(self) -> Found:
         self.add(*self.toy.initial(), -1, b"")
+        self.found.truncated += any(self.toy.holds(self.nodes[0].state, when) for when in self.toy.spec["cut"])
         while self.queue:
             node = self.queue.popleft()
             if not self.nodes[node].covered:

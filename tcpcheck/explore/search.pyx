@@ -278,6 +278,7 @@ cdef class _Searcher:
         s.store.skips_covered = s.lasso_mask == 0
         choices_start(&s.ch)
         s.reserved = -1
+        s.truncated = s.sys.truncated(s.sys.ctx) != 0
         if _gather(s, -1):
             _flush(s)
         return s.stop == STOP_NOT

@@ -25,7 +25,7 @@ ctypedef struct System:
     uint64_t (*hits_at_end)(void* ctx) noexcept nogil
     # Bit r of word r / 64: rule r was taken in the step just run.
     void (*rules)(void* ctx, uint64_t* words) noexcept nogil
-    # 1: the step just run reached a limit of the model (horizon, table size): the search is truncated.
+    # 1: the step just run (after construction: the initial state) met a limit of the model: the search is truncated.
     int (*truncated)(void* ctx) noexcept nogil
 
 cdef class Handle:
