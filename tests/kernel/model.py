@@ -42,6 +42,7 @@ class ModelLab:
     def inject(self, peer: Peer, seg: Segment) -> list[Segment]:
         """Deliver a segment; what the stack sends at once. A moment passes, so that no two ISNs are alike."""
         self.driver.advance(MOMENT)
+        before = self.pending(peer)
         sent = self.driver.inject(
             ADDRESS[1],
             peer.port,
@@ -53,7 +54,7 @@ class ModelLab:
             seg.ts,
             sack_ok=seg.sack_ok,
         )
-        return [segment_in(s) for s in sent]
+        return before + [segment_in(s) for s in sent]
 
     def pending(self, peer: Peer) -> list[Segment]:
         """What the stack has sent by itself."""
@@ -98,7 +99,8 @@ class ModelLab:
         name, _, size = call.partition(" ")
         code = 0
         if name == "accept":
-            code = peer.handle = self.accept(peer)
+            code = self.accept(peer)
+            peer.handle = code if code >= 0 else None
         elif name in ("send", "recv"):
             code = self.driver.send(peer.handle, int(size)) if name == "send" else self.driver.recv(peer.handle)
         else:
@@ -108,6 +110,11 @@ class ModelLab:
         if code < 0:
             return errno.errorcode[-code]
         return str(code) if name in ("send", "recv") else "ok"
+
+    def fire(self, timer: dict[str, Any]) -> None:
+        """Let a timer fire now; what it sends is pending."""
+        before = self.driver.take()
+        self.driver.sent.extend(before + self.driver.fire(timer["sock"], timer["slot"]))
 
     def settle(self, seconds: float) -> None:
         """Time passes; timers that must have fired by then have fired, and what they sent is pending."""

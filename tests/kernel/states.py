@@ -9,6 +9,13 @@ from tests.kernel.lab import PEER_ISN, Lab, Peer
 Builder = Callable[[Lab, Peer], None]
 
 
+def close(lab: Lab, peer: Peer) -> None:
+    """close(): the descriptor is gone."""
+    lab.close(peer.handle)
+    peer.handle = None
+    peer.absorb()
+
+
 def closed(lab: Lab, peer: Peer) -> None:
     """No socket at all: a port on which nobody listens."""
     peer.port = 9
@@ -117,8 +124,7 @@ def fin_wait1(lab: Lab, peer: Peer) -> None:
 def fin_wait1_orphan(lab: Lab, peer: Peer) -> None:
     """close()."""
     established(lab, peer)
-    lab.close(peer.handle)
-    peer.absorb()
+    close(lab, peer)
 
 
 def fin_wait2(lab: Lab, peer: Peer) -> None:
@@ -148,8 +154,7 @@ def closing_orphan(lab: Lab, peer: Peer) -> None:
 def last_ack(lab: Lab, peer: Peer) -> None:
     """close() in CLOSE-WAIT."""
     close_wait(lab, peer)
-    lab.close(peer.handle)
-    peer.absorb()
+    close(lab, peer)
 
 
 def last_ack_open(lab: Lab, peer: Peer) -> None:
@@ -174,8 +179,7 @@ def time_wait_open(lab: Lab, peer: Peer) -> None:
 def time_wait_active(lab: Lab, peer: Peer) -> None:
     """As TIME-WAIT, but of a connection opened by connect(): nobody listens on its port."""
     active(lab, peer)
-    lab.close(peer.handle)
-    peer.absorb()
+    close(lab, peer)
     peer.put("F.")
 
 
