@@ -1,5 +1,7 @@
-"""Builds the compiled core: every .pyx below tcpcheck/."""
+"""Builds the compiled core, every .pyx below tcpcheck/, and the tables of the language's parser."""
 
+import contextlib
+import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -14,6 +16,12 @@ def extensions() -> list[Extension]:
         Extension(".".join(path.with_suffix("").parts), [str(path)], extra_compile_args=C_FLAGS) for path in files
     ]
 
+
+sys.path.insert(0, str(Path(__file__).parent))
+with contextlib.suppress(ImportError):  # without lark, the first use builds them
+    from tcpcheck.lang.grammar import ensure_tables
+
+    ensure_tables()
 
 setup(
     ext_modules=cythonize(

@@ -249,12 +249,12 @@ def test_every_step() -> None:
 
 def test_connect() -> None:
     scenario = spec(
-        steps="connect server:80 from :any -> t ; connect server:80 (seq any -> isn, tsval = 5) -> u ; "
+        steps="connect server:80 from :any -> t ; connect server:80 (seq any -> isn, tsval any) -> u ; "
         "connect server:80 (seq = isn + 1) -> v ; connect server:80 (seq = s.snd_nxt - 1000000) else { exit }"
     )
     t, u, v, w = scenario.cases[0].hosts[1].runs[0].body[1:]
     assert isinstance(t, sc.Connect) and (t.host, t.port, t.lport, t.seq, t.tsval) == ("server", 80, None, None, None)
-    assert isinstance(u, sc.Connect) and u.seq == sc.Any32("isn") and u.tsval == sc.Const(5)
+    assert isinstance(u, sc.Connect) and u.seq == sc.Any32("isn") and u.tsval == sc.Any32(None)
     assert isinstance(v, sc.Connect) and isinstance(v.seq, sc.Add) and isinstance(v.seq.left, sc.Unknown)
     assert isinstance(w, sc.Connect) and isinstance(w.seq, sc.Sub) and isinstance(w.seq.left, sc.SockVar)
     assert w.seq.left.sock == sc.Named("client", "s", None, w.seq.left.sock.span)
@@ -408,3 +408,66 @@ def test_states_in_every_spelling() -> None:
         for other in (canonical, *others):
             pred = claim(f"never {{ server.c in {other} }}").pred
             assert isinstance(pred, sc.InState) and pred.states == (canonical,)
+
+
+# ---- settings from outside ---------------------------------------------------------------------------------
+
+SWEPT = """host server {
+    kernel linux 6.18.44
+    sysctl net.ipv4.tcp_rfc1337 = {0, 1} -> rfc1337
+    run { listen :80 ; accept -> c }
+}
+network { duplicate 0..1 ; lifetime 30s -> msl }
+never x { server.c in CLOSED } expect violated when rfc1337 = 1, else holds
+"""
+
+
+def swept(**settings: list[str]) -> sc.Scenario:
+    named = {k.replace("__", "."): v for k, v in settings.items()}
+    return lang.load_text(SWEPT, "swept.tcp", REGISTRY, named)
+
+
+def test_settings_take_the_place_of_the_specs() -> None:
+    scenario = lang.load_text(
+        SWEPT,
+        "swept.tcp",
+        REGISTRY,
+        {"server.net.ipv4.tcp_rfc1337": ["1"], "server.net.ipv4.tcp_sack": ["0", "1"], "server.kernel": ["linux 4.4"]},
+    )
+    assert [case.settings for case in scenario.cases] == [
+        {
+            "server.kernel": "linux-4.4",
+            "server.net.ipv4.tcp_rfc1337": 1,
+            "msl": "30s",
+            "server.net.ipv4.tcp_sack": sack,
+        }
+        for sack in (0, 1)
+    ]
+    for case in scenario.cases:
+        assert case.hosts[0].kernel == "linux-4.4"
+        assert case.hosts[0].sysctls["net.ipv4.tcp_rfc1337"] == 1
+        assert case.hosts[0].sysctls["net.ipv4.tcp_sack"] == case.settings["server.net.ipv4.tcp_sack"]
+        assert case.claims[0].expected == "violated"
+
+
+def test_settings_of_a_named_choice() -> None:
+    scenario = swept(msl=["60s", "120s"], rfc1337=["0"])
+    assert [case.network.lifetime for case in scenario.cases] == [60 * SECOND, 120 * SECOND]
+    assert [case.chosen["rfc1337"] for case in scenario.cases] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"mls": ["1s"]}, "no choice and no host for the setting `mls`"),
+        ({"server.net.ipv4.tcp_sak": ["1"]}, "unknown sysctl `net.ipv4.tcp_sak`"),
+        ({"server.net.ipv4.tcp_sack": ["7"]}, "is 0 to 1, not 7"),
+        ({"server.net.ipv4.tcp_sack": ["on off"]}, "unexpected"),
+        ({"server.net.ipv4.tcp_sack": [""]}, "unexpected"),
+        ({"server.kernel": ["linux 9"]}, "unknown kernel `linux 9`"),
+        ({"msl": ["5"]}, "a time carries a unit"),
+    ],
+)
+def test_bad_settings(settings: dict[str, list[str]], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        lang.load_text(SWEPT, "swept.tcp", REGISTRY, settings)

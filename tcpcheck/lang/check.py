@@ -10,7 +10,7 @@ from pathlib import Path
 from tcpcheck.errors import Span
 from tcpcheck.lang import ast
 from tcpcheck.lang import scenario as sc
-from tcpcheck.lang.choices import CASES_MAX, COUNT, MSS, SIZE, SYSCTL, TIME, Choices, Env, Profile
+from tcpcheck.lang.choices import CASES_MAX, COUNT, MSS, SIZE, SYSCTL, TIME, UNKNOWN_PROFILE, Choices, Env
 from tcpcheck.lang.claims import Claims
 from tcpcheck.lang.diagnostics import Mistakes
 from tcpcheck.lang.expressions import Expressions, Place
@@ -25,10 +25,14 @@ MSS_MIN, MSS_MAX = 88, 65495
 LIFETIME_DEFAULT = 120 * sc.SECOND  # the MSL of RFC 9293
 
 
-def check(spec: ast.Spec, mistakes: Mistakes, registry: Registry | None = None) -> sc.Scenario:
+def check(
+    spec: ast.Spec, mistakes: Mistakes, registry: Registry | None = None, overridden: bool = False
+) -> sc.Scenario:
     """The Scenario of a syntax tree; SpecError if anything is wrong. Without a registry the names of kernels,
-    sysctls, features and rules are taken as they are. `mistakes` may hold some already."""
+    sysctls, features and rules are taken as they are. `mistakes` may hold some already.
+    `overridden`: settings came from outside, so an `expect` may ask for members that are no more."""
     checker = _Checker(spec, mistakes, registry)
+    checker.claims.any_member = overridden
     checker.declare()
     if mistakes.failed:
         checker.find_more()
@@ -219,7 +223,7 @@ class _Checker:
     def _host(self, scope: HostScope, env: Env) -> sc.Host:
         items = scope.node.items
         kernel = next((i for i in items if isinstance(i, ast.Kernel)), None)
-        profile = Profile("") if kernel is None else self.choices.profile_of(kernel, env)
+        profile = UNKNOWN_PROFILE if kernel is None else self.choices.profile_of(kernel, env)
         mss = None
         sysctls: dict[str, int] = {}
         rules: list[sc.FirewallRule] = []

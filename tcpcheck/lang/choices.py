@@ -66,6 +66,9 @@ class Profile:
         return " ".join(words)
 
 
+UNKNOWN_PROFILE = Profile("")  # after a mistake
+
+
 @dataclass
 class Family:
     """`members` in the spec's order, as resolved; `shown` is each as it is reported (an int, or text)."""
@@ -240,7 +243,7 @@ class Choices:
         if found is None:
             assert self.registry is not None
             self.mistakes.unknown(kern.name.span, "kernel", kern.name.text, self.registry.kernels())
-            return Profile(kern.name.text)
+            return UNKNOWN_PROFILE
         name, warning = found
         if warning:
             self.mistakes.warning(kern.name.span, warning)

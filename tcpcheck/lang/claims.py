@@ -43,6 +43,7 @@ class Claims:
         self.registry = registry
         self.nodes = [i for i in spec.items if isinstance(i, ast.Claim)]
         self.timed = not any(isinstance(i, ast.TimeOff) for i in spec.items)
+        self.any_member = False  # whether `when` may ask for members that the families do not have
         self.names = self._names()
 
     def _names(self) -> list[str]:
@@ -181,7 +182,7 @@ class Claims:
             return
         family = self.choices.families[index]
         value = self._setting_value(setting, family.kind)
-        if value is not None and value not in family.members:
+        if value is not None and value not in family.members and not self.any_member:
             members = tuple(str(s) for s in family.shown)
             self.mistakes.error(
                 setting.span, f"`{name}` is never this", expected=members, advice="take one of its members"

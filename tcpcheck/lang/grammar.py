@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import io
 import os
-import pickle
 import re
 import sys
 import tempfile
@@ -87,8 +86,14 @@ def _read_tables() -> Lark | None:
         if not data.startswith(key):
             return None
         return Lark.load(io.BytesIO(data[len(key) :]))
-    except (OSError, pickle.UnpicklingError, EOFError, ValueError, KeyError, AttributeError):
+    except Exception:  # whatever a damaged file makes pickle or lark say: it is only a cache
         return None
+
+
+def ensure_tables() -> None:
+    """Builds the tables into the package, unless they are there."""
+    if _read_tables() is None:
+        write_tables(build())
 
 
 @cache

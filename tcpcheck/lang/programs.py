@@ -93,7 +93,7 @@ class Programs:
                     problem,
                 )
                 return None
-            if not self.registry.effective(kernel, name):
+            if kernel and not self.registry.effective(kernel, name):
                 self.mistakes.warning(
                     span, f"`{name}` has no effect in {kernel}", "remove it, or choose another kernel"
                 )
@@ -132,7 +132,7 @@ class Programs:
 
 
 class _Lowering:
-    """One run in one member of the families."""
+    """One run in one member of the families. `kernel` is "" after a mistake."""
 
     def __init__(self, programs: Programs, node: ast.Run, host: HostScope, kernel: str, env: Env) -> None:
         self.p = programs
@@ -271,6 +271,8 @@ class _Lowering:
         if isinstance(item, ast.AnyField):
             chosen[name] = sc.Any32(item.name.text if item.name else None)
             return
+        if name == "tsval":
+            self.mistakes.not_yet(item.span, "a `tsval` of one's own", "write `tsval any`")
         expr, kind = self.p.x.expr(item.expr, Place(host=self.host), self.env)
         for used in local_sockets(item.expr):
             self._sock(used, bound)
