@@ -3,7 +3,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport MODE_CONCRETE, Num, clock_start, diff_known, num_add
 from tcpcheck.tcp.output cimport (
-    choose_isn, push_pending, read_tsval, select_window, send_ack, send_active_reset, send_syn, timestamp_key,
+    choose_isn, first_window, push_pending, read_tsval, select_window, send_ack, send_active_reset, send_syn, timestamp_key,
 )
 from tcpcheck.tcp.rto cimport arm_rto, elapsed, fin_wait2_orphan
 from tcpcheck.tcp.rules cimport (
@@ -162,8 +162,8 @@ cdef void open_active(Stack* t, int sock, Num iss, const ConnectOpts* o) noexcep
     s.iss = iss
     s.snd_una = iss
     s.snd_nxt = num_add(iss, 1)
-    s.rcv_buf = c.rcv_buf
-    s.rcv_wnd = c.rcv_buf
+    s.rcv_buf = first_window(c.rcv_buf, c.mss, s.has_ts_recent)
+    s.rcv_wnd = s.rcv_buf
     s.mss = <uint16_t>c.mss
     s.sack_ok = c.tcp_sack != 0
     s.ts_ok = c.tcp_timestamps != 0

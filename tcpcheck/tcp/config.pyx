@@ -20,11 +20,13 @@ cdef dict _values(profile, dict sysctls, dict settings):
 cdef class ConfigTable:
     """One host's Configs. rows: for each the sysctls set by then, full name to value (a spec may change them on the way).
     mss in bytes; rtt_max_ns: an upper bound of every round trip, delayed ACKs included; isn_linked, ts_linked: are
-    readings of the ISN clock and of the timestamp clock related to one another through time?"""
+    readings of the ISN clock and of the timestamp clock related to one another through time? rcv_buf in bytes, 0: the
+    profile's."""
 
     def __cinit__(
         self, profile, list rows, tuple features_with=(), tuple features_without=(), int mss=1460,
         rtt_max_ns=50 * MILLISECOND, rtt_syn_max_ns=None, int isn_linked=1, int ts_linked=1,
+        int rcv_buf=0,
     ):
         cdef int i
         profile = profile.with_features(features_with, features_without)
@@ -32,6 +34,8 @@ cdef class ConfigTable:
             "mss": mss, "rtt_max_ns": rtt_max_ns, "isn_linked": isn_linked, "ts_linked": ts_linked,
             "rtt_syn_max_ns": rtt_max_ns if rtt_syn_max_ns is None else rtt_syn_max_ns,
         }
+        if rcv_buf > 0:
+            settings["rcv_buf"] = rcv_buf
         self.n = len(rows)
         self.rows = <Config*>calloc(max(self.n, 1), sizeof(Config))
         if self.rows == NULL:

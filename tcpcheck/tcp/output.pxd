@@ -7,6 +7,7 @@ from tcpcheck.tcp.types cimport Seg, Stack
 # ---- numbers of a new connection
 cdef Num choose_isn(Stack* t, int host, int peer, int lport, int rport) noexcept nogil      # the ISN clock, read now
 cdef uint64_t timestamp_key(Stack* t, int host, int peer, int lport, int rport) noexcept nogil   # for Sock.ts_key
+cdef int32_t first_window(int32_t rcv_buf, int32_t mss, int ts) noexcept nogil  # of a SYN: whole segments in 16 bits
 cdef int32_t select_window(Stack* t, int sock) noexcept nogil               # window that an ACK would offer now
 
 # ---- segments

@@ -98,6 +98,13 @@ cdef int emit(Stack* t, int sock, int host, Seg* s) noexcept nogil:
 
 # ---- acknowledgements --------------------------------------------------------------------------------------
 
+cdef int32_t first_window(int32_t rcv_buf, int32_t mss, int ts) noexcept nogil:
+    """tcp_select_initial_window."""
+    cdef int32_t wnd = rcv_buf if rcv_buf < 65535 else 65535
+    cdef int32_t text = mss - 12 if ts else mss
+    return wnd - wnd % text if 0 < text <= wnd else wnd
+
+
 cdef int32_t select_window(Stack* t, int sock) noexcept nogil:
     """Never less than what is left of the window offered; nothing rather than a silly window (RFC 9293 3.8.6.2.2)."""
     cdef Sock* s = &t.sock[sock]

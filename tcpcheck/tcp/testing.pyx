@@ -245,6 +245,8 @@ cdef class TestStack:
             base_alive[i] = <uint8_t>i
         for i in range(SOCKS_MAX):
             self.each_clock(&self.t.sock[i], rd_alive, NULL)
+        for i in range(self.w.n):
+            self.each_reading(&self.w.seg[i], rd_alive, NULL)
         sym_prune(&self.t.sym, base_alive, rd_alive, renamed)
         keep[0] = 0
         memset(place, 0, sizeof(place))
@@ -256,6 +258,23 @@ cdef class TestStack:
         sym_select(&self.t.sym, keep, k)
         for i in range(SOCKS_MAX):
             self.each_clock(&self.t.sock[i], NULL, place)
+        for i in range(self.w.n):
+            self.each_reading(&self.w.seg[i], NULL, place)
+
+    cdef void each_reading(self, Seg* s, uint8_t* mark, const uint8_t* place):
+        cdef Num* n[6]
+        cdef int i
+        n[0] = &s.seq
+        n[1] = &s.ack
+        n[2] = &s.tsval
+        n[3] = &s.tsecr
+        n[4] = &s.sack_lo
+        n[5] = &s.sack_hi
+        for i in range(6):
+            if mark != NULL:
+                mark[n[i].rd] = 1
+            if place != NULL:
+                n[i].rd = place[n[i].rd]
 
     cdef void each_clock(self, Sock* s, uint8_t* mark, const uint8_t* place):
         cdef uint8_t* clk[16]
