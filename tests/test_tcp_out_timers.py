@@ -318,10 +318,33 @@ def test_firewall_lifted_in_time() -> None:
 
 
 def test_timer_windows_follow_the_round_trip() -> None:
-    """200 ms at least; at most RTT + max(rto_min, 4 RTT) in whole jiffies, an eighth and a jiffy."""
-    t, _, server = opened(rtt_max_ns=100 * MS)
+    """200 ms at least; at most R + max(rto_min, 2 R) after the handshake, R + max(rto_min, 4 R) later, in whole jiffies
+    (strictly more than R), an eighth for the wheel, and a jiffy."""
+    t, client, server = opened(rtt_max_ns=100 * MS)
+    t.send(client, 1)
+    assert t.timer(client) == ("tlp", 200 * MS, 304 * MS + 304 * MS // 8 + JIFFY)
+    t.deliver_all()
+    assert t.sock(client)["flight"] == 0
+    t.send(client, 1)
+    assert t.timer(client) == ("tlp", 200 * MS, 504 * MS + 504 * MS // 8 + JIFFY)
+
+
+def test_a_lost_ack_makes_a_long_sample() -> None:
+    """The handshake's last ACK is lost; 0.9 s later data stands for it: SYN-ACK not repeated, sample 0.9 s."""
+    t = TestStack()
+    listener = t.listen(1, 80)
+    client = t.connect(0, 80, 12345)
+    t.deliver()
+    t.deliver()
+    t.drop_all()
+    t.pass_ns(900 * MS)
+    t.send(client, 1)
+    t.deliver_all()
+    server = t.accept(listener)
+    t.recv(server)
     t.close(server)
-    assert t.timer(server) == ("tlp", 200 * MS, 504 * MS + 504 * MS // 8 + JIFFY)
+    _, lo, hi = t.timer(server)
+    assert lo == 200 * MS and hi >= 2700 * MS
 
 
 def test_no_sample_from_a_repeated_syn_without_timestamps() -> None:

@@ -19,7 +19,7 @@ from tcpcheck.tcp.sockets cimport (
     accept_queue_len, config_of, disarm, queue_for_accept, rule, set_state, to_closed,
 )
 from tcpcheck.tcp.synchronized cimport synchronized_arrives
-from tcpcheck.tcp.rto cimport arm_synack
+from tcpcheck.tcp.rto cimport arm_synack, note_late_sample
 from tcpcheck.tcp.types cimport (
     F_ACK, F_RST, F_SYN, SK_FULL, SK_REQUEST, SLOT_RETRANS, ST_SYN_RECV, Config, Seg, Sock, Stack,
 )
@@ -116,6 +116,7 @@ cdef void _final_ack(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogi
 
 cdef void request_to_child(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
     cdef Sock* k = &t.sock[sock]
+    note_late_sample(t, sock)
     disarm(t, sock, SLOT_RETRANS)
     k.kind = SK_FULL
     k.oow_clk = 0

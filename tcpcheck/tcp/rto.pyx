@@ -4,7 +4,8 @@ No congestion control is modelled; what it decides of timing (no tail loss probe
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
-from tcpcheck.sym.number cimport age_at_least, clock_start
+from tcpcheck.sym.number cimport age_allows, age_at_least, clock_start
+from tcpcheck.sym.zone cimport TIME_INF
 from tcpcheck.tcp.rules cimport R_BUCKETS_FULL, R_FIN_WAIT2_BUCKET, R_FIN_WAIT2_KEEPALIVE, R_TIME_WAIT_ENTERED
 from tcpcheck.tcp.sockets cimport arm_between, arm_nominal, config_of, disarm, in_flight, receive_window, rule, to_closed
 from tcpcheck.tcp.types cimport (
@@ -73,7 +74,8 @@ cdef void rtt_after_handshake(Stack* t, int sock, int repeats) noexcept nogil:
     """Karn: a repeated SYN gives no sample, but an echoed timestamp does."""
     cdef Sock* s = &t.sock[sock]
     s.rtt_known = 1 if repeats == 0 or s.ts_ok else 2
-    s.rtt_worst = <uint8_t>(repeats + SYN_SPAN) if repeats > 0 and s.ts_ok else 0
+    if repeats > 0:
+        s.rtt_worst = <uint8_t>(repeats + SYN_SPAN) if s.ts_ok else 0
     s.backoff = 0
     s.retries = 0
     s.rtx_clk = 0
@@ -128,10 +130,22 @@ cdef void arm_synack(Stack* t, int request) noexcept nogil:
     arm_nominal(t, request, SLOT_RETRANS, TM_SYNACK, shifted(c.rto_init_ns, t.sock[request].retries, c.rto_max_ns))
 
 
+cdef void note_late_sample(Stack* t, int sock) noexcept nogil:
+    """The ACK got lost and a later one stands for it: the sample may be as long as the timer runs."""
+    cdef const Config* c = config_of(t, sock)
+    cdef Sock* s = &t.sock[sock]
+    cdef int clk = s.timer[<int>SLOT_RETRANS].clk
+    cdef int64_t usual = c.rtt_max_ns if s.rtt_known else c.rtt_syn_max_ns
+    cdef int worst = 1 if s.rtt_known else 1 + SYN_SPAN
+    if s.retries == 0 and clk != 0 and s.rtt_worst < worst and age_allows(&t.sym, clk, usual + 1, TIME_INF):
+        s.rtt_worst = <uint8_t>worst
+
+
 cdef void send_progress(Stack* t, int sock) noexcept nogil:
     """Backoff ends only with a valid sample: Karn's rule, unless timestamps name the segment (tcp_ack_update_rtt)."""
     cdef Sock* s = &t.sock[sock]
     cdef int again = s.retries + s.tlp_done
+    note_late_sample(t, sock)
     if again == 0 or s.ts_ok:
         s.backoff = 0
         s.rtt_known = 3
