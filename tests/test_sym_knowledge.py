@@ -152,6 +152,20 @@ def test_reading_of_the_past_is_the_reading_made_then() -> None:
     assert s.read_at(s.add(now, 5), age) == s.add(then, 5)
 
 
+def test_a_counter_is_read_later() -> None:
+    s = sym.TestSym()
+    counter, sent = s.counter(1, 64, 0, 1), s.start()
+    assert counter == (0, 1, 0) and s.clocks() == 2
+    s.up()
+    s.require(sent, 64, 127)
+    then, now = s.read_at(counter, sent), s.base(1, 64, 0, 1)
+    assert s.diff_in(now, then, 1, 2) and not s.eq(now, then) and s.taken == ()
+    s.eq(counter, counter)  # not read yet: nothing is known
+    assert len(s.taken) == 1
+    alone = s.counter(1, 64, 0, 0)
+    assert alone[1] != 1 and s.clocks() == 4
+
+
 def test_three_readings_cannot_slip_a_tick() -> None:
     """Ticks of 10; 0 to 1, then 1 to 2 ticks pass: 9 ns or less in all leave one way only."""
     s = sym.TestSym()

@@ -122,6 +122,9 @@ cdef class TestSym:
     def base(self, uint64_t key, int64_t tick=0, int host=0, int linked=0):
         return tuple_of(num_base(&self.s, key, tick, host, linked))
 
+    def counter(self, uint64_t key, int64_t tick, int host, int linked):
+        return tuple_of(num_counter(&self.s, key, tick, host, linked))
+
     def add(self, a, int64_t k): return tuple_of(num_add(num_of(a), k))
     def const(self, uint32_t v): return tuple_of(num_const(v))
     def read_at(self, a, int age): return tuple_of(num_read_at(&self.s, num_of(a), age))
