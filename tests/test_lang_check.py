@@ -471,3 +471,26 @@ def test_settings_of_a_named_choice() -> None:
 def test_bad_settings(settings: dict[str, list[str]], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         lang.load_text(SWEPT, "swept.tcp", REGISTRY, settings)
+
+
+def test_alternatives_that_say_the_same_may_share_a_reply() -> None:
+    pred = claim("always { server.c receives SYN or server.c receives [S.] implies replies ACK and stays }").pred
+    assert isinstance(pred, sc.Implies) and isinstance(pred.left, sc.Or)
+    with pytest.raises(SpecError, match="a reply to what"):
+        claim("always { server.c receives SYN or client.s receives SYN implies replies ACK }")
+
+
+@pytest.mark.parametrize(
+    "pred",
+    [
+        "server.c receives SYN (wscale = 0)",
+        "server.c.wscale = 0",
+        "server.c receives SYN and replies ACK (win = in.wscale)",
+        "server.c sends [SEW]",
+        "server.c sends 2nd DATA (len > 5)",
+        "server.c receives SYN (mss)",
+    ],
+)
+def test_not_yet_in_predicates(pred: str) -> None:
+    with pytest.raises(SpecError, match="not supported yet: "):
+        claim(f"never {{ {pred} }}")

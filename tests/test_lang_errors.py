@@ -94,7 +94,7 @@ def test_other_encoding(tmp_path: Path) -> None:
 def test_large_file(tmp_path: Path) -> None:
     path = tmp_path / "a.tcp"
     path.write_bytes(b"host a { }\n" * 10**6)
-    assert file_error(path).startswith("FILE:1:1: error: the file is too large: a spec has at most 256 KiB")
+    assert file_error(path).startswith("FILE:1:1: error: the file is too large: a spec has at most 64 KiB")
     with pytest.raises(SpecError, match="too large"):
         lang.load_text("x" * (BYTES_MAX + 1), "a.tcp")
 

@@ -140,6 +140,7 @@ class Expressions:
                 self.mistakes.error(node.span, "`in` is the segment replied to", advice=advice)
             if node.name.text not in SEGMENT_FIELDS:
                 self.mistakes.unknown(node.name.span, "field", node.name.text, SEGMENT_FIELDS)
+            self._window_scale(node.name)
             return sc.InField(node.name.text, node.span), SEGMENT_FIELDS.get(node.name.text, CONSTANT)
         if isinstance(node, ast.SockVar):
             return self._variable(self.sock(node.sock), node.name, node.span)
@@ -148,6 +149,7 @@ class Expressions:
     def _variable(self, sock: sc.SockRef | None, name: ast.Word, span: Span) -> tuple[sc.Expr, str]:
         if name.text not in SOCKET_VARIABLES:
             self.mistakes.unknown(name.span, "variable of a socket", name.text, SOCKET_VARIABLES)
+        self._window_scale(name)
         if sock is None:
             return sc.Const(0), CONSTANT
         return sc.SockVar(sock, name.text, span), SOCKET_VARIABLES.get(name.text, CONSTANT)
@@ -187,9 +189,14 @@ class Expressions:
             return sc.Unknown(name, None, span), {"seq": SEQ, "tsval": TS}.get(searched.kind, COUNT)
         known = (SEGMENT_FIELDS if place.fields else {}) | (SOCKET_VARIABLES if place.variables else {})
         if name in known:
+            self._window_scale(word)
             return sc.Field(name, span), known[name]
         self._unknown_var(word, known, place)
         return sc.Const(0), CONSTANT
+
+    def _window_scale(self, word: ast.Word) -> None:
+        if word.text == "wscale":
+            self.mistakes.not_yet(word.span, "`wscale`", "drop the condition")
 
     def _unknown_var(self, word: ast.Word, known: dict[str, str], place: Place) -> None:
         name = word.text

@@ -17,7 +17,7 @@ from tcpcheck.lang.build import Builder
 from tcpcheck.lang.diagnostics import Mistakes, nearest, shorten
 from tcpcheck.lang.vocabulary import SEGMENT_KINDS, SIZE_UNITS, STATES, TIME_UNITS
 
-BYTES_MAX = 256 * 1024  # a spec is a page; this keeps a wrong file from costing seconds
+BYTES_MAX = 64 * 1024  # a spec is a page; this keeps a wrong file from costing seconds
 NESTING_MAX = 32  # brackets within brackets, or `not not ...`; far below Python's recursion limit
 SYNTAX_ERRORS_MAX = 5
 

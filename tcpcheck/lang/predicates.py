@@ -80,7 +80,7 @@ class Predicates:
             return sc.And(tuple(parts)), said
         if isinstance(node, ast.Or):
             branches = [self._pred(part, said, place, env) for part in node.parts]
-            common = branches[0][1] if all(b[1] == branches[0][1] for b in branches) else said
+            common = branches[0][1] if all(_same(b[1], branches[0][1]) for b in branches) else said
             return sc.Or(tuple(pred for pred, _ in branches)), common
         if isinstance(node, ast.Not):
             return sc.Not(self._pred(node.of, said, place, env)[0]), said
@@ -282,12 +282,16 @@ class Predicates:
                     self.mistakes.unknown(
                         node.span, "flag", flag, tuple(TCPDUMP_FLAGS), "flags are written as by tcpdump"
                     )
+                elif flag in "EW":
+                    self.mistakes.not_yet(node.span, "the ECN flags E and W", "leave them out")
         elif node.kind not in SEGMENT_KINDS:
             self.mistakes.unknown(
                 node.span, "segment", node.kind, SEGMENT_KINDS, "or flags as tcpdump prints them: `[F.]`"
             )
         elif node.kind == "NOTHING" and (not reply or where is not None or node.ordinal is not None):
             self.mistakes.error(node.span, "`NOTHING` stands alone, after `replies`", advice="as in `replies NOTHING`")
+        if node.ordinal is not None and where is not None:
+            self.mistakes.not_yet(node.span, "an ordinal together with a condition", "drop one of them")
         if reply and node.ordinal is not None:
             self.mistakes.error(node.span, "a reply has no ordinal", advice="an ordinal stands after `sends`")
         return sc.SegPattern(node.kind, node.flags, node.ordinal, where, node.span)
@@ -304,6 +308,8 @@ class Predicates:
         if isinstance(node, ast.Compare):
             return self.x.comparison(node, place, env)
         if isinstance(node, ast.Flag):
+            if node.name in SEGMENT_FIELDS and node.name != "tsval":
+                self.mistakes.not_yet(node.span, f"asking whether `{node.name}` is present", "compare it with a number")
             if node.name in SEGMENT_FLAGS or node.name in SEGMENT_FIELDS:
                 return sc.Flag(node.name, node.span)
             self.mistakes.unknown(node.span, "flag of a segment", node.name, (*SEGMENT_FLAGS, *SEGMENT_FIELDS))
@@ -314,6 +320,24 @@ class Predicates:
             advice="put the rest after an `and`",
         )
         return BROKEN
+
+
+def _same(a: Said, b: Said) -> bool:
+    """Whether two alternatives said the same, wherever they stand in the text."""
+    return a.received == b.received and same_words(a.subject, b.subject)
+
+
+def same_words(a: sc.Subject | None, b: sc.Subject | None) -> bool:
+    """Whether two subjects are written alike: in one claim they are the same socket."""
+    if isinstance(a, sc.Named) and isinstance(b, sc.Named):
+        return (a.host, a.name, a.index) == (b.host, b.name, b.index)
+    if isinstance(a, sc.PortSock) and isinstance(b, sc.PortSock):
+        return (a.host, a.port) == (b.host, b.port)
+    if isinstance(a, sc.Peer) and isinstance(b, sc.Peer):
+        return same_words(a.of, b.of)
+    if isinstance(a, sc.HostRef) and isinstance(b, sc.HostRef):
+        return a.host == b.host
+    return a is None and b is None
 
 
 def mentions_something(node: ast.Pred) -> bool:
