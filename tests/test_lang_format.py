@@ -44,7 +44,8 @@ def test_a_spec_on_one_line() -> None:
     text = (
         "host a{kernel linux 4.4;sysctl net.ipv4.tcp_sack={0,1}->sack;run{listen:80->l backlog 5;"
         "loop{accept->c;close c}}}"
-        "never x{a.c in TIME_WAIT receives SYN(seq<=rcv_nxt or peer(a.c).wscale=0)and replies SYN-ACK}expect violated"
+        "never x{a.c in TIME_WAIT receives SYN(seq<=rcv_nxt or peer(a.c).wscale=0 or len>20)"
+        "and replies SYN-ACK}expect violated"
     )
     assert formatted(text) == (
         "host a {\n"
@@ -52,9 +53,9 @@ def test_a_spec_on_one_line() -> None:
         "    sysctl net.ipv4.tcp_sack = {0, 1} -> sack\n"
         "    run { listen :80 -> l backlog 5 ; loop { accept -> c ; close c } }\n"
         "}\n"
-        "never x {\n"
-        "    a.c in TIME-WAIT receives SYN (seq <= rcv_nxt or peer(a.c).wscale = 0) and replies SYN-ACK\n"
-        "} expect violated\n"
+        "never x { a.c in TIME-WAIT receives SYN (seq <= rcv_nxt or peer(a.c).wscale = 0 or len > 20) "
+        "and replies SYN-ACK }\n"
+        "    expect violated\n"
     )
 
 
@@ -114,13 +115,22 @@ def test_blank_lines_are_kept_but_not_heaped() -> None:
 
 
 def test_long_claims_break_before_their_parts() -> None:
-    long_name = "a" * 30
+    long_name = "a" * 40
     text = f"after {long_name} {{ h.{long_name} in SYN-SENT }} eventually {{ h.{long_name} in ESTABLISHED }} within 5s"
     assert formatted(text).split("\n")[1].startswith("    eventually {")
     h = f"h.{long_name} in"
     text = f"reach x {{ {h} SYN-SENT and {h} LISTEN and {h} CLOSED }} expect reachable"
     assert formatted(text).split("\n")[0] == "reach x {"
     assert formatted(text).split("\n")[2].startswith("    and h.")
+
+
+def test_loose_operators_break_first() -> None:
+    short = "a.s in CLOSED and quiet implies a.s in CLOSED or quiet"
+    assert formatted(f"always x {{\n{short} }}").split("\n")[1] == "    " + short
+    once = formatted(f"always x {{ {short.replace('implies', chr(10) + 'implies')} }}").split("\n")
+    assert once[1:3] == ["    a.s in CLOSED and quiet", "    implies a.s in CLOSED or quiet"]
+    once = formatted(f"always x {{ {short.replace('or', chr(10) + 'or')} }}").split("\n")
+    assert once[1:4] == ["    a.s in CLOSED and quiet", "    implies a.s in CLOSED", "    or quiet"]
 
 
 def test_empty_blocks() -> None:

@@ -16,7 +16,7 @@ from tcpcheck.lang import grammar
 from tcpcheck.lang.parse import parse
 from tcpcheck.lang.vocabulary import TCPDUMP_FLAGS, canonical_state
 
-WIDTH_MAX = 100
+WIDTH_MAX = 120
 INDENT = 4
 
 # The rules of the grammar that are statements.
@@ -27,7 +27,7 @@ _STATEMENT_RULES = """
 """
 _STATEMENTS = frozenset(_STATEMENT_RULES.split())
 _WITH_OWN_BRACES = frozenset(("host", "network", "router"))  # `{` is not a block of its own in the grammar
-_OPERATORS = ("and", "or", "implies")
+_OPERATORS = ("implies", "or", "and")  # the loosest first
 _TIGHT_BEFORE = frozenset((")", "]", ",", ".", "..", "^", "|"))
 _TIGHT_AFTER = frozenset(("(", "[", ".", "..", "^", ":", "|"))
 
@@ -280,6 +280,23 @@ def _operators_broken(body: list[Part]) -> bool:
     return any(isinstance(t, Tok) and t.text in _OPERATORS and t.breaks and depth == 0 for t, depth in _depths(body))
 
 
+def _breaking_operators(body: list[Part], width: int) -> tuple[str, ...]:
+    """The operators that begin lines: those that do so in the source and the looser ones, and as many as it takes
+    for each line to fit."""
+    outer = [t for t, depth in _depths(body) if isinstance(t, Tok) and depth == 0 and t.text in _OPERATORS]
+    count = max((_OPERATORS.index(t.text) + 1 for t in outer if t.breaks), default=0)
+    while count < len(_OPERATORS):
+        pieces: list[list[Part]] = [[]]
+        for part, depth in _depths(body):
+            if depth == 0 and isinstance(part, Tok) and part.text in _OPERATORS[:count]:
+                pieces.append([])
+            pieces[-1].append(part)
+        if all(len(_flat(piece)) <= width for piece in pieces):
+            break
+        count += 1
+    return _OPERATORS[:count]
+
+
 def _segments(parts: list[Part]) -> Iterator[list[Part]]:
     """A claim's parts, cut before `eventually` and before `expect`; all other statements are one segment."""
     begin = 0
@@ -415,11 +432,11 @@ class _Writer:
             self.token(part.close, indent)
 
     def predicate(self, body: list[Part], indent: int) -> None:
-        """A predicate on lines of its own, broken before each outer `and`, `or`, `implies` if it must be."""
-        breaks = _operators_broken(body) or indent + len(_flat(body)) > WIDTH_MAX
+        """A predicate on lines of its own, broken before its outer operators if it must be."""
+        breaking = _breaking_operators(body, WIDTH_MAX - indent)
         for part, depth in list(_depths(body)):
             assert isinstance(part, Tok)
-            if breaks and depth == 0 and part.text in _OPERATORS:
+            if depth == 0 and part.text in breaking:
                 self.newline()
             self.token(part, indent)
         self.newline()
