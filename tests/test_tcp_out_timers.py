@@ -320,7 +320,7 @@ def test_firewall_lifted_in_time() -> None:
 def test_timer_windows_follow_the_round_trip() -> None:
     """200 ms at least; at most R + max(rto_min, 2 R) after the handshake, R + max(rto_min, 4 R) later, in whole jiffies
     (strictly more than R), an eighth for the wheel, and a jiffy."""
-    t, client, server = opened(rtt_max_ns=100 * MS)
+    t, client, _ = opened(rtt_max_ns=100 * MS)
     t.send(client, 1)
     assert t.timer(client) == ("tlp", 200 * MS, 304 * MS + 304 * MS // 8 + JIFFY)
     t.deliver_all()
@@ -345,6 +345,22 @@ def test_a_lost_ack_makes_a_long_sample() -> None:
     t.close(server)
     _, lo, hi = t.timer(server)
     assert lo == 200 * MS and hi >= 2700 * MS
+
+
+def test_recovered_losses_widen_the_window_by_what_an_echo_may_span() -> None:
+    """A probe and one RTO, then the ACK echoes the first transmission: a sample of up to 4 x 1.125 RTO."""
+    t, client, _ = opened(rtt_max_ns=0)
+    t.send(client, 1)
+    usual = t.timer(client)[2]
+    t.drop_all()
+    for _ in range(2):
+        t.pass_ns(t.timer(client)[1])
+        t.fire(client)
+    t.deliver_all()
+    assert t.sock(client)["flight"] == 0
+    t.send(client, 1)
+    _, lo, hi = t.timer(client)
+    assert lo == 200 * MS and 5 * usual < hi < 8 * usual
 
 
 def test_no_sample_from_a_repeated_syn_without_timestamps() -> None:

@@ -17,8 +17,10 @@ from libc.string cimport memset
 cdef int64_t MS = 1000000
 cdef int64_t SECOND = 1000000000
 cdef int64_t RTO_FALLBACK = 3000000000      # RFC 6298 5.7: no sample from the handshake
-cdef enum:
-    SYN_SPAN = 3                            # 2^3 x 200 ms covers the SYN's first second
+cdef int64_t SYN_SAMPLE = 3500000000        # RTO from a handshake's sample of up to 1.129 s: three times as much
+cdef enum:                                  # Sock.rtt_worst: how far samples may have driven the RTO
+    WORST_SYN = 32                          # from here on in powers of two of SYN_SAMPLE, below of the usual greatest RTO
+    WORST_MOST = 50
 
 
 cdef int elapsed(Stack* t, int clk, int64_t no_until, int64_t yes_from) noexcept nogil:
@@ -43,12 +45,10 @@ cdef int64_t shifted(int64_t ns, int by, int64_t most) noexcept nogil:
 
 
 cdef void rto_bounds(Stack* t, int sock, int backoff, int64_t* lo, int64_t* hi) noexcept nogil:
-    """RTO = SRTT + max(rto_min, 4 RTTVAR); the deviation of round trips within [0, rtt_max] stays below rtt_max.
+    """RTO = SRTT + max(rto_min, 4 RTTVAR): RFC 6298 2. The kernel rounds it up to jiffies before it backs off.
 
-    A timestamp echo may measure from a segment's first transmission to the ACK of a later one: such a sample of m
-    moves SRTT by m / 8 and the deviation's term by m at most. The handshake's own sample (a SYN is acknowledged at once,
-    with no delayed ACK) gives R + max(rto_min, 2 R): RFC 6298 2.2. The kernel rounds up to
-    jiffies before it backs off."""
+    The handshake's own sample R (a SYN is acknowledged at once) gives R + max(rto_min, 2 R). Later the deviation of
+    round trips within [0, rtt_max] stays below rtt_max. Longer samples: see spoil()."""
     cdef const Config* c = config_of(t, sock)
     cdef Sock* s = &t.sock[sock]
     cdef int64_t least = c.rto_init_ns, most = c.rto_init_ns, span
@@ -61,7 +61,9 @@ cdef void rto_bounds(Stack* t, int sock, int backoff, int64_t* lo, int64_t* hi) 
     elif s.rtt_known:
         least = c.rto_min_ns
         most = c.rtt_max_ns + (4 * c.rtt_max_ns if 4 * c.rtt_max_ns > c.rto_min_ns else c.rto_min_ns)
-        if s.rtt_worst > 0:
+        if s.rtt_worst >= WORST_SYN:
+            most += shifted(SYN_SAMPLE, s.rtt_worst - WORST_SYN, c.rto_max_ns)
+        elif s.rtt_worst > 0:
             span = shifted(most, s.rtt_worst + 1, c.rto_max_ns)
             most += span + span // 4 + span // 16
     if s.rtt_known & 1:
@@ -71,11 +73,11 @@ cdef void rto_bounds(Stack* t, int sock, int backoff, int64_t* lo, int64_t* hi) 
 
 
 cdef void rtt_after_handshake(Stack* t, int sock, int repeats) noexcept nogil:
-    """Karn: a repeated SYN gives no sample, but an echoed timestamp does."""
+    """Karn: a repeated SYN gives no sample, but an echoed timestamp does, which may be the first SYN's."""
     cdef Sock* s = &t.sock[sock]
     s.rtt_known = 1 if repeats == 0 or s.ts_ok else 2
     if repeats > 0:
-        s.rtt_worst = <uint8_t>(repeats + SYN_SPAN) if s.ts_ok else 0
+        s.rtt_worst = <uint8_t>(WORST_SYN + 1 + repeats if repeats < 16 else WORST_MOST) if s.ts_ok else 0
     s.backoff = 0
     s.retries = 0
     s.rtx_clk = 0
@@ -130,27 +132,40 @@ cdef void arm_synack(Stack* t, int request) noexcept nogil:
     arm_nominal(t, request, SLOT_RETRANS, TM_SYNACK, shifted(c.rto_init_ns, t.sock[request].retries, c.rto_max_ns))
 
 
+cdef void spoil(Sock* s, int retries) noexcept nogil:
+    """A sample spans `retries` timeouts, by timestamp echo of the first transmission, or none but nearly one whole, when
+    the ACK got lost and a later one stands for it. With the RTO at most r, such a sample m stays below
+    1.125 r 2^(retries + 1), and moves SRTT by m / 8 and the deviation's term by m at most."""
+    cdef int worst = s.rtt_worst + retries + 2 if s.rtt_worst > 0 else (retries if retries > 0 else 1)
+    s.rtt_worst = <uint8_t>(worst if worst < WORST_MOST else WORST_MOST)
+
+
+cdef int comes_late(Stack* t, int sock, int64_t usual) noexcept nogil:
+    cdef int clk = t.sock[sock].timer[<int>SLOT_RETRANS].clk
+    return clk != 0 and age_allows(&t.sym, clk, usual + 1, TIME_INF)
+
+
 cdef void note_late_sample(Stack* t, int sock) noexcept nogil:
-    """The ACK got lost and a later one stands for it: the sample may be as long as the timer runs."""
     cdef const Config* c = config_of(t, sock)
     cdef Sock* s = &t.sock[sock]
-    cdef int clk = s.timer[<int>SLOT_RETRANS].clk
-    cdef int64_t usual = c.rtt_max_ns if s.rtt_known else c.rtt_syn_max_ns
-    cdef int worst = 1 if s.rtt_known else 1 + SYN_SPAN
-    if s.retries == 0 and clk != 0 and s.rtt_worst < worst and age_allows(&t.sym, clk, usual + 1, TIME_INF):
-        s.rtt_worst = <uint8_t>worst
+    if s.retries > 0:
+        return
+    if s.rtt_known == 0:
+        if comes_late(t, sock, c.rtt_syn_max_ns):
+            s.rtt_worst = WORST_SYN
+    elif s.tlp_done or comes_late(t, sock, c.rtt_max_ns):
+        spoil(s, 0)
 
 
 cdef void send_progress(Stack* t, int sock) noexcept nogil:
     """Backoff ends only with a valid sample: Karn's rule, unless timestamps name the segment (tcp_ack_update_rtt)."""
     cdef Sock* s = &t.sock[sock]
-    cdef int again = s.retries + s.tlp_done
-    note_late_sample(t, sock)
-    if again == 0 or s.ts_ok:
+    if s.ts_ok or (s.retries == 0 and not s.tlp_done):
+        note_late_sample(t, sock)
+        if s.retries > 0:
+            spoil(s, s.retries)
         s.backoff = 0
         s.rtt_known = 3
-        if again > s.rtt_worst:
-            s.rtt_worst = <uint8_t>again
     s.retries = 0
     s.rtx_clk = 0
     s.tlp_done = 0
