@@ -8,7 +8,6 @@ the product of the spec's families; every value in a Case is fixed but for what 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Union
 
 from tcpcheck.errors import Diagnostic, Span
 
@@ -28,7 +27,8 @@ class Const:
 @dataclass(frozen=True)
 class Field:
     """A bare name in a segment's or claim's condition: a field of the segment in hand (seq, ack, len, tsval, tsecr,
-    win, mss) or a variable of the subject's socket (rcv_nxt, snd_nxt, snd_una, iss, irs, ts_recent, rcv_wnd, snd_wnd)."""
+    win, mss) or a variable of the subject's socket (rcv_nxt, snd_nxt, snd_una, iss, irs, ts_recent, rcv_wnd,
+    snd_wnd)."""
 
     name: str
     span: Span
@@ -36,7 +36,7 @@ class Field:
 
 @dataclass(frozen=True)
 class SockVar:
-    sock: "SockRef"
+    sock: SockRef
     name: str
     span: Span
 
@@ -60,17 +60,17 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Add:
-    left: "Expr"
-    right: "Expr"
+    left: Expr
+    right: Expr
 
 
 @dataclass(frozen=True)
 class Sub:
-    left: "Expr"
-    right: "Expr"
+    left: Expr
+    right: Expr
 
 
-Expr = Union[Const, Field, SockVar, InField, Unknown, Add, Sub]
+Expr = Const | Field | SockVar | InField | Unknown | Add | Sub
 
 
 # ---- sockets -----------------------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ class PortSock:
 class Peer:
     """`peer(x)`: each socket at the other end of x's 4-tuple."""
 
-    of: "SockRef"
+    of: SockRef
     span: Span
 
 
@@ -111,8 +111,8 @@ class HostRef:
     span: Span
 
 
-SockRef = Union[Named, PortSock, Peer]
-Subject = Union[Named, PortSock, Peer, HostRef]
+SockRef = Named | PortSock | Peer
+Subject = Named | PortSock | Peer | HostRef
 
 
 # ---- predicates --------------------------------------------------------------------------------------------
@@ -120,34 +120,36 @@ Subject = Union[Named, PortSock, Peer, HostRef]
 
 @dataclass(frozen=True)
 class SegPattern:
-    """`SYN`, `3rd FIN`, `[F.]`, `DATA (old and len > 0)`. kind: SYN SYN-ACK FIN RST ACK DATA SEGMENT NOTHING or FLAGS."""
+    """`SYN`, `3rd FIN`, `[F.]`, `DATA (old and len > 0)`.
+
+    kind: SYN SYN-ACK FIN RST ACK DATA SEGMENT NOTHING or FLAGS."""
 
     kind: str
     flags: str | None
     ordinal: int | None
-    where: "Pred | None"
+    where: Pred | None
     span: Span
 
 
 @dataclass(frozen=True)
 class And:
-    parts: tuple["Pred", ...]
+    parts: tuple[Pred, ...]
 
 
 @dataclass(frozen=True)
 class Or:
-    parts: tuple["Pred", ...]
+    parts: tuple[Pred, ...]
 
 
 @dataclass(frozen=True)
 class Not:
-    of: "Pred"
+    of: Pred
 
 
 @dataclass(frozen=True)
 class Implies:
-    left: "Pred"
-    right: "Pred"
+    left: Pred
+    right: Pred
 
 
 @dataclass(frozen=True)
@@ -266,9 +268,10 @@ class Ss:
     span: Span
 
 
-Pred = Union[
-    And, Or, Not, Implies, InState, Event, Gets, Takes, Replies, Becomes, Stays, Accepts, Compare, Flag, Absent, TimerIs, Same, Ss
-]
+Pred = (
+    And | Or | Not | Implies | InState | Event | Gets | Takes | Replies | Becomes | Stays | Accepts | Compare
+    | Flag | Absent | TimerIs | Same | Ss
+)
 
 
 # ---- programs ----------------------------------------------------------------------------------------------
@@ -301,7 +304,7 @@ class Listen:
 @dataclass(frozen=True)
 class Accept:
     name: str
-    orelse: tuple["Step", ...] | None
+    orelse: tuple[Step, ...] | None
     span: Span
 
 
@@ -315,7 +318,7 @@ class Connect:
     seq: Any32 | Expr | None
     tsval: Any32 | Expr | None
     name: str | None
-    orelse: tuple["Step", ...] | None
+    orelse: tuple[Step, ...] | None
     span: Span
 
 
@@ -323,7 +326,7 @@ class Connect:
 class Send:
     sock: str
     nbytes: int
-    orelse: tuple["Step", ...] | None
+    orelse: tuple[Step, ...] | None
     span: Span
 
 
@@ -334,7 +337,7 @@ class Recv:
     sock: str
     nbytes: int | None
     until_eof: bool
-    orelse: tuple["Step", ...] | None
+    orelse: tuple[Step, ...] | None
     span: Span
 
 
@@ -384,13 +387,13 @@ class Loop:
     """count None: for ever."""
 
     count: int | None
-    body: tuple["Step", ...]
+    body: tuple[Step, ...]
     span: Span
 
 
 @dataclass(frozen=True)
 class Either:
-    bodies: tuple[tuple["Step", ...], ...]
+    bodies: tuple[tuple[Step, ...], ...]
     span: Span
 
 
@@ -424,9 +427,10 @@ class Iptables:
     span: Span
 
 
-Step = Union[
-    Listen, Accept, Connect, Send, Recv, Shutdown, Close, Abort, Sleep, Await, Exit, Stop, Loop, Either, SetSysctl, Iptables
-]
+Step = (
+    Listen | Accept | Connect | Send | Recv | Shutdown | Close | Abort | Sleep | Await | Exit | Stop | Loop
+    | Either | SetSysctl | Iptables
+)
 
 
 @dataclass(frozen=True)
