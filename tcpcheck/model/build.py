@@ -64,7 +64,7 @@ def build_model(case: Case, exact: bool = False) -> Model:
             )
         )
         nexts.append(following)
-    return Model(program, tables, nexts, net)
+    return Model(program, tables, nexts, net, exact)
 
 
 def sysctl_rows(program: Program, h: int, host: Host) -> tuple[list[dict[str, int]], list[int]]:

@@ -7,11 +7,11 @@ from tcpcheck.model.layout cimport (
     Bind, Flying, Machine, Pend, World, BINDS_MAX, BIND_DEPTH, FLYING_MAX, KEPT_MAX, ORDINALS_MAX, PENDS_MAX,
     VARS_MAX, VAR_PORT, PROCS_MAX,
 )
-from tcpcheck.sym.number cimport Base, Arc, BASE_UNKNOWN, BASES_MAX, Num, sym_prune, sym_select
+from tcpcheck.sym.number cimport Arc, BASE_PAST, Base, MODE_CONCRETE, Num, sym_prune, sym_select
 from tcpcheck.sym.zone cimport CLOCKS_MAX, zone_sup
 from tcpcheck.tcp.sockets cimport stack_tidy
 from tcpcheck.tcp.types cimport (
-    EF_DIED, F_ACK, F_SYN, HOSTS_MAX, SK_FREE, SLOTS, SOCKS_MAX, Seg, Sock, OOO_MAX, TM_NONE,
+    EF_DIED, F_ACK, HOSTS_MAX, OOO_MAX, SK_FREE, SK_FULL, SLOTS, SOCKS_MAX, Seg, Sock,
 )
 
 ctypedef void (*NumFn)(void* arg, Num* n) noexcept nogil
@@ -90,8 +90,8 @@ cdef void plain(Seg* s) noexcept nogil:
 
 
 cdef int64_t num_order(World* w, Num* a, Num* b) noexcept nogil:
-    cdef uint64_t ka = 0 if a.base == 0 or a.base == BASE_UNKNOWN else w.tcp.sym.base[a.base].key
-    cdef uint64_t kb = 0 if b.base == 0 or b.base == BASE_UNKNOWN else w.tcp.sym.base[b.base].key
+    cdef uint64_t ka = 0 if a.base == 0 or a.base >= BASE_PAST else w.tcp.sym.base[a.base].key
+    cdef uint64_t kb = 0 if b.base == 0 or b.base >= BASE_PAST else w.tcp.sym.base[b.base].key
     if ka != kb:
         return -1 if ka < kb else 1
     if a.base != b.base:
@@ -210,6 +210,37 @@ cdef void each_clock(Machine* m, World* w, ClockFn f, void* arg) noexcept nogil:
     f(arg, &w.horizon_clk)
 
 
+# ---- timestamps that nobody will miss
+
+cdef int in_past(Machine* m, const Sock* s) noexcept nogil:
+    """Was everything on its way to this socket sent no earlier than the tick of its ts_recent, on the same counter?"""
+    cdef World* w = &m.nxt
+    cdef const Seg* g
+    cdef int i
+    for i in range(w.nfly):
+        g = &w.fly[i].seg
+        if g.dst != s.host or g.dport != s.lport or g.src != s.peer or g.sport != s.rport or not g.has_ts:
+            continue
+        if g.tsval.base != s.ts_recent.base or not g.ts_now or zone_sup(&w.tcp.sym.z, w.fly[i].clk, s.ts_recent.rd) > 0:
+            return 0
+    return 1
+
+
+cdef void forget_timestamps(Machine* m) noexcept nogil:
+    """A full socket's ts_recent that no segment can be older than: PAWS passes whatever it is, and the next segment in
+    order replaces it. Keeping only that it lies in the past saves a clock in most states. Buckets keep theirs."""
+    cdef Sock* s
+    cdef int i
+    if m.t.exact or m.nxt.tcp.sym.mode == MODE_CONCRETE:
+        return
+    for i in range(SOCKS_MAX):
+        s = &m.nxt.tcp.sock[i]
+        if s.kind == SK_FULL and s.ts_ok and s.has_ts_recent and s.ts_recent.rd and in_past(m, s):
+            s.ts_recent.off = <int64_t>m.nxt.tcp.sym.base[s.ts_recent.base].key
+            s.ts_recent.base = BASE_PAST
+            s.ts_recent.rd = 0
+
+
 # ---- dropping and renaming
 
 ctypedef struct Names:
@@ -232,7 +263,7 @@ cdef void note_clock(void* arg, uint8_t* clk) noexcept nogil:
 
 cdef void note_num(void* arg, Num* x) noexcept nogil:
     cdef Names* n = <Names*>arg
-    if x.base and x.base != BASE_UNKNOWN and not n.base_alive[x.base]:
+    if x.base and x.base < BASE_PAST and not n.base_alive[x.base]:
         n.nbase += 1
         n.base_alive[x.base] = <uint8_t>n.nbase
     if x.rd:
@@ -245,7 +276,7 @@ cdef void rename_clock(void* arg, uint8_t* clk) noexcept nogil:
 
 
 cdef void rename_num(void* arg, Num* x) noexcept nogil:
-    if x.base and x.base != BASE_UNKNOWN:
+    if x.base and x.base < BASE_PAST:
         x.base = (<Names*>arg).base_to[x.base]
     x.rd = (<Names*>arg).clock_to[x.rd]
 
@@ -269,6 +300,7 @@ cdef void canonicalise(Machine* m) noexcept nogil:
     settle_deaths(m)
     close_up(m)
     sort_flying(&m.nxt)
+    forget_timestamps(m)
     rename_all(m)
 
 

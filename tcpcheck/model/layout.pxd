@@ -250,6 +250,7 @@ ctypedef struct Tables:                 # read-only while a search runs
     int64_t lifetime                    # ns; copies and late segments
     int64_t horizon                     # ns; 0: none
     uint8_t timed
+    uint8_t exact                       # nothing is forgotten that a comparison might ask for
     uint8_t keeps_order                 # segments of one direction do not overtake
     int32_t nconfig[HOSTS_MAX]
     const Config* config[HOSTS_MAX]     # each host's Configs, one for each combination of its sysctl steps

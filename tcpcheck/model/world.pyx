@@ -126,12 +126,13 @@ cdef class Model:
             free(self.m)
         free(self.rec)
 
-    def __init__(self, program, list configs, list sysctl_next, network):
+    def __init__(self, program, list configs, list sysctl_next, network, exact=False):
         self.program = program
         self.keep = configs
         self.constants = dict(program.constants)
         load_tables(&self.m.t, program)
         load_network(&self.m.t, program, network)
+        self.m.t.exact = exact
         load_configs(&self.m.t, configs, sysctl_next, len(program.sysctl_steps))
         self.begin(MODE_SEARCH)
 

@@ -11,6 +11,7 @@ from tcpcheck.sym.zone cimport Zone, CLOCKS_MAX
 cdef enum:
     BASES_MAX = 24
     ARCS_MAX = 40
+    BASE_PAST = 254         # some reading of the counter whose constant has the key `off`, not later than any it is compared with
     BASE_UNKNOWN = 255      # a value about which nothing is remembered: every comparison is a free choice, unlogged
     LOG_MAX = 4096          # constraints along one witness path
 

@@ -388,11 +388,28 @@ cdef int diff_of_bases(Sym* s, Num a, Num b, int64_t lo, int64_t n) noexcept nog
     return p[k].truth
 
 
+cdef int diff_of_past(Sym* s, Num past, Num b, int64_t lo, int64_t n) noexcept nogil:
+    """past - b lies in (-2^31, 0] when b reads the same counter; all else is a free choice, and follows from time alone
+    where it is decided, so nothing is logged."""
+    cdef uint32_t first = <uint32_t>lo
+    cdef int64_t half = <int64_t>1 << 31
+    cdef int same = b.base != 0 and b.base < BASE_PAST and s.base[b.base].key == <uint64_t>past.off
+    if same and first >= 1 and first + n - 1 <= half:
+        return 0                        # asks for a later past
+    if same and first > 0 and <int64_t>first <= half + 1 and <int64_t>first + n > (half << 1):
+        return 1
+    return choose(s.ch, 2, CHOOSE_NUMBER) == 0
+
+
 cdef int diff_in(Sym* s, Num a, Num b, int64_t lo, int64_t n) noexcept nogil:
     if n <= 0 or s.ch.dead:
         return 0
     if n >= <int64_t>CIRCLE:
         return 1
+    if a.base == BASE_PAST:
+        return diff_of_past(s, a, b, lo, n)
+    if b.base == BASE_PAST:
+        return diff_of_past(s, b, a, 1 - lo - n, n)
     if is_unknown(s, a) or is_unknown(s, b):
         return choose(s.ch, 2, CHOOSE_NUMBER) == 0
     if a.base != b.base:
@@ -405,7 +422,7 @@ cdef int diff_in(Sym* s, Num a, Num b, int64_t lo, int64_t n) noexcept nogil:
 cdef int diff_known(Sym* s, Num a, Num b, int64_t* d) noexcept nogil:
     cdef int64_t low, high
     cdef Span x
-    if is_unknown(s, a) or is_unknown(s, b):
+    if a.base == BASE_PAST or b.base == BASE_PAST or is_unknown(s, a) or is_unknown(s, b):
         return 0
     x = span_make(0, 1)
     if a.base != b.base:
