@@ -101,6 +101,7 @@ cdef class Driver:
         other.cfg = self.cfg
         memcpy(&other.t, &self.t, sizeof(Stack))
         other.rec.now = self.rec.now
+        other.sent, other._rules = list(self.sent), list(self._rules)
         other.refuse = self.refuse
         other._wire()
         return other

@@ -113,8 +113,8 @@ class ModelLab:
 
     def fire(self, timer: dict[str, Any]) -> None:
         """Let a timer fire now; what it sends is pending."""
-        before = self.driver.take()
-        self.driver.sent.extend(before + self.driver.fire(timer["sock"], timer["slot"]))
+        sent = self.driver.take() + self.driver.fire(timer["sock"], timer["slot"])
+        self.driver.sent.extend(sent)
 
     def settle(self, seconds: float) -> None:
         """Time passes; timers that must have fired by then have fired, and what they sent is pending."""
