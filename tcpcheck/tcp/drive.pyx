@@ -7,7 +7,7 @@ to it; all of them run the same Config. Nothing is delivered by itself: what a h
 from libc.stdint cimport int64_t, uint32_t, uint8_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
-from tcpcheck.sym.choice cimport Choices, choices_start
+from tcpcheck.sym.choice cimport CHOICES_MAX, Choices, choices_start
 from tcpcheck.sym.number cimport MODE_CONCRETE, Num, Recorder, Sym, num_const, sym_init
 from tcpcheck.sym.zone cimport zone_pass, zone_sup
 from tcpcheck.tcp.arrives cimport segment_arrives
@@ -59,7 +59,7 @@ cdef class Driver:
     cdef int refuse
     cdef readonly list sent
     cdef list _rules
-    cdef list _args
+    cdef list _args, _path, _met
 
     def __cinit__(self, profile="linux-6.18.44", sysctls=None, timed=True, rtt_max_ns=4000000):
         self.rec = <Recorder*>calloc(1, sizeof(Recorder))
@@ -67,6 +67,7 @@ cdef class Driver:
             raise MemoryError
         self._args = [profile, dict(sysctls or {}), timed, rtt_max_ns]
         self.sent, self._rules, self.refuse = [], [], 0
+        self._path, self._met = [], []
         memset(&self.t, 0, sizeof(Stack))
         if profile is not None:         # None: a copy in the making
             self._configure()
@@ -108,13 +109,19 @@ cdef class Driver:
 
     # ---- one step: begin, do it, end
     cdef void _begin(self) noexcept:
+        cdef int i
         choices_start(&self.ch)
+        for i in range(min(len(self._path), CHOICES_MAX)):
+            self.ch.taken[i] = self._path[i]
+            self.ch.fixed = i + 1
         self.t.fx.n = 0
         self.rec.n = 0          # nobody reads the log
 
     cdef _end(self):
         """Collect what the step sent and the rules it took."""
         cdef int i
+        self._met += [(self.ch.arity[i], self.ch.taken[i]) for i in range(self.ch.n)]
+        del self._path[:self.ch.n]
         if self.ch.overflow or self.ch.dead:
             raise RuntimeError("a table of fixed size is too small" if self.ch.overflow else "this cannot happen now")
         for i in range(self.t.fx.n):
@@ -124,9 +131,13 @@ cdef class Driver:
                 self._rules.append(BY_NUMBER[self.t.fx.e[i].arg].name)
         stack_tidy(&self.t)
 
-    def taken(self):
-        """Choices met in the last step, as (kind, arity); the first alternative was taken in each."""
-        return [(self.ch.kind[i], self.ch.arity[i]) for i in range(self.ch.n)]
+    def prescribe(self, path):
+        """From now on choices come out as in `path`, one after the other; then the first alternative is taken."""
+        self._path, self._met = list(path), []
+
+    def met(self):
+        """Choices met since `prescribe`, as (arity, taken)."""
+        return list(self._met)
 
     def take(self):
         """Segments sent since the last call."""

@@ -11,32 +11,37 @@ import dataclasses
 from tests.kernel.cells import BASE, LATE, SETTINGS, Cell, load
 from tests.kernel.model import ModelLab
 from tests.kernel.states import STATES, build
-from tests.kernel.stimuli import stimuli_for
+from tests.kernel.stimuli import Stimulus, stimuli_for
 
 
-def model_cells(setting_name: str, state: str) -> dict[str, str]:
-    """The model's cells of one state, as `cells.record` gives the kernel's: built once, then forked."""
+def model_cells(setting_name: str, state: str) -> dict[str, list[str]]:
+    """The model's cells of one state, as `cells.record` gives the kernel's: built once, then forked.
+
+    Several for a stimulus when the model leaves it open what happens.
+    """
     setting = SETTINGS[setting_name]
     base = ModelLab({**BASE, **setting.sysctls, **STATES[state][2]})
     start = base.new_peer(setting.peer_ts)
     build(base, start, state)
     found = {}
     for stimulus in stimuli_for(setting_name, state):
-        lab = base.fork()
-        peer = dataclasses.replace(start, lab=lab)
-        cell = Cell(lab, peer, stimulus, setting.twice)
-        if not setting.twice:
-            lab.settle(LATE)
-        found[str(stimulus)] = cell.finish()
+
+        def cell(lab: ModelLab, stimulus: Stimulus = stimulus) -> str:
+            made = Cell(lab, dataclasses.replace(start, lab=lab), stimulus, setting.twice)
+            if not setting.twice:
+                lab.settle(LATE)
+            return made.finish()
+
+        found[str(stimulus)] = list(base.every(cell))
     return found
 
 
 def differences(setting: str, state: str) -> tuple[int, list[tuple[str, str, str]]]:
-    """Number of cells, and (stimulus, kernel, model) of those that differ."""
+    """Number of cells, and (stimulus, kernel, model) of those where the model cannot do what the kernel did."""
     kernel = load()[setting][state]
     model = model_cells(setting, state)
     assert model.keys() == kernel.keys(), "cells were recorded with other stimuli"
-    return len(kernel), [(s, kernel[s], model[s]) for s in kernel if kernel[s] != model[s]]
+    return len(kernel), [(s, kernel[s], " or ".join(model[s])) for s in kernel if kernel[s] not in model[s]]
 
 
 def report(setting: str, state: str) -> tuple[int, int]:

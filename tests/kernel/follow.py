@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 
 from tests.kernel.model import ModelLab
+from tests.kernel.packet import Segment
 from tests.kernel.states import STATES, build
 from tests.kernel.walks import LATER, SETTINGS, STARTS, Walk, load, steps
 
@@ -43,12 +44,17 @@ def outcomes(before: Walk, step: str) -> list[tuple[str, Walk]]:
     """All that the model may do at one step."""
     found = []
     for start in fired(before):
-        walk, lab = fork(start)
-        result, replies = walk.act(step)
-        for end in fired(walk):
-            last, lab = fork(end)
-            found.append((last.outcome(result, replies + lab.pending(last.peer)), last))
+        assert isinstance(start.lab, ModelLab)
+        for walk, (result, replies) in start.lab.every(lambda lab, start=start: acted(start.on(lab), step)):
+            for end in fired(walk):
+                last, lab = fork(end)
+                found.append((last.outcome(result, replies + lab.pending(last.peer)), last))
     return found
+
+
+def acted(walk: Walk, step: str) -> tuple[Walk, tuple[str, list[Segment]]]:
+    """The walk a step further, and what came of it."""
+    return walk, walk.act(step)
 
 
 def follow(state: str, number: int) -> tuple[int, str] | None:

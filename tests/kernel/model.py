@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from tcpcheck.tcp.drive import Driver
 
 from tests.kernel.lab import CLOSED, PORT, Peer
 from tests.kernel.packet import Segment, flag_bits, flag_text
 
+T = TypeVar("T")
 ADDRESS = ("peer", 20001)
 MOMENT = 10_000  # ns
 LOCAL = 30001  # the local port of an active open
@@ -34,6 +36,21 @@ class ModelLab:
     def fork(self) -> ModelLab:
         """An independent copy in the same state."""
         return ModelLab({}, self.driver.copy(), self._listener)
+
+    def every(self, do: Callable[[ModelLab], T]) -> Iterator[T]:
+        """`do` in a copy of this lab for each way in which the choices it meets may come out."""
+        path: list[int] = []
+        while True:
+            lab = self.fork()
+            lab.driver.prescribe(path)
+            yield do(lab)
+            met = lab.driver.met()
+            last = len(met) - 1
+            while last >= 0 and met[last][1] + 1 >= met[last][0]:
+                last -= 1
+            if last < 0:
+                return
+            path = [taken for _, taken in met[:last]] + [met[last][1] + 1]
 
     def new_peer(self, ts: bool) -> Peer:
         """The one peer of this lab."""
