@@ -14,9 +14,9 @@ from tcpcheck.tcp.rules cimport (
     R_WINDOW_UPDATE,
 )
 from tcpcheck.tcp.sockets cimport (
-    E_ADDRINUSE, E_ADDRNOTAVAIL, E_AGAIN, E_INVAL, E_NOTCONN, E_PIPE, accept_queue_len, config_of, find_listener,
-    find_tuple, is_orphan, orphans_full, receive_window, replace_bucket, rule, rule_host, set_state, sock_alloc,
-    sock_free, to_closed,
+    E_ADDRINUSE, E_ADDRNOTAVAIL, E_AGAIN, E_CONNRESET, E_INVAL, E_NOTCONN, E_PIPE, accept_queue_len, config_of,
+    find_listener, find_tuple, is_orphan, orphans_full, receive_window, replace_bucket, report_error, rule, rule_host,
+    set_state, sock_alloc, sock_free, to_closed,
 )
 from tcpcheck.tcp.types cimport (
     SK_BUCKET, SK_DEAD, SK_FULL, SK_LISTENER, SK_REQUEST, SOCKS_MAX, ST_CLOSED, ST_CLOSE_WAIT, ST_CLOSING,
@@ -314,7 +314,10 @@ cdef void tcp_shutdown_write(Stack* t, int sock) noexcept nogil:
         return
     if t.sock[sock].state == ST_SYN_SENT:
         rule(t, sock, R_CLOSE_NOT_OPEN)
+        report_error(t, sock, E_CONNRESET)
         to_closed(t, sock)
+    elif t.sock[sock].state == ST_SYN_RECV:
+        t.sock[sock].fin_queued = 1         # the FIN follows when the handshake is over (tcp_shutdown)
     elif fin_follows(t, sock):
         rule(t, sock, R_SHUTDOWN_FIN)
         push_pending(t, sock)

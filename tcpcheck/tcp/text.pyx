@@ -110,12 +110,10 @@ cdef void _advance(Stack* t, int sock, int32_t n, int32_t nbytes) noexcept nogil
 
 
 cdef void _fin(Stack* t, int sock, Owed* o) noexcept nogil:
-    """The FIN is in order, RCV.NXT is past it (tcp_fin). What lies out of order behind it is dropped."""
+    """The FIN is in order, RCV.NXT is past it (tcp_fin). What lies out of order behind it is dropped, after an ACK that
+    the state itself asks for."""
     cdef Sock* k = &t.sock[sock]
     k.fin_rcvd = 1
-    k.nooo = 0
-    k.ooo_fin = 0
-    k.has_sack_edge = 0
     if k.state == ST_ESTABLISHED:
         rule(t, sock, R_FIN_CLOSE_WAIT)
         k.quickack = 0                  # interactive from here on: the ACK is delayed
@@ -128,8 +126,12 @@ cdef void _fin(Stack* t, int sock, Owed* o) noexcept nogil:
         rule(t, sock, R_FIN_TIME_WAIT)
         _ack_fin(t, sock, o)
         enter_time_wait(t, sock, ST_TIME_WAIT)
+        return
     else:                               # CLOSE-WAIT, CLOSING, LAST-ACK: a second FIN, one further
         rule(t, sock, R_FIN_AGAIN)
+    k.nooo = 0
+    k.ooo_fin = 0
+    k.has_sack_edge = 0
 
 
 cdef void _ack_fin(Stack* t, int sock, Owed* o) noexcept nogil:
@@ -165,7 +167,10 @@ cdef void _keep_out_of_order(Stack* t, int sock, const Seg* g, Num end, Owed* o)
         t.sym.ch.overflow = 1           # more holes than the model can hold
         return
     rule(t, sock, R_DATA_OUT_OF_ORDER)
+    owe_now(o, 0, lo, hi)
     if j > i:
+        _came_twice(t, o, lo, hi, k.ooo_lo[i], k.ooo_hi[i])
+        _came_twice(t, o, lo, hi, k.ooo_lo[j - 1], k.ooo_hi[j - 1])
         if seq_before(&t.sym, k.ooo_lo[i], lo):
             lo = k.ooo_lo[i]
         if seq_after(&t.sym, k.ooo_hi[j - 1], hi):
@@ -176,7 +181,24 @@ cdef void _keep_out_of_order(Stack* t, int sock, const Seg* g, Num end, Owed* o)
         # else the old last block reaches further: its FIN stays
     _replace_blocks(k, i, j, lo, hi)
     effect(t, EF_ACCEPT, k.host, sock, g.len)
-    owe_now(o, 0, lo, hi)
+    if not o.dsack:
+        owe_now(o, 0, lo, hi)
+
+
+cdef void _came_twice(Stack* t, Owed* o, Num lo, Num hi, Num lo2, Num hi2) noexcept nogil:
+    """The overlap of [lo, hi) and [lo2, hi2), if any, is reported by D-SACK (tcp_dsack_set). Only where the numbers are
+    known: nothing but the option depends on it, so it is not worth a branch."""
+    cdef int64_t d = 0
+    if o.dsack:
+        return
+    if diff_known(&t.sym, lo2, lo, &d) and d > 0:
+        lo = lo2
+    if diff_known(&t.sym, hi, hi2, &d) and d > 0:
+        hi = hi2
+    if diff_known(&t.sym, hi, lo, &d) and d > 0:
+        o.dsack = 1
+        o.lo = lo
+        o.hi = hi
 
 
 cdef void _replace_blocks(Sock* k, int i, int j, Num lo, Num hi) noexcept nogil:
@@ -205,6 +227,7 @@ cdef void _fill_gaps(Stack* t, int sock, Owed* o) noexcept nogil:
     cdef int64_t d
     cdef int32_t n, fin
     while k.nooo and not seq_after(&t.sym, k.ooo_lo[0], k.rcv_nxt):
+        _came_twice(t, o, k.ooo_lo[0], k.rcv_nxt, k.ooo_lo[0], k.ooo_hi[0])
         fin = 1 if k.ooo_fin and k.nooo == 1 else 0
         if seq_after(&t.sym, k.ooo_hi[0], k.rcv_nxt):
             if not diff_known(&t.sym, k.ooo_hi[0], k.rcv_nxt, &d):
@@ -216,7 +239,8 @@ cdef void _fill_gaps(Stack* t, int sock, Owed* o) noexcept nogil:
             _advance(t, sock, n, n - fin)
             if fin:
                 _fin(t, sock, o)
-                return
+                if k.kind != SK_FULL:
+                    return
         else:
             _drop_first_block(k)
     if k.nooo == 0 and o.kind == OWED_ACK:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Iterator
 
-from tests.kernel.cells import BASE, LATE, SETTINGS, Cell, load
+from tests.kernel.cells import BASE, LATE, SETTINGS, Cell, Setting, load
+from tests.kernel.lab import Peer
 from tests.kernel.model import ModelLab
 from tests.kernel.states import STATES, build
 from tests.kernel.stimuli import Stimulus, stimuli_for
@@ -20,20 +22,28 @@ def model_cells(setting_name: str, state: str) -> dict[str, list[str]]:
     Several for a stimulus when the model leaves it open what happens.
     """
     setting = SETTINGS[setting_name]
-    base = ModelLab({**BASE, **setting.sysctls, **STATES[state][2]})
-    start = base.new_peer(setting.peer_ts)
-    build(base, start, state)
-    found = {}
-    for stimulus in stimuli_for(setting_name, state):
+    fresh = ModelLab({**BASE, **setting.sysctls, **STATES[state][2]})
+    built = list(fresh.every(lambda lab: _built(lab, state, setting)))
+    return {
+        str(stimulus): sorted({cell for lab, peer in built for cell in _cells(lab, peer, stimulus, setting.twice)})
+        for stimulus in stimuli_for(setting_name, state)
+    }
 
-        def cell(lab: ModelLab, stimulus: Stimulus = stimulus) -> str:
-            made = Cell(lab, dataclasses.replace(start, lab=lab), stimulus, setting.twice)
-            if not setting.twice:
-                lab.settle(LATE)
-            return made.finish()
 
-        found[str(stimulus)] = list(base.every(cell))
-    return found
+def _built(lab: ModelLab, state: str, setting: Setting) -> tuple[ModelLab, Peer]:
+    peer = lab.new_peer(setting.peer_ts)
+    build(lab, peer, state)
+    return lab, peer
+
+
+def _cells(start: ModelLab, peer: Peer, stimulus: Stimulus, twice: bool) -> Iterator[str]:
+    def cell(lab: ModelLab) -> str:
+        made = Cell(lab, dataclasses.replace(peer, lab=lab), stimulus, twice)
+        if not twice:
+            lab.settle(LATE)
+        return made.finish()
+
+    return start.every(cell)
 
 
 def differences(setting: str, state: str) -> tuple[int, list[tuple[str, str, str]]]:
