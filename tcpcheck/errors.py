@@ -57,3 +57,9 @@ class Impossible(TcpcheckError):
     """Not possible on this machine: no namespace, no TUN, no solver."""
 
     exit_code = 4
+
+
+class Undecided(TcpcheckError):
+    """Ended before there was a verdict: interrupted, out of memory, a fault of tcpcheck's own."""
+
+    exit_code = 3

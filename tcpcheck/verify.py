@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tcpcheck import smt
 from tcpcheck.errors import Diagnostic
-from tcpcheck.explore.result import Hit, Limits, SearchResult
+from tcpcheck.explore.result import Hit, Limits, Progress, SearchResult
 from tcpcheck.explore.search import search
 from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load, load_text
 from tcpcheck.lang.scenario import Case, Claim, Scenario
+from tcpcheck.members import Report, run_members
 from tcpcheck.model.build import build_model, network_numbers
 from tcpcheck.model.layout import CLAIMS_MAX
 from tcpcheck.model.narrate import Narrator, host_infos, named_values
-from tcpcheck.model.world import Model, ReplayFailed
+from tcpcheck.model.world import ReplayFailed
 from tcpcheck.tcp.rules import RULES
 from tcpcheck.witness.constraints import Refuted
 from tcpcheck.witness.intervals import values_for
@@ -26,19 +26,20 @@ from tcpcheck.witness.solve import concretise
 from tcpcheck.witness.trace import Trace
 from tcpcheck.witness.verdict import ClaimResult, Count, SpecResult, Stats
 
-Report = Callable[[int, int, float, int, int, int], object]
+NO_LIMITS = Limits()
 RULE_NAMES = {rule.number: rule.name for rule in RULES}
 
 
 @dataclass
 class Totals:
-    """What the searches of one spec cost."""
+    """What the searches of one spec cost. memory: bytes, of the largest search."""
 
     states: int = 0
     transitions: int = 0
     depth: int = 0
     seconds: float = 0.0
     memory: int = 0
+    solver_calls: int = 0
     rules: set[str] = field(default_factory=set)
 
     def add(self, r: SearchResult) -> None:
@@ -48,6 +49,16 @@ class Totals:
         self.seconds += r.seconds
         self.memory = max(self.memory, r.peak_memory)
         self.rules |= {RULE_NAMES[n] for n in r.rules_taken if n in RULE_NAMES}
+
+    def merge(self, other: Totals) -> None:
+        """Adds another member's."""
+        self.states += other.states
+        self.transitions += other.transitions
+        self.depth = max(self.depth, other.depth)
+        self.seconds += other.seconds
+        self.memory = max(self.memory, other.memory)
+        self.solver_calls += other.solver_calls
+        self.rules |= other.rules
 
     def stats(self) -> Stats:
         return {
@@ -59,31 +70,41 @@ class Totals:
             "bytes_per_state": round(self.memory / self.states, 1) if self.states else 0.0,
             "peak_memory_mb": round(self.memory / 1e6, 1),
             "rules_taken": sorted(self.rules),
-            "solver_calls": smt.calls,
+            "solver_calls": self.solver_calls,
         }
 
 
-def verify(path: str | Path, limits: Limits = Limits(), report: Report | None = None) -> SpecResult:
+def verify(path: str | Path, limits: Limits = NO_LIMITS, report: Report | None = None, jobs: int = 1) -> SpecResult:
     """Every claim of a spec file. Errors: SpecError (bad spec), Impossible (no solver)."""
-    return verify_scenario(load(path, REGISTRY), limits, report)
+    return verify_scenario(load(path, REGISTRY), limits, report, jobs)
 
 
-def verify_text(text: str, name: str = "<text>", limits: Limits = Limits()) -> SpecResult:
+def verify_text(text: str, name: str = "<text>", limits: Limits = NO_LIMITS) -> SpecResult:
     """Every claim of a spec's text."""
     return verify_scenario(load_text(text, name, REGISTRY), limits, None)
 
 
-def verify_scenario(scenario: Scenario, limits: Limits = Limits(), report: Report | None = None) -> SpecResult:
-    smt.reset_calls()
+def verify_scenario(
+    scenario: Scenario, limits: Limits = NO_LIMITS, report: Report | None = None, jobs: int = 1
+) -> SpecResult:
+    """limits: states and depth of each member; seconds of the whole spec; memory shared by `jobs` processes."""
+    workers = max(1, min(jobs, len(scenario.cases)))
+    if limits.memory_bytes is not None:
+        limits = replace(limits, memory_bytes=limits.memory_bytes // workers)
+    deadline = None if limits.seconds is None else time.monotonic() + limits.seconds
+
+    def work(member: int, progress: Progress) -> MemberOutcome:
+        return check_member(scenario, scenario.cases[member], limits, deadline, progress)
+
+    outcomes = run_members(len(scenario.cases), work, workers, report)
     totals = Totals()
-    started = time.monotonic()
     claims: list[ClaimResult] = []
-    for case in scenario.cases:
-        left = limits
-        if limits.seconds is not None:
-            used = time.monotonic() - started
-            left = Limits(limits.states, limits.memory_bytes, max(limits.seconds - used, 0.001), limits.depth)
-        claims += CaseCheck(scenario, case, left, report, totals).run()
+    for case, outcome in zip(scenario.cases, outcomes, strict=True):
+        if outcome is None:
+            claims += [not_checked(claim, case) for claim in case.claims]
+            continue
+        totals.merge(outcome.totals)
+        claims += outcome.claims
     return SpecResult(
         scenario.file,
         scenario.title,
@@ -92,6 +113,51 @@ def verify_scenario(scenario: Scenario, limits: Limits = Limits(), report: Repor
         totals.stats(),
         tuple(warning_text(w) for w in scenario.warnings),
         all(c.ok for c in claims),
+        any(outcome is None or outcome.interrupted for outcome in outcomes),
+    )
+
+
+@dataclass
+class MemberOutcome:
+    """The verdicts of one member and what they cost. interrupted: Ctrl-C left some of them undecided."""
+
+    claims: list[ClaimResult]
+    totals: Totals
+    interrupted: bool
+
+
+def check_member(
+    scenario: Scenario, case: Case, limits: Limits, deadline: float | None, progress: Progress
+) -> MemberOutcome:
+    """One member, by the deadline (time.monotonic()). Ctrl-C keeps what was found."""
+    if deadline is not None:
+        limits = replace(limits, seconds=max(deadline - time.monotonic(), 0.001))
+    totals = Totals()
+    smt.reset_calls()
+    check = CaseCheck(scenario, case, limits, progress, totals)
+    try:
+        claims = check.run()
+        interrupted = check.interrupted
+    except KeyboardInterrupt:
+        claims = check.judged + [not_checked(claim, case) for claim in case.claims[len(check.judged) :]]
+        interrupted = True
+    totals.solver_calls = smt.calls
+    return MemberOutcome(claims, totals, interrupted)
+
+
+def expected_verdict(claim: Claim) -> str:
+    """A verdict, or of a count the number or the range: `1`, `2..1048576`."""
+    if claim.kind == "count":
+        lo, hi = claim.expected_count or (0, 1 << 32)
+        return str(lo) if lo == hi else f"{lo}..{hi}"
+    return claim.expected or ("reachable" if claim.kind == "reach" else "holds")
+
+
+def not_checked(claim: Claim, case: Case) -> ClaimResult:
+    """Ctrl-C came first."""
+    expected = expected_verdict(claim)
+    return ClaimResult(
+        claim.name, claim.kind, "undecided", expected, False, case.settings, {"truncated": True}, note="interrupted"
     )
 
 
@@ -107,10 +173,12 @@ class CaseCheck:
     """One family member: one search, then a verdict for each claim."""
 
     def __init__(
-        self, scenario: Scenario, case: Case, limits: Limits, report: Report | None, totals: Totals, exact: bool = False
+        self, scenario: Scenario, case: Case, limits: Limits, progress: Progress, totals: Totals, exact: bool = False
     ) -> None:
-        self.scenario, self.case, self.limits, self.report, self.totals = scenario, case, limits, report, totals
+        self.scenario, self.case, self.limits, self.progress, self.totals = scenario, case, limits, progress, totals
         self.exact = exact
+        self.judged: list[ClaimResult] = []
+        self.interrupted = False
         self.model = build_model(case, exact)
 
     def run(self) -> list[ClaimResult]:
@@ -121,18 +189,23 @@ class CaseCheck:
             claims=every,
             lasso=self.lasso_mask(),
             limits=self.limits,
-            progress=self.report,
+            progress=self.progress,
         )
         self.pieces = self.model.pieces
         self.cut = self.model.cut_at_horizon
         self.totals.add(self.result)
+        self.interrupted = self.result.reason == "interrupted"
         try:
-            return [self.judge(i, claim) for i, claim in enumerate(self.case.claims)]
+            for i, claim in enumerate(self.case.claims):
+                self.judged.append(self.judge(i, claim))
+            return self.judged
         except Refused as why:
             if self.exact:
                 return [self.undecided(claim, f"a witness was refuted: {why}") for claim in self.case.claims]
-        again = CaseCheck(self.scenario, self.case, self.limits, self.report, self.totals, exact=True)
-        return again.run()
+        again = CaseCheck(self.scenario, self.case, self.limits, self.progress, self.totals, exact=True)
+        claims = again.run()
+        self.interrupted = again.interrupted
+        return claims
 
     def lasso_mask(self) -> int:
         """Claims whose obligations have no deadline may wait in a cycle."""
@@ -175,7 +248,7 @@ class CaseCheck:
         return self.result.hits.get(bit)
 
     def make(self, claim: Claim, verdict: str, witness: Trace | None = None, note: str = "") -> ClaimResult:
-        expected = claim.expected or ("reachable" if claim.kind == "reach" else "holds")
+        expected = expected_verdict(claim)
         return ClaimResult(
             claim.name,
             claim.kind,
@@ -281,12 +354,11 @@ class CaseCheck:
         ok = lo <= low and high <= hi and values.exact and values.proved
         first = self.hit(i)
         trace = self.witness(i, claim, "reachable", first) if first is not None else None
-        expected = str(lo) if lo == hi else f"{lo}..{hi}"
         return ClaimResult(
             claim.name,
             "count",
             "holds" if ok else "violated" if values.exact and values.proved else "undecided",
-            expected,
+            expected_verdict(claim),
             ok,
             self.case.settings,
             self.bounds(),

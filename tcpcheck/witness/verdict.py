@@ -71,7 +71,7 @@ class Stats(TypedDict):
 
 @dataclass(frozen=True)
 class SpecResult:
-    """Every verdict of one spec. warnings: ready to print. ok: every claim as expected."""
+    """Every verdict of one spec. warnings: ready to print. ok: every claim as expected. interrupted: by Ctrl-C."""
 
     file: str
     title: str
@@ -80,3 +80,4 @@ class SpecResult:
     stats: Stats
     warnings: tuple[str, ...]
     ok: bool
+    interrupted: bool = False
