@@ -12,7 +12,9 @@ from tcpcheck.tcp.ack cimport (
     ACK_OK, ACK_OLD, ACK_TOO_OLD, ACK_UNACCEPTABLE, all_acked, process_ack,
 )
 from tcpcheck.tcp.checks cimport keep_timestamp, paws_fails, seg_end, seg_length
-from tcpcheck.tcp.output cimport oow_rate_limited, send_ack, send_challenge_ack, send_dup_ack, send_reset_for
+from tcpcheck.tcp.output cimport (
+    oow_rate_limited, push_pending, send_ack, send_challenge_ack, send_dup_ack, send_reset_for,
+)
 from tcpcheck.tcp.rto cimport enter_time_wait, fin_wait2_orphan, rto_bounds, rtt_after_handshake
 from tcpcheck.tcp.rules cimport (
     R_ACK_FUTURE_ACKED, R_ACK_FUTURE_IGNORED, R_ACK_TOO_OLD_CHALLENGED, R_ACK_TOO_OLD_PREDICTED,
@@ -318,6 +320,7 @@ cdef void _established(Stack* t, int sock, const Seg* g, int repeats) noexcept n
     if k.fin_queued:                    # shutdown() while in SYN-RECEIVED was put off until now
         rule(t, sock, R_SYNRECV_SHUTDOWN)
         set_state(t, sock, ST_FIN_WAIT1)
+        push_pending(t, sock)
 
 
 cdef int _fin_wait2(Stack* t, int sock, const Seg* g) noexcept nogil:

@@ -132,6 +132,7 @@ cdef void _fin(Stack* t, int sock, Owed* o) noexcept nogil:
     k.nooo = 0
     k.ooo_fin = 0
     k.has_sack_edge = 0
+    o.dsack = 0                         # tcp_sack_reset
 
 
 cdef void _ack_fin(Stack* t, int sock, Owed* o) noexcept nogil:
@@ -235,6 +236,8 @@ cdef void _fill_gaps(Stack* t, int sock, Owed* o) noexcept nogil:
                 return
             n = <int32_t>d
             rule(t, sock, R_GAP_FILLED)
+            if fin:                     # the ACK of the FIN still reports its block
+                _came_twice(t, o, k.ooo_lo[0], k.ooo_hi[0], k.ooo_lo[0], k.ooo_hi[0])
             _drop_first_block(k)
             _advance(t, sock, n, n - fin)
             if fin:

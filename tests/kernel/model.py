@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from tcpcheck.tcp.drive import Driver
 
 from tests.kernel.lab import CLOSED, PORT, Peer
-from tests.kernel.packet import Segment, flag_bits, flag_text
+from tests.kernel.packet import Segment, flag_bits, flag_text, is_dsack
 
 T = TypeVar("T")
 ADDRESS = ("peer", 20001)
@@ -22,7 +22,7 @@ def segment_in(text: dict[str, Any]) -> Segment:
     seg = Segment(flag_bits(text["flags"]), text["seq"], text["ack"], text["len"], text["wnd"], text["ts"])
     seg.sack_ok = bool(text["sack_ok"])
     seg.sack = (text["sack"],) if text["sack"] else ()
-    seg.dsack = text["dsack"]
+    seg.dsack = text["dsack"] or is_dsack(seg)
     return seg
 
 

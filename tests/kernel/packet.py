@@ -83,11 +83,11 @@ def decode(data: bytes) -> tuple[Segment, Address, Address] | None:
     end = start + (offset >> 4) * 4
     seg = Segment(flags & 31, seq, ack, len(data) - end, window)
     _read_options(seg, data[start + 20 : end])
-    seg.dsack = _is_dsack(seg)
+    seg.dsack = is_dsack(seg)
     return seg, (socket.inet_ntoa(data[12:16]), sport), (socket.inet_ntoa(data[16:20]), dport)
 
 
-def _is_dsack(seg: Segment) -> bool:
+def is_dsack(seg: Segment) -> bool:
     """RFC 2883 section 4: the first block lies below the acknowledgement, or within the second block."""
     if not seg.sack:
         return False
