@@ -166,7 +166,7 @@ cdef int ack_at_once(Stack* t, int sock, int owed_before) noexcept nogil:
         return 1
     if owed_before and unacked > TAIL_UNKNOWN_MSS and choose(t.sym.ch, 2, CHOOSE_FATE) == 0:
         return 1
-    if s.fin_rcvd or s.quickack == 0:       # a FIN puts the socket into ping-pong mode
+    if s.quickack == 0:                     # as after a FIN, which puts the socket into ping-pong mode
         return 0
     return not sent_data(t, sock) or choose(t.sym.ch, 2, CHOOSE_FATE) == 0
 
