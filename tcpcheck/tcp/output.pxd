@@ -25,7 +25,8 @@ cdef void send_ack(Stack* t, int sock) noexcept nogil                       # em
 cdef void send_dup_ack(Stack* t, int sock, int dsack, Num lo, Num hi) noexcept nogil
     # ACK at once with SACK: dsack 1 reports [lo, hi) as duplicate; else the newest out-of-order block [lo, hi) is
     # reported when sack_ok (lo == hi: no block). Keeps sack_edge.
-cdef void schedule_ack(Stack* t, int sock) noexcept nogil                   # an ACK is owed: now or delayed (__tcp_ack_snd_check)
+cdef int ack_delayed(Stack* t, int sock) noexcept nogil
+    # An ACK is owed (__tcp_ack_snd_check): 1: the delayed-ACK timer sees to it; 0: the caller sends it now.
 cdef int oow_rate_limited(Stack* t, int sock, const Seg* seg) noexcept nogil
     # tcp_oow_rate_limited: 1 = stay silent. seg NULL: no exemption for payload or FIN. Any kind of socket.
 cdef void send_limited_ack(Stack* t, int sock, const Seg* seg) noexcept nogil   # ACK! (limited): ack unless oow_rate_limited

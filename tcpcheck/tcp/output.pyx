@@ -171,7 +171,7 @@ cdef int ack_at_once(Stack* t, int sock, int owed_before) noexcept nogil:
     return not sent_data(t, sock) or choose(t.sym.ch, 2, CHOOSE_FATE) == 0
 
 
-cdef void schedule_ack(Stack* t, int sock) noexcept nogil:
+cdef int ack_delayed(Stack* t, int sock) noexcept nogil:
     """Without data so far the delay is nil, yet it is a timer's: a jiffy. Then 40 ms, or the RTT if that is longer."""
     cdef const Config* c = config_of(t, sock)
     cdef Sock* s = &t.sock[sock]
@@ -179,12 +179,11 @@ cdef void schedule_ack(Stack* t, int sock) noexcept nogil:
     cdef int64_t lo = 0, hi = 0
     if ack_at_once(t, sock, owed_before):
         rule(t, sock, R_ACK_QUICK)
-        send_ack(t, sock)
-        return
+        return 0
     rule(t, sock, R_ACK_DELAYED)
     s.ack_pending = 1
     if owed_before and t.sock[sock].timer[<int>SLOT_DELACK].kind != TM_NONE:
-        return                              # the earlier deadline stands
+        return 1                            # the earlier deadline stands
     if not c.linux_timers:
         hi = 500 * MS                       # RFC 9293 3.8.6.3: less than 0.5 s
     elif s.got_data:
@@ -192,6 +191,7 @@ cdef void schedule_ack(Stack* t, int sock) noexcept nogil:
         hi = c.rtt_max_ns if c.rtt_max_ns > lo else lo
         hi = hi if hi < 500 * MS else 500 * MS
     arm_between(t, sock, SLOT_DELACK, TM_DELACK, lo, hi)
+    return 1
 
 
 # ---- limited replies ---------------------------------------------------------------------------------------

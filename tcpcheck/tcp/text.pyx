@@ -2,7 +2,7 @@
 from libc.stdint cimport int32_t, int64_t
 from tcpcheck.sym.number cimport Num, diff_in, diff_known, num_add, seq_after, seq_before, seq_eq
 from tcpcheck.tcp.checks cimport seg_end, seg_length
-from tcpcheck.tcp.output cimport push_pending, schedule_ack, send_ack, send_dup_ack
+from tcpcheck.tcp.output cimport ack_delayed, push_pending, send_ack, send_dup_ack
 from tcpcheck.tcp.rto cimport enter_time_wait
 from tcpcheck.tcp.rules cimport (
     R_DATA_BEYOND_WINDOW, R_DATA_IN_ORDER, R_DATA_OLD, R_DATA_OUT_OF_ORDER, R_DATA_OUT_OF_ORDER_AGAIN, R_DATA_OVERLAP,
@@ -271,12 +271,12 @@ cdef void send_what_is_due(Stack* t, int sock, const Owed* o) noexcept nogil:
     push_pending(t, sock)
     if k.kind != SK_FULL or o.kind == OWED_NOTHING or _acknowledged_since(t, sock, first):
         return
-    if o.kind == OWED_NOW or (o.dsack and k.quickack):
+    if o.kind != OWED_NOW and ack_delayed(t, sock):
+        return                          # a D-SACK is forgotten here: the kernel's delayed ACK would carry it
+    if o.kind == OWED_NOW or o.dsack:
         send_dup_ack(t, sock, o.dsack, o.lo, o.hi)
-    elif k.nooo:
-        send_dup_ack(t, sock, o.dsack, o.lo if o.dsack else k.ooo_lo[0], o.hi if o.dsack else k.ooo_hi[0])
     else:
-        schedule_ack(t, sock)
+        send_ack(t, sock)
 
 
 cdef int _acknowledged_since(Stack* t, int sock, int first) noexcept nogil:
