@@ -86,18 +86,28 @@ cdef void deadlines(Machine* m) noexcept nogil:
             deadline(m, w.proc[i].clk, m.t.instr[w.proc[i].pc].hi)
 
 
+cdef int something_waits(Machine* m, const World* w) noexcept nogil:
+    """Will something happen by itself if time passes?"""
+    cdef int i, k
+    if w.nfly:
+        return 1
+    for i in range(m.t.nproc):
+        if w.proc[i].status == PROC_SLEEPING:
+            return 1
+    for i in range(SOCKS_MAX):
+        for k in range(SLOTS):
+            if w.tcp.sock[i].timer[k].kind != TM_NONE:
+                return 1
+    return 0
+
+
 cdef void at_horizon(Machine* m) noexcept nogil:
     """A run is followed up to the horizon; what was still to happen then makes the search truncated."""
-    cdef int i, waits = m.nxt.nfly
     if not m.nxt.horizon_clk:
         return
-    if zone_allows_between(&m.nxt.tcp.sym.z, m.nxt.horizon_clk, m.t.horizon + 1, TIME_INF):
-        for i in range(m.t.nproc):
-            waits += m.nxt.proc[i].status == PROC_SLEEPING
-        for i in range(SOCKS_MAX):
-            waits += m.nxt.tcp.sock[i].timer[0].kind + m.nxt.tcp.sock[i].timer[1].kind + m.nxt.tcp.sock[i].timer[2].kind
-        if waits:
-            m.cut_at_horizon = 1
+    if something_waits(m, &m.nxt) and \
+            zone_allows_between(&m.nxt.tcp.sym.z, m.nxt.horizon_clk, m.t.horizon + 1, TIME_INF):
+        m.cut_at_horizon = 1
     age_require(&m.nxt.tcp.sym, m.nxt.horizon_clk, 0, m.t.horizon)
 
 
@@ -123,6 +133,11 @@ cdef void pass_time(Machine* m) noexcept nogil:
     elif not is_urgent:
         zone_up(&s.z)
     deadlines(m)
+    if m.ch.dead and s.mode == MODE_SEARCH:
+        # deadlines that contradict each other would hide runs: say so instead
+        m.ch.dead = 0
+        m.truncated = 1
+        return
     at_horizon(m)
     if not m.ch.dead:
         monitor_time(m)

@@ -8,7 +8,7 @@ from tcpcheck.explore.system cimport Handle, System
 from tcpcheck.model.canon cimport pack, unpack
 from tcpcheck.model.layout cimport *
 from tcpcheck.model.network cimport output
-from tcpcheck.model.step cimport copy_world, start, step
+from tcpcheck.model.step cimport copy_world, something_waits, start, step
 from tcpcheck.sym.choice cimport CHOOSE_FATE, CHOICES_MAX, Choices, choices_start
 from tcpcheck.sym.number cimport (
     LOG_AGE, MODE_CONCRETE, MODE_RECORD, MODE_SEARCH, Num, Recorder, sym_init,
@@ -83,7 +83,7 @@ cdef uint64_t waiting(const World* w) noexcept nogil:
 cdef uint64_t sys_hits_at_end(void* ctx) noexcept nogil:
     """Nothing can happen any more: what still waits, waits for ever. Unless the run was only cut at the horizon."""
     cdef Machine* m = <Machine*>ctx
-    return 0 if m.t.horizon else waiting(&m.cur)
+    return 0 if m.t.horizon and something_waits(m, &m.cur) else waiting(&m.cur)
 
 
 cdef void sys_rules(void* ctx, uint64_t* words) noexcept nogil:
