@@ -123,8 +123,11 @@ def acked(scene: Scene) -> None:
 
 
 def close_wait(scene: Scene) -> None:
+    """The FIN's ACK, which waits for a jiffy, has gone out."""
     established(scene)
     scene.put("F.")
+    scene.put("S")
+    scene.host.advance(1_000_000_000)
 
 
 def fin_wait1(scene: Scene) -> None:
