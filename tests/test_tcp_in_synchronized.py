@@ -285,17 +285,6 @@ def test_out_of_order_fin_takes_effect_when_the_gap_is_filled() -> None:
     assert kept(here) == (16, 0)
 
 
-@pytest.mark.parametrize("fin_first", [True, False])
-def test_out_of_order_text_behind_a_fin_is_thrown_away(fin_first: bool) -> None:
-    here = scene("ESTABLISHED")
-    start = here.rn
-    segments = [("F.", 1, 10), ("P.", 8, 20), ("P.", 100, 10)]
-    for flags, seq, length in segments if fin_first else segments[::-1]:
-        here.host.put(flags, start + seq, here.sn, length)
-    assert here.host.put("P.", start, here.sn, 5)[0] == "CLOSE-WAIT"
-    assert kept(here) == (12, 0)
-
-
 def test_more_holes_than_the_model_can_hold_are_confessed() -> None:
     here = scene("ESTABLISHED")
     start = here.rn

@@ -28,7 +28,7 @@ from tcpcheck.tcp.rules cimport (
 from tcpcheck.tcp.sockets cimport (
     config_of, in_flight, is_orphan, receive_window, reset_by_peer, rule, set_state, to_closed,
 )
-from tcpcheck.tcp.text cimport OWED_NOTHING, Owed, segment_text, send_what_is_due
+from tcpcheck.tcp.text cimport OWED_NOTHING, Owed, enter_quickack_mode, segment_text, send_what_is_due
 from tcpcheck.tcp.types cimport (
     F_ACK, F_FIN, F_RST, F_SYN, F_URG, SK_FULL, ST_CLOSE_WAIT, ST_CLOSING, ST_ESTABLISHED, ST_FIN_WAIT1, ST_FIN_WAIT2,
     ST_LAST_ACK, ST_SYN_RECV, ST_TIME_WAIT, Config, Seg, Sock, Stack,
@@ -38,7 +38,6 @@ cdef int64_t HALF = 1 << 31
 cdef int64_t SECOND = 1000000000
 
 cdef enum:
-    QUICK_ACKS = 16
     REPLAY_PER_SECOND = 1200    # ticks of the peer's clock for a second of RTO (tcp_tsval_replay)
 
 
@@ -147,7 +146,7 @@ cdef void _send_dupack(Stack* t, int sock, const Seg* g) noexcept nogil:
     if seg_length(g) == 0 or not seq_before(&t.sym, g.seq, k.rcv_nxt):
         send_dup_ack(t, sock, 0, hi, hi)
         return
-    k.quickack = QUICK_ACKS
+    enter_quickack_mode(k)
     if not diff_in(&t.sym, seg_end(g), k.rcv_nxt, 1, HALF):
         hi = seg_end(g)
     send_dup_ack(t, sock, 1, g.seq, hi)

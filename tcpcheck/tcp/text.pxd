@@ -1,7 +1,7 @@
 # The text of a segment and its FIN (RFC 9293 3.10.7.4, seventh and eighth check; tcp_data_queue, tcp_fin).
 from libc.stdint cimport uint8_t
 from tcpcheck.sym.number cimport Num
-from tcpcheck.tcp.types cimport Seg, Stack
+from tcpcheck.tcp.types cimport Seg, Sock, Stack
 
 cdef enum OwedKind:
     OWED_NOTHING = 0
@@ -15,5 +15,6 @@ ctypedef struct Owed:       # the ACK that a segment earns, sent after what is w
     Num hi
 
 cdef void owe_now(Owed* o, int dsack, Num lo, Num hi) noexcept nogil
+cdef void enter_quickack_mode(Sock* k) noexcept nogil
 cdef void segment_text(Stack* t, int sock, const Seg* g, Owed* o) noexcept nogil
 cdef void send_what_is_due(Stack* t, int sock, const Owed* o) noexcept nogil    # tcp_data_snd_check, tcp_ack_snd_check

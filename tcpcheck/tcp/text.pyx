@@ -3,15 +3,15 @@ from libc.stdint cimport int32_t, int64_t
 from tcpcheck.sym.number cimport Num, diff_in, diff_known, num_add, seq_after, seq_before, seq_eq
 from tcpcheck.tcp.checks cimport seg_end, seg_length
 from tcpcheck.tcp.output cimport ack_delayed, push_pending, send_ack, send_dup_ack
-from tcpcheck.tcp.rto cimport enter_time_wait
+from tcpcheck.tcp.rto cimport elapsed, enter_time_wait
 from tcpcheck.tcp.rules cimport (
-    R_DATA_BEYOND_WINDOW, R_DATA_IN_ORDER, R_DATA_OLD, R_DATA_OUT_OF_ORDER, R_DATA_OUT_OF_ORDER_AGAIN, R_DATA_OVERLAP,
-    R_DATA_ZERO_WINDOW, R_FIN_AGAIN, R_FIN_CLOSE_WAIT, R_FIN_CLOSING, R_FIN_TIME_WAIT, R_GAP_FILLED,
+    R_ACK_QUICK, R_DATA_BEYOND_WINDOW, R_DATA_IN_ORDER, R_DATA_OLD, R_DATA_OUT_OF_ORDER, R_DATA_OUT_OF_ORDER_AGAIN,
+    R_DATA_OVERLAP, R_DATA_ZERO_WINDOW, R_FIN_AGAIN, R_FIN_CLOSE_WAIT, R_FIN_CLOSING, R_FIN_TIME_WAIT, R_GAP_FILLED,
 )
-from tcpcheck.tcp.sockets cimport effect, receive_window, rule, set_state
+from tcpcheck.tcp.sockets cimport config_of, effect, receive_window, rule, set_state
 from tcpcheck.tcp.types cimport (
-    EF_ACCEPT, EF_SEND, F_ACK, F_FIN, OOO_MAX, SK_FULL, ST_CLOSE_WAIT, ST_CLOSING, ST_ESTABLISHED, ST_FIN_WAIT1,
-    ST_FIN_WAIT2, ST_TIME_WAIT, Seg, Sock, Stack,
+    EF_ACCEPT, EF_SEND, F_ACK, F_FIN, OOO_MAX, SK_FULL, SLOT_DELACK, ST_CLOSE_WAIT, ST_CLOSING, ST_ESTABLISHED,
+    ST_FIN_WAIT1, ST_FIN_WAIT2, ST_TIME_WAIT, Seg, Sock, Stack, Timer,
 )
 
 cdef int64_t HALF = 1 << 31
@@ -25,6 +25,12 @@ cdef void owe_now(Owed* o, int dsack, Num lo, Num hi) noexcept nogil:
     o.dsack = dsack
     o.lo = lo
     o.hi = hi
+
+
+cdef void enter_quickack_mode(Sock* k) noexcept nogil:
+    """tcp_enter_quickack_mode; from now on a delayed ACK waits 40 ms and no longer a jiffy."""
+    k.quickack = QUICK_ACKS
+    k.got_data = 1
 
 
 cdef void segment_text(Stack* t, int sock, const Seg* g, Owed* o) noexcept nogil:
@@ -45,7 +51,7 @@ cdef void segment_text(Stack* t, int sock, const Seg* g, Owed* o) noexcept nogil
         _accept(t, sock, g, n, o)
     elif diff_in(&t.sym, end, k.rcv_nxt, 1 - HALF, HALF):
         rule(t, sock, R_DATA_OLD)
-        k.quickack = QUICK_ACKS
+        enter_quickack_mode(k)
         owe_now(o, 1, g.seq, end)
     elif diff_in(&t.sym, g.seq, k.rcv_nxt, wnd, HALF):
         rule(t, sock, R_DATA_BEYOND_WINDOW)
@@ -64,7 +70,7 @@ cdef void segment_text(Stack* t, int sock, const Seg* g, Owed* o) noexcept nogil
 
 
 cdef void _out_of_window(Sock* k, Owed* o) noexcept nogil:
-    k.quickack = QUICK_ACKS
+    enter_quickack_mode(k)
     owe_now(o, o.dsack, o.lo, o.hi)
 
 
@@ -89,6 +95,8 @@ cdef void _accept(Stack* t, int sock, const Seg* g, int32_t n, Owed* o) noexcept
     cdef Sock* k = &t.sock[sock]
     cdef int32_t fin = 1 if g.flags & F_FIN else 0
     _advance(t, sock, n, n - fin)
+    if g.len > 0 and not k.got_data:
+        enter_quickack_mode(k)          # the first text, even if it came before (tcp_event_data_recv)
     if o.kind < OWED_ACK:
         o.kind = OWED_ACK
     if fin:
@@ -98,15 +106,12 @@ cdef void _accept(Stack* t, int sock, const Seg* g, int32_t n, Owed* o) noexcept
 
 
 cdef void _advance(Stack* t, int sock, int32_t n, int32_t nbytes) noexcept nogil:
-    """RCV.NXT moves over n sequence numbers, nbytes of them text. The first text ever opens quick-ACK mode."""
+    """RCV.NXT moves over n sequence numbers, nbytes of them text."""
     cdef Sock* k = &t.sock[sock]
     k.rcv_nxt = num_add(k.rcv_nxt, n)
     k.wl1_current = 0
     k.rcv_queued += nbytes
     effect(t, EF_ACCEPT, k.host, sock, nbytes)
-    if nbytes > 0 and not k.got_data:
-        k.got_data = 1
-        k.quickack = QUICK_ACKS
 
 
 cdef void _fin(Stack* t, int sock, Owed* o) noexcept nogil:
@@ -269,7 +274,12 @@ cdef void send_what_is_due(Stack* t, int sock, const Owed* o) noexcept nogil:
     if k.kind != SK_FULL:
         return
     push_pending(t, sock)
-    if k.kind != SK_FULL or o.kind == OWED_NOTHING or _acknowledged_since(t, sock, first):
+    if k.kind != SK_FULL or _acknowledged_since(t, sock, first):
+        return
+    if o.kind == OWED_NOTHING:
+        if k.ack_pending and _nearly_due(t, sock):
+            rule(t, sock, R_ACK_QUICK)
+            send_ack(t, sock)
         return
     if o.kind != OWED_NOW and ack_delayed(t, sock):
         return                          # a D-SACK is forgotten here: the kernel's delayed ACK would carry it
@@ -277,6 +287,16 @@ cdef void send_what_is_due(Stack* t, int sock, const Owed* o) noexcept nogil:
         send_dup_ack(t, sock, o.dsack, o.lo, o.hi)
     else:
         send_ack(t, sock)
+
+
+cdef int _nearly_due(Stack* t, int sock) noexcept nogil:
+    """An ACK is delayed, and the next segment owes none: the ACK goes now if its timer has a quarter of its time left at
+    most (tcp_send_delayed_ack). Before any text that time is nil."""
+    cdef Sock* k = &t.sock[sock]
+    cdef Timer* m = &k.timer[<int>SLOT_DELACK]
+    if not config_of(t, sock).linux_timers:
+        return 0
+    return not k.got_data or elapsed(t, m.clk, m.lo - m.lo // 4 - config_of(t, sock).jiffy_ns, m.lo - m.lo // 4)
 
 
 cdef int _acknowledged_since(Stack* t, int sock, int first) noexcept nogil:
