@@ -96,7 +96,9 @@ cdef void _accept(Stack* t, int sock, const Seg* g, int32_t n, Owed* o) noexcept
     cdef int32_t fin = 1 if g.flags & F_FIN else 0
     _advance(t, sock, n, n - fin)
     if g.len > 0 and not k.got_data:
-        enter_quickack_mode(k)          # the first text, even if it came before (tcp_event_data_recv)
+        k.got_data = 1                  # the first text, be it old (tcp_event_data_recv)
+        if not k.fin_rcvd:
+            k.quickack = QUICK_ACKS
     if o.kind < OWED_ACK:
         o.kind = OWED_ACK
     if fin:
