@@ -60,7 +60,7 @@ class Tally:
     finished: set[int] = field(default_factory=set)
 
     def note(self, member: int, *sample: Any) -> None:
-        self.samples[member] = sample  # type: ignore[assignment]  # as the search calls it
+        self.samples[member] = sample
         if self.report is None:
             return
         now = [s for m, s in self.samples.items() if m not in self.finished]

@@ -1,0 +1,7 @@
+"""`python -m tcpcheck`."""
+
+import sys
+
+from tcpcheck.cli import main
+
+sys.exit(main())

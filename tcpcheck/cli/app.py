@@ -1,0 +1,247 @@
+"""The commands and their options. What a command does is imported when it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from tcpcheck import __version__
+from tcpcheck.cli.console import Console
+from tcpcheck.cli.failures import fault, single, worst
+from tcpcheck.errors import TcpcheckError, Undecided, UsageError
+
+LATER = ("fixtures", "map", "conform", "replay", "simulate", "sweep")  # promised, not in this version
+EXIT_CODES = """\b
+Exit codes:
+  0  every claim as expected       3  undecided: a bound was reached
+  1  a claim is not as expected    4  not possible on this machine
+  2  the input or the call is wrong"""
+
+
+class Commands(click.Group):
+    """A group that proposes the nearest command."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            if name in LATER:
+                raise UsageError(f"`tcpcheck {name}` is not available in this version")
+            from tcpcheck.lang.diagnostics import nearest, shorten
+
+            near = nearest(name, self.commands)
+            hint = f"did you mean `{near}`?" if near else f"choose {', '.join(self.commands)}"
+            raise UsageError(f"no command `{shorten(name)}`: {hint}")
+        return super().resolve_command(ctx, args)
+
+
+def run(argv: Sequence[str]) -> int:
+    """One call of tcpcheck; -> its exit code. Every exception ends here, as a sentence."""
+    console = Console(json="--json" in argv)
+    try:
+        return _dispatch(console, argv)
+    except TcpcheckError as failure:
+        return _failed(console, failure)
+    except KeyboardInterrupt:
+        return _failed(console, Undecided("interrupted"))
+    except click.UsageError as wrong:
+        where = wrong.ctx.command_path if wrong.ctx is not None else "tcpcheck"
+        return _failed(console, UsageError(f"{wrong.format_message()} (`{where} --help` says more)"))
+    except click.ClickException as wrong:
+        return _failed(console, UsageError(wrong.format_message()))
+    except Exception as error:
+        return _failed(console, fault(error, "running the command"))
+
+
+def _dispatch(console: Console, argv: Sequence[str]) -> int:
+    try:
+        code = cli.main(list(argv), prog_name="tcpcheck", standalone_mode=False, obj=console)
+    except click.exceptions.NoArgsIsHelpError as wrong:
+        if console.json:
+            raise UsageError("no command") from None
+        console.message(wrong.ctx.get_help())
+        return 2
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    return code if isinstance(code, int) else 0
+
+
+def _failed(console: Console, failure: TcpcheckError) -> int:
+    """Says what went wrong, twice where a program reads along."""
+    errors = single(failure)
+    for error in errors:
+        console.failure(error)
+    try:
+        console.error_document(errors)
+    except TcpcheckError as unwritable:  # the disk is full: nothing more can be said there
+        console.failure(unwritable)
+        return worst([failure.exit_code, unwritable.exit_code])
+    return failure.exit_code
+
+
+def _with_console(console: Console, color: bool | None, ascii: bool) -> Console:
+    console.color = color
+    console.ascii = ascii or None
+    return console
+
+
+# ---- options that several commands have --------------------------------------------------------------------
+
+
+class _Amount(click.ParamType):
+    """A number above 0. (click's own range would be spelled out after each option's help.)"""
+
+    name = "number"
+
+    def __init__(self, convert: type[int] | type[float]) -> None:
+        self.to_number = convert
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = self.to_number(value)
+        except ValueError:
+            number = 0
+        if not 0 < number < float("inf"):
+            self.fail(
+                f"`{value}` is not {'a whole number' if self.to_number is int else 'a number'} above 0", param, ctx
+            )
+        return number
+
+
+_AMOUNT = _Amount(int)
+LOOK = (
+    click.option("--ascii", is_flag=True, help="No Unicode in the output."),
+    click.option("--color/--no-color", default=None, help="Colours; default: on a terminal, unless NO_COLOR is set."),
+)
+BOUNDS = (
+    click.option("--states", type=_AMOUNT, metavar="N", help="Stop after N states of a member."),
+    click.option("--memory", type=_AMOUNT, metavar="MB", help="Stop at so many MB; default: 80% of what is free."),
+    click.option("--seconds", type=_Amount(float), metavar="N", help="Stop a spec after N s."),
+    click.option("--depth", type=_AMOUNT, metavar="N", help="Look no more than N steps ahead."),
+)
+MEMBER = click.option(
+    "--member", "members", multiple=True, metavar="NAME=VALUE", help="Only members of the families with this setting."
+)
+QUIET = click.option("--quiet", "-q", is_flag=True, help="No progress and no statistics.")
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _add(*options: Callable[[Any], Any]) -> Callable[[Function], Function]:
+    def decorate(command: Function) -> Function:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+# ---- commands ----------------------------------------------------------------------------------------------
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_CODES,
+)
+@click.version_option(__version__, "--version", "-V", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Checks TCP corner cases: every interleaving of a small experiment written as a spec."""
+
+
+@cli.command(epilog=EXIT_CODES, short_help="Check every claim of the specs.")
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@_add(*BOUNDS)
+@click.option("--claim", metavar="NAME", help="Only this claim.")
+@MEMBER
+@click.option(
+    "--traces",
+    type=click.Choice(["one", "all", "none"]),
+    default="one",
+    show_default=True,
+    help="Traces of violated and reached claims: one for each claim, or of all members.",
+)
+@click.option("--jobs", "-j", type=_AMOUNT, metavar="N", help="Members checked at once; default: one for each CPU.")
+@QUIET
+@_add(*LOOK)
+@click.pass_obj
+def verify(console: Console, /, **options: Any) -> int:
+    """Checks every claim of the specs; a folder means every .tcp file below it."""
+    from tcpcheck.cli.verifying import Bounds, VerifyCall, run_verify
+
+    o = options
+    bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"], o["jobs"])
+    call = VerifyCall(o["specs"], bounds, o["claim"], o["members"], o["traces"], o["quiet"])
+    return run_verify(_with_console(console, o["color"], o["ascii"]), call)
+
+
+@cli.command(epilog=EXIT_CODES, short_help="Write the trace of one claim.")
+@click.argument("spec")
+@click.argument("claim")
+@click.option(
+    "--format",
+    "format_",
+    default="text",
+    show_default=True,
+    metavar="FORMAT",
+    help="text, tcpdump, pcapng, packetdrill or json.",
+)
+@click.option("--output", "-o", metavar="FILE", help="Write here, whole or not at all; default: standard output.")
+@click.option(
+    "--host", metavar="HOST", help="What this host sees (tcpdump, pcapng: or `wire`), or plays (packetdrill)."
+)
+@MEMBER
+@_add(*BOUNDS)
+@QUIET
+@_add(*LOOK)
+@click.pass_obj
+def trace(console: Console, /, **options: Any) -> int:
+    """Writes the trace of one violated or reached claim: of the first member that has one."""
+    from tcpcheck.cli.tracing import FORMATS, FORMATS_LATER, TraceCall, run_trace
+    from tcpcheck.cli.verifying import Bounds
+
+    o = options
+    if o["format_"] not in (*FORMATS, *FORMATS_LATER):
+        raise UsageError(f"no format `{o['format_']}`: choose {', '.join(FORMATS)}")
+    bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"])
+    call = TraceCall(o["spec"], o["claim"], o["format_"], o["output"], o["host"], o["members"], bounds, o["quiet"])
+    return run_trace(_with_console(console, o["color"], o["ascii"]), call)
+
+
+@cli.command(short_help="Bring specs into their canonical form.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--check", is_flag=True, help="Change nothing; name the files that would change; exit code 1 if any.")
+@click.option("--in-place", "-i", is_flag=True, help="Rewrite the files and name those that changed.")
+@click.pass_obj
+def fmt(console: Console, files: tuple[str, ...], check: bool, in_place: bool) -> int:
+    """Prints specs in their canonical form; `-` is standard input."""
+    from tcpcheck.cli.formatting import run_fmt
+
+    if check and in_place:
+        raise UsageError("--check changes nothing: leave out -i")
+    return run_fmt(console, files, check, in_place)
+
+
+@cli.command(short_help="Say what a rule, a sysctl or a state is.")
+@click.argument("word", required=False, metavar="[RULE|SYSCTL|STATE]")
+@click.pass_obj
+def explain(console: Console, word: str | None) -> int:
+    """Says what a rule, a sysctl, a state or a feature is, with its RFC clause and kernel function."""
+    from tcpcheck.cli.explaining import run_explain
+
+    return run_explain(console, word)
+
+
+@cli.command(short_help="List the kernels that specs can name.")
+@click.argument("name", required=False)
+@click.pass_obj
+def profiles(console: Console, name: str | None) -> int:
+    """Lists the kernels that specs can name; with a NAME, what that one does."""
+    from tcpcheck.cli.explaining import run_profiles
+
+    return run_profiles(console, name)

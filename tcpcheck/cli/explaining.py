@@ -1,0 +1,179 @@
+"""`tcpcheck explain` and `tcpcheck profiles`: the protocol's tables (tcp/) in words."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+
+from tcpcheck.cli.console import Console
+from tcpcheck.errors import UsageError
+from tcpcheck.lang.diagnostics import nearest
+from tcpcheck.lang.vocabulary import STATES, canonical_state
+from tcpcheck.tcp.behaviours import BEHAVIOURS, Behaviour, Release
+from tcpcheck.tcp.profile import FEATURES, PROFILES, Profile, profile_for
+from tcpcheck.tcp.rules import BY_NAME, RULES, Rule
+from tcpcheck.tcp.states import STATE_DOCS
+from tcpcheck.tcp.sysctls import SYSCTLS, SysctlInfo
+
+NEWEST = "linux-6.18.44"
+INDENT = 12
+BEHAVIOUR: dict[str, Behaviour] = {row.flag: row for row in BEHAVIOURS}
+
+
+# ---- explain -----------------------------------------------------------------------------------------------
+
+
+def run_explain(console: Console, word: str | None) -> int:
+    """What a word means that verdicts and traces show; without a word, all there are."""
+    console.write(_everything(console) if word is None else "\n".join(explained(word, console.width)))
+    return 0
+
+
+def explained(word: str, width: int) -> list[str]:
+    """The paragraphs on every rule, state, sysctl and feature of that name."""
+    folded = word.strip().lower().replace("-", "_")
+    found: list[list[tuple[str, str]]] = []
+    state = canonical_state(word.strip())
+    if state is not None:
+        found.append(_state(state))
+    rule = BY_NAME.get(folded.upper())
+    if rule is not None:
+        found.append(_rule(rule))
+    for prefix in ("", "net.ipv4.", "net.core."):
+        if prefix + folded in SYSCTLS:
+            found.append(_sysctl(SYSCTLS[prefix + folded]))
+    if folded in FEATURES:
+        found.append(_feature(folded))
+    if not found:
+        raise _unknown(word)
+    return [_paragraph(rows, width) for rows in found]
+
+
+def _unknown(word: str) -> UsageError:
+    names = [*STATES, *BY_NAME, *SYSCTLS, *(name.rpartition(".")[2] for name in SYSCTLS), *FEATURES]
+    near = nearest(word, names)
+    hint = f"did you mean `{near}`?" if near else "`tcpcheck explain` alone lists what there is"
+    return UsageError(f"`{word}` is no rule, sysctl, state or feature: {hint}")
+
+
+def _paragraph(rows: list[tuple[str, str]], width: int) -> str:
+    """The first row is a heading, the others have their names in a column."""
+    name, kind = rows[0]
+    lines = [f"{name}  ({kind})"]
+    for title, text in rows[1:]:
+        before = f"  {title:<{INDENT - 2}}"
+        lines += textwrap.wrap(text, width, initial_indent=before, subsequent_indent=" " * INDENT)
+    return "\n".join(lines) + "\n"
+
+
+def _rule(rule: Rule) -> list[tuple[str, str]]:
+    rows = [(rule.name, "rule"), ("what", rule.doc)]
+    rows += [("RFC", rule.rfc or "none speaks of it")]
+    return rows + ([("Linux", rule.kernel)] if rule.kernel else [])
+
+
+def _state(name: str) -> list[tuple[str, str]]:
+    doc = STATE_DOCS[name]
+    prefixes = tuple(f"{prefix}_" for prefix in doc.rules)
+    rules = ", ".join(rule.name for rule in RULES if prefixes and rule.name.startswith(prefixes))
+    rows = [(name, "state"), ("what", doc.doc), ("RFC", doc.rfc)]
+    rows += [("Linux", doc.linux)] if doc.linux else []
+    return rows + ([("rules", rules)] if rules else [])
+
+
+def _sysctl(row: SysctlInfo) -> list[tuple[str, str]]:
+    unit = f" {row.unit}" if row.unit else ""
+    values = f"{row.lo}{unit}" if row.lo == row.hi else f"{row.lo}..{row.hi}{unit}"
+    default = "; ".join(
+        f"{value}{unit}" + (f" since Linux {_dotted(release)}" if release > (0,) else "")
+        for release, value in row.defaults
+    )
+    effective = [_spelled(profile) for profile in PROFILES.values() if profile.sysctl_effective(row.name)]
+    where = "every profile" if len(effective) == len(PROFILES) else ", ".join(effective) or "no profile"
+    return [(row.name, "sysctl"), ("what", row.doc), ("values", values), ("default", default), ("effect in", where)]
+
+
+def _feature(name: str) -> list[tuple[str, str]]:
+    """`with NAME` and `without NAME` switch it."""
+    row = BEHAVIOUR.get(name)
+    rows = [(name, "feature: `kernel ... without " + name + "`")]
+    if row is not None:
+        rows += [("what", row.doc), ("where", row.where)]
+    else:
+        rows += [("what", "switches " + ", ".join(key for key, _ in FEATURES[name]))]
+    return [*rows, ("present in", _listed(p for p in PROFILES.values() if _has(p, name)))]
+
+
+def _has(profile: Profile, feature: str) -> bool:
+    return all((profile.flags | profile.defaults).get(key) == value for key, value in FEATURES[feature])
+
+
+def _everything(console: Console) -> str:
+    groups = {
+        "states": STATES,
+        "rules": [rule.name for rule in RULES],
+        "sysctls": list(SYSCTLS),
+        "features": list(FEATURES),
+    }
+    lines = []
+    for title, names in groups.items():
+        text = " ".join(names)
+        lines += [title, *textwrap.wrap(text, console.width, initial_indent="  ", subsequent_indent="  ")]
+    return "\n".join(lines) + "\n"
+
+
+# ---- profiles ----------------------------------------------------------------------------------------------
+
+
+def run_profiles(console: Console, name: str | None) -> int:
+    if name is None:
+        console.write(_all_profiles(console.width))
+        return 0
+    try:
+        profile, warning = profile_for(name)
+    except LookupError as error:
+        raise UsageError(str(error)) from None
+    if warning:
+        console.message(f"tcpcheck: {warning}")
+    console.write(_one_profile(profile))
+    return 0
+
+
+def _all_profiles(width: int) -> str:
+    """Each profile with what it does otherwise than the newest."""
+    newest = PROFILES[NEWEST]
+    lines = [f"{'profile':<16} {'release':<10} behaviours, where they are not those of {_spelled(newest)}"]
+    for profile in PROFILES.values():
+        release = "-" if profile.family == "rfc" else _dotted(profile.release)
+        other = [
+            ("" if profile.flags[flag] else "no ") + flag
+            for flag in BEHAVIOUR
+            if profile.flags[flag] != newest.flags[flag]
+        ]
+        head = f"{_spelled(profile):<16} {release:<10} "
+        lines += textwrap.wrap(", ".join(other) or "-", width, initial_indent=head, subsequent_indent=" " * 28)
+    return "\n".join(lines) + "\n"
+
+
+def _one_profile(profile: Profile) -> str:
+    lines = [f"{_spelled(profile)}, {profile.hz} jiffies a second", "behaviours (`tcpcheck explain NAME`)"]
+    lines += [f"  {'yes' if profile.flags[flag] else 'no ':<4}{flag}" for flag in BEHAVIOUR]
+    lines.append("sysctls and their defaults")
+    lines += [
+        f"  {name} = {profile.defaults[name]}{' ' + row.unit if row.unit else ''}"
+        for name, row in SYSCTLS.items()
+        if profile.sysctl_effective(name)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _spelled(profile: Profile) -> str:
+    return profile.name.replace("-", " ", 1)
+
+
+def _dotted(release: Release) -> str:
+    return ".".join(str(part) for part in release)
+
+
+def _listed(profiles: Iterable[Profile]) -> str:
+    return ", ".join(_spelled(profile) for profile in profiles) or "no profile"

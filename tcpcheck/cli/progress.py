@@ -1,0 +1,45 @@
+"""How far a search is, on standard error: one line that changes on a terminal, now and then a line in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from tcpcheck.cli.console import CLEAR_LINE, Console, is_terminal
+from tcpcheck.members import Progress
+
+LOG_EVERY = 10.0  # s
+
+
+class ProgressLine:
+    """Called with a Progress about 5 times a second."""
+
+    def __init__(self, console: Console, name: str) -> None:
+        self.console = console
+        self.name = name
+        self.terminal = is_terminal(sys.stderr)
+        self.shown = False
+        self.logged = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        text = f"{self.name}: {progress_text(progress)}"
+        if self.terminal:
+            print(CLEAR_LINE + text[: max(self.console.width - 1, 20)], end="", file=sys.stderr, flush=True)
+            self.shown = True
+        elif time.monotonic() - self.logged >= LOG_EVERY:
+            self.logged = time.monotonic()
+            self.console.message(text)
+
+    def clear(self) -> None:
+        """Takes the line away, and the `^C` that a terminal may have written into it."""
+        if self.shown:
+            print(CLEAR_LINE, end="", file=sys.stderr, flush=True)
+            self.shown = False
+
+
+def progress_text(p: Progress) -> str:
+    member = f"{p.done} of {p.members} members done, " if p.members > 1 else ""
+    return (
+        f"{member}{p.states:,} states, {p.rate:,.0f}/s, depth {p.depth}, "
+        f"{p.frontier:,} in the frontier, {p.memory / 1e6:,.0f} MB"
+    )

@@ -1,0 +1,146 @@
+"""`tcpcheck trace`: the trace of one claim in one format."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from tcpcheck.cli.console import Console, is_terminal
+from tcpcheck.cli.files import write_whole
+from tcpcheck.cli.verifying import Bounds, VerifyCall, check, load_all, selected
+from tcpcheck.errors import TcpcheckError, Undecided, UsageError
+from tcpcheck.lang.scenario import Scenario
+from tcpcheck.render.rules import rule_lookup
+from tcpcheck.witness.trace import Trace
+from tcpcheck.witness.verdict import ClaimResult
+
+FORMATS = ("text", "tcpdump", "pcapng", "packetdrill", "json")
+FORMATS_LATER = ("html", "svg", "mermaid")
+FOR_ONE_HOST = ("tcpdump", "pcapng", "packetdrill")
+
+
+@dataclass(frozen=True)
+class TraceCall:
+    """A call of `trace`."""
+
+    spec: str
+    claim: str
+    format: str
+    output: str | None
+    host: str | None
+    members: tuple[str, ...]
+    bounds: Bounds
+    quiet: bool
+
+
+def run_trace(console: Console, call: TraceCall) -> int:
+    """-> the exit code: 0 when the trace was written, whatever was expected of the claim."""
+    check_format(call)
+    scenarios = selected(load_all([call.spec]), call.claim, call.members)
+    if len(scenarios) > 1:
+        raise UsageError(f"{len(scenarios)} specs below {call.spec} have a claim `{call.claim}`: name one of them")
+    scenario = scenarios[0]
+    check_host(call, scenario)
+    trace = find_trace(console, call, scenario)
+    data = rendered(console, call, trace)
+    if call.output is not None:
+        write_whole(call.output, data if isinstance(data, bytes) else data.encode("utf-8", "backslashreplace"))
+    elif isinstance(data, bytes):
+        console.write_bytes(data)
+    else:
+        console.write(data)
+    return 0
+
+
+def check_format(call: TraceCall) -> None:
+    """What can be seen to be wrong before anything is searched."""
+    if call.format in FORMATS_LATER:
+        raise UsageError(f"the format {call.format} is not available in this version: choose {', '.join(FORMATS)}")
+    if call.host is not None and call.format not in FOR_ONE_HOST:
+        raise UsageError(f"--host goes with the formats {', '.join(FOR_ONE_HOST)}")
+    if call.format == "pcapng" and call.output is None and is_terminal(sys.stdout):
+        raise UsageError("a capture is binary: write it to a file with -o FILE, or redirect standard output")
+
+
+def check_host(call: TraceCall, scenario: Scenario) -> None:
+    hosts = [host.name for host in scenario.cases[0].hosts]
+    if call.host is None:
+        if call.format == "packetdrill":
+            raise UsageError(f"a packetdrill script is for one host: choose --host {' or --host '.join(hosts)}")
+        return
+    known = hosts if call.format == "packetdrill" or "wire" in hosts else [*hosts, "wire"]
+    if call.host not in known:
+        raise UsageError(f"no host `{call.host}` in {scenario.file}: choose {' or '.join(known)}")
+
+
+def find_trace(console: Console, call: TraceCall, scenario: Scenario) -> Trace:
+    """The trace of the first member that has one. Members are checked one by one until then."""
+    as_verify = VerifyCall((call.spec,), replace(call.bounds, jobs=1), call.claim, call.members, "none", call.quiet)
+    found: list[ClaimResult] = []
+    for case in scenario.cases:
+        result = check(console, replace(scenario, cases=(case,)), as_verify)
+        for claim in result.claims:
+            if claim.witness is not None:
+                return claim.witness
+            found.append(claim)
+        if result.interrupted:
+            raise Undecided("interrupted before a trace was found")
+    raise no_trace(call.claim, found)
+
+
+def no_trace(name: str, found: Sequence[ClaimResult]) -> TcpcheckError:
+    """Why there is no trace: a verdict that has none (exit 2), or none was reached (exit 3)."""
+    undecided = next((claim for claim in found if claim.verdict == "undecided"), None)
+    if undecided is not None:
+        return Undecided(f"`{name}` is undecided, so there is no trace: {undecided.note or 'a bound was reached'}")
+    said = " and ".join(dict.fromkeys(claim.verdict for claim in found))
+    return UsageError(
+        f"`{name}` {'is ' if said != 'holds' else ''}{said}: only a violated or reached claim has a trace"
+    )
+
+
+def rendered(console: Console, call: TraceCall, trace: Trace) -> str | bytes:
+    """The trace in the format asked for."""
+    writers: dict[str, Callable[[Console, TraceCall, Trace], str | bytes]] = {
+        "text": _text,
+        "tcpdump": _tcpdump,
+        "pcapng": _pcapng,
+        "packetdrill": _packetdrill,
+        "json": _json,
+    }
+    return writers[call.format](console, call, trace)
+
+
+def _text(console: Console, call: TraceCall, trace: Trace) -> str:
+    from tcpcheck.render import text
+
+    in_file = call.output is not None
+    color = console.color is True if in_file else console.out_color
+    plain = console.ascii is True if in_file else console.out_ascii
+    return text.text(trace, width=console.width, ascii=plain, color=color, rules=rule_lookup())
+
+
+def _tcpdump(_console: Console, call: TraceCall, trace: Trace) -> str:
+    from tcpcheck.render.tcpdump import tcpdump
+
+    return tcpdump(trace) if call.host is None else tcpdump(trace, call.host)
+
+
+def _pcapng(_console: Console, call: TraceCall, trace: Trace) -> bytes:
+    from tcpcheck.render.pcapng import pcapng
+
+    return pcapng(trace, rule_lookup(), () if call.host is None else (call.host,))
+
+
+def _packetdrill(_console: Console, call: TraceCall, trace: Trace) -> str:
+    from tcpcheck.render.packetdrill import packetdrill
+
+    assert call.host is not None  # check_host
+    return packetdrill(trace, call.host)
+
+
+def _json(_console: Console, _call: TraceCall, trace: Trace) -> str:
+    from tcpcheck.render import json as render_json
+
+    return render_json.dumps(render_json.trace(trace))

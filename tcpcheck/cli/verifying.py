@@ -1,0 +1,164 @@
+"""`tcpcheck verify`: every claim of every spec, and the exit code that sums them up."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tcpcheck.cli.console import Console
+from tcpcheck.cli.failures import SeveralBad, fault, worst
+from tcpcheck.cli.files import spec_files
+from tcpcheck.cli.progress import ProgressLine
+from tcpcheck.cli.select import no_claim, with_claim, with_members
+from tcpcheck.errors import SpecError, TcpcheckError
+from tcpcheck.explore.result import Limits
+from tcpcheck.knowledge import REGISTRY
+from tcpcheck.lang import load
+from tcpcheck.lang.scenario import Scenario
+from tcpcheck.render import json as render_json
+from tcpcheck.render import verdicts
+from tcpcheck.render.rules import rule_lookup
+from tcpcheck.verify import verify_scenario
+from tcpcheck.witness.verdict import SpecResult
+
+MEMORY_SHARE = 0.8  # of what is free when the command starts, unless told otherwise
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Where a search gives up, as the command line has it. memory_mb: of all processes together."""
+
+    states: int | None = None
+    memory_mb: int | None = None
+    seconds: float | None = None
+    depth: int | None = None
+    jobs: int | None = None
+
+    def limits(self) -> Limits:
+        memory = free_memory() if self.memory_mb is None else self.memory_mb * 1_000_000
+        return Limits(self.states, memory, self.seconds, self.depth)
+
+    @property
+    def processes(self) -> int:
+        return self.jobs if self.jobs is not None else len(os.sched_getaffinity(0))
+
+
+def free_memory() -> int | None:
+    """The share of the memory that is free now which a search may take, in bytes; None when nothing says."""
+    found = []
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                found.append(int(line.split()[1]) * 1024)
+    with contextlib.suppress(OSError, ValueError):  # a container's limit: "max" is none
+        group = Path("/sys/fs/cgroup")
+        found.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
+    return max(int(min(found) * MEMORY_SHARE), 1_000_000) if found else None
+
+
+def load_all(arguments: Iterable[str]) -> list[Scenario]:
+    """Every spec, read and checked. SpecError with the mistakes of all of them."""
+    scenarios, bad = [], []
+    for name in spec_files(arguments):
+        try:
+            scenarios.append(load(name, REGISTRY))
+        except SpecError as error:
+            bad.append(error)
+    if bad:
+        raise bad[0] if len(bad) == 1 else SeveralBad(bad)
+    return scenarios
+
+
+@dataclass(frozen=True)
+class VerifyCall:
+    """A call of `verify`."""
+
+    specs: tuple[str, ...]
+    bounds: Bounds
+    claim: str | None
+    members: tuple[str, ...]
+    traces: str
+    quiet: bool
+
+
+def selected(scenarios: Sequence[Scenario], claim: str | None, members: Sequence[str]) -> list[Scenario]:
+    """What of the specs is asked for; specs without the claim are left out."""
+    chosen = list(scenarios)
+    if claim is not None:
+        chosen = [found for scenario in scenarios if (found := with_claim(scenario, claim)) is not None]
+        if not chosen:
+            raise no_claim(claim, scenarios)
+    return [with_members(scenario, members) for scenario in chosen]
+
+
+def run_verify(console: Console, call: VerifyCall) -> int:
+    """-> the exit code. A spec that fails does not keep the others from being checked."""
+    scenarios = selected(load_all(call.specs), call.claim, call.members)
+    results: list[SpecResult] = []
+    failures: list[TcpcheckError] = []
+    for number, scenario in enumerate(scenarios, 1):
+        try:
+            result = check(console, scenario, call)
+        except TcpcheckError as failure:
+            console.failure(failure)
+            failures.append(failure)
+            continue
+        results.append(result)
+        if not console.json:
+            show(console, result, call, first=len(results) == 1)
+        if result.interrupted:
+            left = [s.file for s in scenarios[number:]]
+            console.message("tcpcheck: interrupted" + (f"; not checked: {', '.join(left)}" if left else ""))
+            break
+    if failures:
+        console.error_document(failures)
+    elif console.json:
+        single = len(scenarios) == 1
+        console.write(render_json.dumps(render_json.verify(results[0]) if single else render_json.verify_all(results)))
+    elif len(scenarios) > 1:
+        console.write(summary(results))
+    return worst([*(failure.exit_code for failure in failures), *(exit_code(result) for result in results)])
+
+
+def check(console: Console, scenario: Scenario, call: VerifyCall) -> SpecResult:
+    progress = None if call.quiet else ProgressLine(console, scenario.file)
+    try:
+        return verify_scenario(scenario, call.bounds.limits(), progress, call.bounds.processes)
+    except (TcpcheckError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        raise fault(error, f"checking {scenario.file}") from error
+    finally:
+        if progress is not None:
+            progress.clear()
+
+
+def show(console: Console, result: SpecResult, call: VerifyCall, first: bool) -> None:
+    """The verdicts on standard output; what they cost differs from run to run, so it goes to standard error."""
+    text = verdicts.text(
+        result,
+        width=console.width,
+        ascii=console.out_ascii,
+        color=console.out_color,
+        traces=call.traces,
+        rules=rule_lookup(),
+    )
+    console.write(text if first else "\n" + text)
+    if not call.quiet:
+        console.message(verdicts.stats_text(result.stats))
+
+
+def summary(results: Sequence[SpecResult]) -> str:
+    """The last words on several specs."""
+    bad = [result.file for result in results if not result.ok]
+    if bad:
+        return f"\n{len(bad)} of {len(results)} specs not as expected: {', '.join(bad)}\n"
+    return f"\nall {len(results)} specs as expected\n"
+
+
+def exit_code(result: SpecResult) -> int:
+    """0 every claim as expected, 1 one is not, 3 one is undecided (1 before 3)."""
+    return worst(3 if claim.verdict == "undecided" else 0 if claim.ok else 1 for claim in result.claims)
