@@ -91,36 +91,33 @@ def _with_console(console: Console, color: bool | None, ascii: bool) -> Console:
 # ---- options that several commands have --------------------------------------------------------------------
 
 
-class _Amount(click.ParamType):
-    """A number above 0. (click's own range would be spelled out after each option's help.)"""
+def _above_zero(kind: type[int] | type[float]) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
+    """Reads an option's number. (click's own ranges would be spelled out after each option's help.)"""
 
-    name = "number"
-
-    def __init__(self, convert: type[int] | type[float]) -> None:
-        self.to_number = convert
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
+        if value is None:
+            return None
         try:
-            number = self.to_number(value)
+            number = kind(value)
         except ValueError:
             number = 0
         if not 0 < number < float("inf"):
-            self.fail(
-                f"`{value}` is not {'a whole number' if self.to_number is int else 'a number'} above 0", param, ctx
-            )
+            raise click.BadParameter(f"`{value}` is not a {'whole ' if kind is int else ''}number above 0")
         return number
 
+    return convert
 
-_AMOUNT = _Amount(int)
+
+_COUNT = _above_zero(int)
 LOOK = (
     click.option("--ascii", is_flag=True, help="No Unicode in the output."),
     click.option("--color/--no-color", default=None, help="Colours; default: on a terminal, unless NO_COLOR is set."),
 )
 BOUNDS = (
-    click.option("--states", type=_AMOUNT, metavar="N", help="Stop after N states of a member."),
-    click.option("--memory", type=_AMOUNT, metavar="MB", help="Stop at so many MB; default: 80% of what is free."),
-    click.option("--seconds", type=_Amount(float), metavar="N", help="Stop a spec after N s."),
-    click.option("--depth", type=_AMOUNT, metavar="N", help="Look no more than N steps ahead."),
+    click.option("--states", callback=_COUNT, metavar="N", help="Stop after N states of a member."),
+    click.option("--memory", callback=_COUNT, metavar="MB", help="Stop at so many MB; default: 80% of what is free."),
+    click.option("--seconds", callback=_above_zero(float), metavar="N", help="Stop a spec after N s."),
+    click.option("--depth", callback=_COUNT, metavar="N", help="Look no more than N steps ahead."),
 )
 MEMBER = click.option(
     "--member", "members", multiple=True, metavar="NAME=VALUE", help="Only members of the families with this setting."
@@ -166,7 +163,7 @@ def cli() -> None:
     show_default=True,
     help="Traces of violated and reached claims: one for each claim, or of all members.",
 )
-@click.option("--jobs", "-j", type=_AMOUNT, metavar="N", help="Members checked at once; default: one for each CPU.")
+@click.option("--jobs", "-j", callback=_COUNT, metavar="N", help="Members checked at once; default: one for each CPU.")
 @QUIET
 @_add(*LOOK)
 @click.pass_obj

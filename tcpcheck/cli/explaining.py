@@ -9,14 +9,14 @@ from tcpcheck.cli.console import Console
 from tcpcheck.errors import UsageError
 from tcpcheck.lang.diagnostics import nearest
 from tcpcheck.lang.vocabulary import STATES, canonical_state
-from tcpcheck.tcp.behaviours import BEHAVIOURS, Behaviour, Release
+from tcpcheck.tcp.behaviours import BEHAVIOURS, CONSTANT_DOCS, Behaviour, Release
 from tcpcheck.tcp.profile import FEATURES, PROFILES, Profile, profile_for
 from tcpcheck.tcp.rules import BY_NAME, RULES, Rule
 from tcpcheck.tcp.states import STATE_DOCS
 from tcpcheck.tcp.sysctls import SYSCTLS, SysctlInfo
 
 NEWEST = "linux-6.18.44"
-INDENT = 12
+INDENT = 14
 BEHAVIOUR: dict[str, Behaviour] = {row.flag: row for row in BEHAVIOURS}
 
 
@@ -100,12 +100,14 @@ def _feature(name: str) -> list[tuple[str, str]]:
     if row is not None:
         rows += [("what", row.doc), ("where", row.where)]
     else:
-        rows += [("what", "switches " + ", ".join(key for key, _ in FEATURES[name]))]
+        rows += [("what", CONSTANT_DOCS.get(name) or SYSCTLS[FEATURES[name][0][0]].doc)]
     return [*rows, ("present in", _listed(p for p in PROFILES.values() if _has(p, name)))]
 
 
 def _has(profile: Profile, feature: str) -> bool:
-    return all((profile.flags | profile.defaults).get(key) == value for key, value in FEATURES[feature])
+    """The flag or sysctl that the feature is named after decides; it may switch others along."""
+    key, present = FEATURES[feature][0]
+    return (profile.flags | profile.defaults)[key] == present
 
 
 def _everything(console: Console) -> str:
@@ -146,13 +148,13 @@ def _all_profiles(width: int) -> str:
     for profile in PROFILES.values():
         release = "-" if profile.family == "rfc" else _dotted(profile.release)
         other = [
-            ("" if profile.flags[flag] else "no ") + flag
+            ("" if profile.flags[flag] else "no\N{NO-BREAK SPACE}") + flag
             for flag in BEHAVIOUR
             if profile.flags[flag] != newest.flags[flag]
         ]
         head = f"{_spelled(profile):<16} {release:<10} "
         lines += textwrap.wrap(", ".join(other) or "-", width, initial_indent=head, subsequent_indent=" " * 28)
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ") + "\n"
 
 
 def _one_profile(profile: Profile) -> str:

@@ -169,6 +169,15 @@ CONSTANT_FLAGS: dict[str, tuple[int, int]] = {
     "rfc793_ack": (0, 0),  # only `without rfc5961`
 }
 
+CONSTANT_DOCS: dict[str, str] = {
+    "tlp": "tail loss probe: the last segment is sent again before its timeout (RFC 8985 7)",
+    "fin_retransmit": "an unacknowledged FIN is sent again",
+    "persist_timer": "a closed window is probed (RFC 9293 3.8.6.1)",
+    "linux_timers": "timer wheel slack, delayed ACK of 40 ms, an end of an orphan's FIN-WAIT-2",
+    "linux_tw_reuse_isn": "connect() may take over a bucket; its ISN is the old SND.NXT + 65537",
+    "tw_accepts_by_ts": "TIME-WAIT accepts a SYN with a newer timestamp (RFC 6191)",
+}
+
 
 def tw_reuse_rule(release: Release) -> int:
     """How long a bucket must have rested for tcp_tw_reuse: 0 over a whole second by the clock's seconds, 1 (4.19)
