@@ -365,6 +365,7 @@ cdef int32_t pack(Machine* m, const World* w, uint8_t* out) noexcept nogil:
         p = put(p, &x, sizeof(Num))
     p = put(p, w.pend, sizeof(w.pend))
     p = put(p, &w.horizon_clk, 1)
+    p = put(p, &w.spins, 1)
     for i in range(1, w.tcp.sym.nbase):
         p = put(p, &w.tcp.sym.base[i].key, 8)
         p = put(p, &w.tcp.sym.base[i].tick, 8)
@@ -411,6 +412,7 @@ cdef void unpack(Machine* m, World* w, const uint8_t* data) noexcept nogil:
         p = get(p, &w.kept[i], sizeof(Num))
     p = get(p, w.pend, sizeof(w.pend))
     p = get(p, &w.horizon_clk, 1)
+    p = get(p, &w.spins, 1)
     for i in range(1, w.tcp.sym.nbase):
         memset(&w.tcp.sym.base[i], 0, sizeof(Base))
         p = get(p, &w.tcp.sym.base[i].key, 8)

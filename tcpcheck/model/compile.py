@@ -276,7 +276,10 @@ class RunCompiler:
         if s.count is None:
             top = len(self.p.instrs)
             self.block(s.body)
-            self.emit(k.OP_JUMP, "", a=top)
+            if len(self.p.instrs) == top:
+                self.emit(k.OP_STOP, "loop")  # going round for ever with nothing to do
+            else:
+                self.emit(k.OP_JUMP, "", a=top)
             return
         if self.loops >= k.LOOPS_MAX:
             raise _refuse(s.span, f"more than {k.LOOPS_MAX} nested loops")

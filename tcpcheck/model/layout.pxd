@@ -12,6 +12,7 @@ cpdef enum:
     BIND_DEPTH = 6              # sockets that one name is bound to in turn
     FAULTS_MAX = 8
     FIREWALL_MAX = 16
+    SPINS_MAX = 32              # a program that goes round so often without time passing hides what time would bring
     PENDS_MAX = 12              # obligations of `eventually` that wait
     KEPT_MAX = 6                # numbers that outlive their sockets because a claim asks for them
     ORDINALS_MAX = 6            # patterns such as `3rd FIN`
@@ -66,6 +67,7 @@ ctypedef struct World:
     Num kept[KEPT_MAX]
     Pend pend[PENDS_MAX]
     uint8_t horizon_clk                 # age of the run, kept only when the spec sets a horizon
+    uint8_t spins                       # jumps back of programs since time last passed
 
 # ---- programs
 

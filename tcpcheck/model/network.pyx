@@ -6,9 +6,9 @@ from libc.string cimport memcpy, memset
 from tcpcheck.model.layout cimport *
 from tcpcheck.model.predicate cimport pattern_matches
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
-from tcpcheck.sym.number cimport MODE_SEARCH, age_allows, age_require, clock_copy, clock_start, num_read_at
+from tcpcheck.sym.number cimport age_allows, age_require, clock_start, num_read_at
 from tcpcheck.tcp.arrives cimport segment_arrives
-from tcpcheck.tcp.sockets cimport effect
+from tcpcheck.tcp.sockets cimport effect, lookup
 from tcpcheck.tcp.types cimport EF_ARRIVE, EF_DROP, EF_DUP, EF_LOST, Effect, Seg
 
 cdef enum Fate:
@@ -36,8 +36,8 @@ cdef int blocked(Machine* m, int host, int chain, const Seg* s) noexcept nogil:
     return 0
 
 
-cdef void note(Machine* m, int kind, int host, int arg, const Seg* s, unsigned int uid) noexcept nogil:
-    cdef Effect* e = effect(&m.nxt.tcp, kind, host, -1, arg)
+cdef void note(Machine* m, int kind, int host, int sock, int arg, const Seg* s, unsigned int uid) noexcept nogil:
+    cdef Effect* e = effect(&m.nxt.tcp, kind, host, sock, arg)
     if e != NULL:
         memcpy(&e.seg, s, sizeof(Seg))
         e.uid = uid
@@ -76,14 +76,15 @@ cdef int output(void* machine, Seg* s) noexcept nogil:
     cdef Machine* m = <Machine*>machine
     cdef int option[3 * FAULTS_MAX]
     cdef int fate[3 * FAULTS_MAX]
-    cdef int i, n = 1, pick
+    cdef int i, n = 1, pick, sender = -1
     cdef unsigned int uid = 0
     m.next_seg_uid += 1
     uid = m.next_seg_uid
     if m.nxt.tcp.fx.n:
         m.nxt.tcp.fx.e[m.nxt.tcp.fx.n - 1].uid = uid        # EF_SEND just noted by emit()
+        sender = m.nxt.tcp.fx.e[m.nxt.tcp.fx.n - 1].sock
     if blocked(m, s.src, 1, s):
-        note(m, EF_DROP, s.src, 1, s, uid)
+        note(m, EF_DROP, s.src, sender, 1, s, uid)
         return 1
     fate[0] = SENT
     for i in range(m.t.nfault):
@@ -97,13 +98,13 @@ cdef int output(void* machine, Seg* s) noexcept nogil:
     if pick:
         m.nxt.budget[option[pick]] -= 1
     if fate[pick] == LOST:
-        note(m, EF_LOST, s.src, 0, s, uid)
+        note(m, EF_LOST, s.src, sender, 0, s, uid)
         return 0
     fly(m, s, FLY_COPY if fate[pick] == LATE else FLY_ORDINARY, uid)
     if fate[pick] == COPIED:
         m.next_seg_uid += 1
         fly(m, s, FLY_COPY, m.next_seg_uid)
-        note(m, EF_DUP, s.src, 0, s, m.next_seg_uid)
+        note(m, EF_DUP, s.src, sender, 0, s, m.next_seg_uid)
     return 0
 
 
@@ -134,12 +135,12 @@ cdef void deliver(Machine* m, int i) noexcept nogil:
                 m.nxt.fly[k].rank -= 1
     m.incoming = f.seg
     if blocked(m, f.seg.dst, 0, &f.seg):
-        note(m, EF_DROP, f.seg.dst, 0, &f.seg, f.uid)
+        note(m, EF_DROP, f.seg.dst, lookup(&m.nxt.tcp, f.seg.dst, &f.seg), 0, &f.seg, f.uid)
         return
     if f.seg.has_ts and f.seg.ts_now:
         m.incoming.tsval = num_read_at(&m.nxt.tcp.sym, f.seg.tsval, f.clk)
         m.incoming.ts_now = 0
     m.has_incoming = 1
-    note(m, EF_ARRIVE, f.seg.dst, 0, &m.incoming, f.uid)
+    note(m, EF_ARRIVE, f.seg.dst, -1, 0, &m.incoming, f.uid)
     segment_arrives(&m.nxt.tcp, f.seg.dst, &m.incoming)
 

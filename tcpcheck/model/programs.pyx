@@ -45,6 +45,11 @@ cdef void go_on(Machine* m, int p, int pc) noexcept nogil:
     while i.op == OP_JUMP:
         pc = i.a
         i = &m.t.instr[pc]
+    if pc <= m.nxt.proc[p].pc and m.nxt.proc[p].pc > 0:
+        m.nxt.spins += 1
+        if m.nxt.spins > SPINS_MAX:
+            m.nxt.spins = SPINS_MAX
+            m.truncated = 1
     m.nxt.proc[p].pc = <uint16_t>pc
     m.nxt.proc[p].called = 0
     m.nxt.proc[p].got = 0

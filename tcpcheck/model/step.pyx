@@ -48,7 +48,7 @@ cdef void copy_world(World* to, const World* of) noexcept nogil:
     to.nfly = of.nfly
     memcpy(to.fly, of.fly, of.nfly * sizeof(Flying))
     memcpy(to.budget, of.budget, sizeof(of.budget))
-    to.firewall, to.horizon_clk = of.firewall, of.horizon_clk
+    to.firewall, to.horizon_clk, to.spins = of.firewall, of.horizon_clk, of.spins
     memcpy(to.has_kept, of.has_kept, sizeof(of.has_kept))
     memcpy(to.kept, of.kept, sizeof(of.kept))
     memcpy(to.pend, of.pend, sizeof(of.pend))
@@ -118,6 +118,7 @@ cdef void pass_time(Machine* m) noexcept nogil:
     if not s.timed:
         if s.rec != NULL:
             s.rec.step += 1
+        m.nxt.spins = 0
         return
     m.settled = 1
     is_urgent = urgent(m)
@@ -132,6 +133,8 @@ cdef void pass_time(Machine* m) noexcept nogil:
             m.ch.dead = 1
     elif not is_urgent:
         zone_up(&s.z)
+    if not is_urgent:
+        m.nxt.spins = 0
     deadlines(m)
     if m.ch.dead and s.mode == MODE_SEARCH:
         # deadlines that contradict each other would hide runs: say so instead
