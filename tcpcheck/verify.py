@@ -21,7 +21,7 @@ from tcpcheck.model.narrate import Narrator, host_infos, named_values
 from tcpcheck.model.world import ReplayFailed
 from tcpcheck.tcp.rules import RULES
 from tcpcheck.witness.constraints import Refuted
-from tcpcheck.witness.intervals import ArcSet, values_for
+from tcpcheck.witness.intervals import ArcSet, pinned, values_for
 from tcpcheck.witness.solve import concretise
 from tcpcheck.witness.trace import Trace
 from tcpcheck.witness.verdict import ClaimResult, Count, SpecResult, Stats
@@ -348,15 +348,11 @@ class CaseCheck:
         """The values of U for which the claim's predicate came true, proved exact by z3."""
         if not self.exhaustive:
             return self.undecided(claim, self.why_not())
-        paths: dict[bool, list[Any]] = {True: [], False: []}
+        paths = self.count_paths(i)
         seen = ArcSet([(lo, lo + n - 1) for owner, truth, lo, n, _ in self.pieces if owner == i and truth])
-        for owner, truth, _, _, bit in self.pieces:
-            if owner == i and bit in self.result.hits:
-                r = self.model.record(list(self.result.hits[bit].path), -1)
-                paths[truth].append((r.constraints, r.over))
         if not paths[True] and not paths[False]:
             return self.make(claim, "vacuous")
-        values = values_for(paths[True], paths[False])
+        values = values_for(*([(r.constraints, r.over) for r in paths[truth]] for truth in (True, False)))
         if values.may != seen:
             return self.undecided(claim, "the search and the solver disagree about the values")
         low, high = values.must.count(), values.may.count()
@@ -375,5 +371,37 @@ class CaseCheck:
             self.bounds(),
             trace,
             count,
-            "" if values.exact else values.why,
+            in_seconds(values.may, paths[True]) if values.exact else values.why,
         )
+
+    def count_paths(self, i: int) -> dict[bool, list[Any]]:
+        """A recorded path for each set of values that the search told apart, by whether the claim's predicate held."""
+        paths: dict[bool, list[Any]] = {True: [], False: []}
+        for owner, truth, _, _, bit in self.pieces:
+            if owner == i and bit in self.result.hits:
+                paths[truth].append(self.model.record(list(self.result.hits[bit].path), -1))
+        return paths
+
+    def outcomes_at(self, i: int, value: int) -> set[bool]:
+        """Does claim i's predicate hold in concrete runs in which its count's quantity is `value`? One run for each of
+        the search's paths on which it can be."""
+        found = set()
+        for recordings in self.count_paths(i).values():
+            for r in recordings:
+                binding = concretise(pinned(r.constraints, r.over, value))
+                if not isinstance(binding, Refuted):
+                    moments = self.model.rerun(r, binding, i)
+                    found.add(bool(moments[-1].hits >> i & 1))
+        return found
+
+
+def in_seconds(values: ArcSet, recordings: list[Any]) -> str:
+    """Values that are ticks of one running counter, as times; modulo the counter's period."""
+    over = recordings[0].over if recordings else None
+    if over is None or over.key_a != over.key_b or not over.tick_a:
+        return ""
+    spans = list(values.spans)
+    if len(spans) > 1 and spans[0][0] == 0 and spans[-1][1] == values.modulus - 1:
+        spans = [*spans[1:-1], (spans[-1][0], spans[0][1] + values.modulus)]
+    shown = ", ".join(f"{lo * over.tick_a / 1e9:.9f}s..{hi * over.tick_a / 1e9:.9f}s" for lo, hi in spans)
+    return f"ticks of {over.tick_a} ns: {shown}, again every {values.modulus * over.tick_a / 1e9:.9f}s"

@@ -269,8 +269,24 @@ class Ss:
 
 
 Pred = (
-    And | Or | Not | Implies | InState | Event | Gets | Takes | Replies | Becomes | Stays | Accepts | Compare
-    | Flag | Absent | TimerIs | Same | Ss
+    And
+    | Or
+    | Not
+    | Implies
+    | InState
+    | Event
+    | Gets
+    | Takes
+    | Replies
+    | Becomes
+    | Stays
+    | Accepts
+    | Compare
+    | Flag
+    | Absent
+    | TimerIs
+    | Same
+    | Ss
 )
 
 
@@ -428,8 +444,22 @@ class Iptables:
 
 
 Step = (
-    Listen | Accept | Connect | Send | Recv | Shutdown | Close | Abort | Sleep | Await | Exit | Stop | Loop
-    | Either | SetSysctl | Iptables
+    Listen
+    | Accept
+    | Connect
+    | Send
+    | Recv
+    | Shutdown
+    | Close
+    | Abort
+    | Sleep
+    | Await
+    | Exit
+    | Stop
+    | Loop
+    | Either
+    | SetSysctl
+    | Iptables
 )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tcpcheck.errors import Diagnostic, SpecError
+from tcpcheck.errors import Diagnostic, Span, SpecError
 from tcpcheck.lang import scenario as sc
 from tcpcheck.model import layout as k
 
@@ -65,7 +65,7 @@ class Unsupported(SpecError):
     """A spec that is well formed but asks for more than the model's tables hold."""
 
 
-def _refuse(span: sc.Span, message: str) -> Unsupported:
+def _refuse(span: Span, message: str) -> Unsupported:
     return Unsupported([Diagnostic("", span, message)])
 
 
@@ -98,11 +98,11 @@ class Compiler:
 
     # ---- names
 
-    def bind(self, host: str, name: str, span: sc.Span | None = None) -> int:
+    def bind(self, host: str, name: str, span: Span | None = None) -> int:
         key = (host, name)
         if key not in self.p.binds:
             if len(self.p.binds) >= k.BINDS_MAX:
-                raise _refuse(span or sc.Span(1, 1, 2), f"more than {k.BINDS_MAX} names of sockets in one spec")
+                raise _refuse(span or Span(1, 1, 2), f"more than {k.BINDS_MAX} names of sockets in one spec")
             self.p.binds.append(key)
         return self.p.binds.index(key)
 
@@ -120,7 +120,7 @@ class Compiler:
 
     def compile_run(self, host: sc.Host, run: sc.Run) -> None:
         if len(self.p.entries) >= k.PROCS_MAX:
-            raise _refuse(sc.Span(1, 1, 2), f"more than {k.PROCS_MAX} runs in one spec")
+            raise _refuse(Span(1, 1, 2), f"more than {k.PROCS_MAX} runs in one spec")
         self.p.entries.append((self.host_ix[host.name], len(self.p.instrs), run.name))
         RunCompiler(self, host.name).run(run.body)
 
@@ -137,14 +137,14 @@ class Compiler:
         }
         if row not in self.p.firewall:
             if len(self.p.firewall) >= k.FIREWALL_MAX:
-                raise _refuse(sc.Span(1, 1, 2), f"more than {k.FIREWALL_MAX} iptables rules in one spec")
+                raise _refuse(Span(1, 1, 2), f"more than {k.FIREWALL_MAX} iptables rules in one spec")
             self.p.firewall.append(row)
             self.p.firewall_text.append(r.text)
         return self.p.firewall.index(row)
 
     def compile_fault(self, f: sc.Fault) -> None:
         if len(self.p.faults) >= k.FAULTS_MAX:
-            raise _refuse(sc.Span(1, 1, 2), f"more than {k.FAULTS_MAX} lose/duplicate/late lines")
+            raise _refuse(Span(1, 1, 2), f"more than {k.FAULTS_MAX} lose/duplicate/late lines")
         pattern = ClaimCompiler(self, None).pattern(f.seg, -1) if f.seg else -1
         self.p.faults.append(
             {
@@ -509,9 +509,7 @@ class ClaimCompiler:
         op = {"<": 0, "<=": 1, ">": 2, ">=": 3, "=": 4, "!=": 5}[p.op]
         if not isinstance(p.right, sc.Const):
             raise _refuse(p.span, "`ss` compares with a number")
-        return self.new(
-            k.P_SS, self.c.host_ix[p.host], states_mask((p.state,)), p.port, column, op, p.right.value
-        )
+        return self.new(k.P_SS, self.c.host_ix[p.host], states_mask((p.state,)), p.port, column, op, p.right.value)
 
     # ---- patterns and expressions
 
@@ -530,7 +528,7 @@ class ClaimCompiler:
         self.p.patterns.append(row | {"subject": subject})
         return len(self.p.patterns) - 1
 
-    def ordinal(self, kind: int, flags: int, n: int, span: sc.Span) -> int:
+    def ordinal(self, kind: int, flags: int, n: int, span: Span) -> int:
         for i, (kd, fl, most) in enumerate(self.p.ordinals):
             if (kd, fl) == (kind, flags):
                 self.p.ordinals[i] = (kd, fl, max(most, n))

@@ -85,9 +85,7 @@ class Narrator:
             first = not out or out[-1].time_ns != time or bool(rules) or event in ("receive", "timer", "call")
             shown = changes if first and len(mine) == 0 else ()
             mine.append(0)
-            out.append(
-                Step(len(out), time, self.p.hosts[host], event, text, segment, rules, shown, state)
-            )
+            out.append(Step(len(out), time, self.p.hosts[host], event, text, segment, rules, shown, state))
 
         mine: list[int] = []
         if kind == EV_TIMER:
@@ -105,7 +103,7 @@ class Narrator:
 
         text = self.p.texts[pc]
         results = [e for e in m.effects if e["kind"] == EF_GETS]
-        if not results or results[-1]["arg"] == 0 and not results[-1]["uid"]:
+        if not results or (results[-1]["arg"] == 0 and not results[-1]["uid"]):
             return text
         arg = results[-1]["arg"]
         shown = "EOF" if results[-1]["uid"] else errno.errorcode.get(-arg, str(arg)) if arg < 0 else f"{arg} bytes"
@@ -152,11 +150,7 @@ class Narrator:
 
     def states(self, socks: dict[int, dict[str, Any]]) -> dict[str, str]:
         """Named sockets, then those known by their port; those that ended are CLOSED."""
-        now = {
-            self.names[uid]: STATE_NAMES.get(s["state"], "?")
-            for uid, s in sorted(socks.items())
-            if s["kind"] != 1
-        }
+        now = {self.names[uid]: STATE_NAMES.get(s["state"], "?") for uid, s in sorted(socks.items()) if s["kind"] != 1}
         for name in self.gone:
             now.setdefault(name, "CLOSED")
         self.gone = dict.fromkeys(now, "CLOSED")
