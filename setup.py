@@ -12,9 +12,7 @@ C_FLAGS = ["-O3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-unused-func
 
 def extensions() -> list[Extension]:
     files = sorted(Path("tcpcheck").rglob("*.pyx"))
-    return [
-        Extension(".".join(path.with_suffix("").parts), [str(path)], extra_compile_args=C_FLAGS) for path in files
-    ]
+    return [Extension(".".join(path.with_suffix("").parts), [str(path)], extra_compile_args=C_FLAGS) for path in files]
 
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tcpcheck.errors import Diagnostic, Span
+from tcpcheck.errors import Diagnostic
+from tcpcheck.errors import Span as Span
 
 NANOSECOND = 1
 MILLISECOND = 1_000_000

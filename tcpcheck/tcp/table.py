@@ -159,7 +159,7 @@ def answer(start: Connection, seg: dict[str, Any]) -> str:
         text += f" seq{distance:+d}" if distance else ""
     else:
         text += " new ISN" if "S" in seg["flags"] else f" seq{distance:+d}"
-    return text + (" (DSACK)" if seg["dsack"] else " (SACK)" if seg["sack"] else "")
+    return str(text) + (" (DSACK)" if seg["dsack"] else " (SACK)" if seg["sack"] else "")
 
 
 def row(start: Connection, stimulus: Stimulus) -> tuple[str, str, str]:
