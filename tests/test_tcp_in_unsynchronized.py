@@ -261,3 +261,12 @@ def test_syn_recv(row: Row) -> None:
 def test_syn_recv_before_the_synack_was_accepted() -> None:
     here = scene("SYN-RECV", profile="linux-5.10")
     assert here.only("S.", -1)[:2] == ("SYN-RECV", (".",))
+
+
+def test_request_and_its_child_are_limited_apart() -> None:
+    """The child's last limited reply is none, whatever the request has answered."""
+    here = scene("request")
+    here.put("S", seq=-1)
+    assert here.only(".", -1)[1] == ()
+    here.put(".")
+    assert here.only(".", -100) == (EST, (".",), ("SEQ_OUT_OF_WINDOW",))
