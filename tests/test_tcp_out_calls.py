@@ -436,7 +436,7 @@ def test_zero_window_probe_is_old_and_empty() -> None:
     assert t.sock(client)["retries"] == 1
     t.deliver_all()
     assert t.sock(client)["retries"] == 0 and t.sock(client)["backoff"] == 1
-    assert t.timer(client)[:2] == ("persist", 400 * MS)
+    assert t.timer(client)[:2] == ("persist", 408 * MS)
 
 
 def test_probe_takes_the_bytes_that_fit() -> None:

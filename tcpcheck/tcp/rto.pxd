@@ -10,6 +10,7 @@ cdef void rtt_after_handshake(Stack* t, int sock, int repeats) noexcept nogil
 cdef void note_late_sample(Stack* t, int sock) noexcept nogil
     # What the retransmission timer guards is acknowledged now, by whatever segment: that may be long after the ACK which
     # was meant to do it. Called before the timer is disarmed; send_progress does it by itself.
+cdef void arm_retrans(Stack* t, int sock, int kind, int64_t lo, int64_t hi) noexcept nogil     # [lo, hi] from rto_bounds
 cdef void arm_rto(Stack* t, int sock) noexcept nogil            # restart with the current backoff (tcp_rearm_rto); disarms when nothing is in flight
 cdef void arm_rto_or_probe(Stack* t, int sock) noexcept nogil   # new data or progress: tail loss probe if it applies, else RTO
 cdef int probe_applies(Stack* t, int sock) noexcept nogil       # may a tail loss probe be scheduled?

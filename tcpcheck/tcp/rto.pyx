@@ -7,7 +7,9 @@ from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport age_allows, age_at_least, clock_start
 from tcpcheck.sym.zone cimport TIME_INF
 from tcpcheck.tcp.rules cimport R_BUCKETS_FULL, R_FIN_WAIT2_BUCKET, R_FIN_WAIT2_KEEPALIVE, R_TIME_WAIT_ENTERED
-from tcpcheck.tcp.sockets cimport arm_between, arm_nominal, config_of, disarm, in_flight, receive_window, rule, to_closed
+from tcpcheck.tcp.sockets cimport (
+    arm, arm_between, arm_nominal, config_of, disarm, in_flight, receive_window, rule, to_closed, wheel_latest,
+)
 from tcpcheck.tcp.types cimport (
     SK_BUCKET, SLOT_KEEPALIVE, SLOT_RETRANS, SOCKS_MAX, ST_FIN_WAIT2, ST_TIME_WAIT, TM_KEEPALIVE, TM_PERSIST, TM_RTO,
     TM_SYNACK, TM_TIMEWAIT, TM_TLP, Config, Sock, Stack,
@@ -44,8 +46,9 @@ cdef int64_t shifted(int64_t ns, int by, int64_t most) noexcept nogil:
     return ns if ns < most else most
 
 
-cdef void rto_bounds(Stack* t, int sock, int backoff, int64_t* lo, int64_t* hi) noexcept nogil:
-    """RTO = SRTT + max(rto_min, 4 RTTVAR): RFC 6298 2. The kernel rounds it up to jiffies before it backs off.
+cdef int64_t rto_base(Stack* t, int sock, int64_t* least_out) noexcept nogil:
+    """RTO = SRTT + max(rto_min, 4 RTTVAR), RFC 6298 2: the greatest before rounding. The kernel rounds it up to jiffies
+    before it backs off; as no round trip takes no time, the least is the jiffy above rto_min.
 
     The handshake's own sample R (a SYN is acknowledged at once) gives R + max(rto_min, 2 R). Later the deviation of
     round trips within [0, rtt_max] stays below rtt_max. Longer samples: see spoil()."""
@@ -66,7 +69,16 @@ cdef void rto_bounds(Stack* t, int sock, int backoff, int64_t* lo, int64_t* hi) 
         elif s.rtt_worst > 0:
             span = shifted(most, s.rtt_worst + 1, c.rto_max_ns)
             most += span + span // 4 + span // 16
-    if s.rtt_known & 1:
+    if s.rtt_known & 1 and c.linux_timers:
+        least = (least // c.jiffy_ns + 1) * c.jiffy_ns
+    least_out[0] = least
+    return most
+
+
+cdef void rto_bounds(Stack* t, int sock, int backoff, int64_t* lo, int64_t* hi) noexcept nogil:
+    cdef const Config* c = config_of(t, sock)
+    cdef int64_t least, most = rto_base(t, sock, &least)
+    if t.sock[sock].rtt_known & 1:
         most = (most // c.jiffy_ns + 1) * c.jiffy_ns
     lo[0] = shifted(least, backoff, c.rto_max_ns)
     hi[0] = shifted(most, backoff, c.rto_max_ns)
@@ -84,6 +96,18 @@ cdef void rtt_after_handshake(Stack* t, int sock, int repeats) noexcept nogil:
     s.tlp_done = 0
 
 
+cdef void arm_retrans(Stack* t, int sock, int kind, int64_t lo, int64_t hi) noexcept nogil:
+    """hi as from rto_bounds, or less. The eighth that the wheel may be late covers the rounding too, as a rule."""
+    cdef const Config* c = config_of(t, sock)
+    cdef int64_t least, most = rto_base(t, sock, &least), late
+    most = shifted(most, t.sock[sock].backoff, c.rto_max_ns)
+    if hi < most or not c.linux_timers:
+        most = hi
+    late = wheel_latest(hi, c.jiffy_ns)
+    most += most // 8 + c.jiffy_ns if c.linux_timers else c.jiffy_ns
+    arm(t, sock, SLOT_RETRANS, kind, lo, late if late > most and c.linux_timers else most)
+
+
 cdef int fin_alone(Stack* t, int sock) noexcept nogil:
     return t.sock[sock].fin_sent and in_flight(t, sock) == 1
 
@@ -94,7 +118,7 @@ cdef void arm_rto(Stack* t, int sock) noexcept nogil:
         disarm(t, sock, SLOT_RETRANS)
         return
     rto_bounds(t, sock, t.sock[sock].backoff, &lo, &hi)
-    arm_between(t, sock, SLOT_RETRANS, TM_RTO, lo, hi)
+    arm_retrans(t, sock, TM_RTO, lo, hi)
 
 
 cdef int probe_applies(Stack* t, int sock) noexcept nogil:
@@ -124,7 +148,7 @@ cdef void arm_rto_or_probe(Stack* t, int sock) noexcept nogil:
         most = 2 * c.rtt_max_ns + 10 * MS
         if s.rtt_worst == 0 and most < hi:
             hi = most
-    arm_between(t, sock, SLOT_RETRANS, TM_TLP, lo, hi)
+    arm_retrans(t, sock, TM_TLP, lo, hi)
 
 
 cdef void arm_synack(Stack* t, int request) noexcept nogil:
@@ -204,7 +228,7 @@ cdef void arm_persist(Stack* t, int sock) noexcept nogil:
         disarm(t, sock, SLOT_RETRANS)
         return
     rto_bounds(t, sock, t.sock[sock].backoff, &lo, &hi)
-    arm_between(t, sock, SLOT_RETRANS, TM_PERSIST, lo, hi)
+    arm_retrans(t, sock, TM_PERSIST, lo, hi)
 
 
 cdef void persist_acked(Stack* t, int sock) noexcept nogil:

@@ -62,6 +62,7 @@ cdef int ts_enabled(const Sock* s) noexcept nogil               # ts_ok
 
 # ---- timers: fire when the age of their clock lies in [lo, hi]
 cdef void arm(Stack* t, int sock, int slot, int kind, int64_t lo, int64_t hi) noexcept nogil    # exact bounds; restarts the clock
+cdef int64_t wheel_latest(int64_t ns, int64_t jiffy) noexcept nogil
 cdef void arm_nominal(Stack* t, int sock, int slot, int kind, int64_t nominal) noexcept nogil   # wheel slack added: facts A12
 cdef void arm_between(Stack* t, int sock, int slot, int kind, int64_t lo, int64_t hi) noexcept nogil  # slack added to hi
 cdef void disarm(Stack* t, int sock, int slot) noexcept nogil

@@ -257,12 +257,24 @@ cdef void arm(Stack* t, int sock, int slot, int kind, int64_t lo, int64_t hi) no
     m.hi = hi
 
 
+cdef int64_t wheel_latest(int64_t ns, int64_t jiffy) noexcept nogil:
+    """When a timer of ns has fired at the latest: the next granule of its level. Level n of the kernel's wheel is for
+    less than 63 * 8^n jiffies and turns every 8^n."""
+    cdef int64_t n = ns // jiffy + 1, granule = 1
+    while n >= 63 * granule:
+        granule *= 8
+    return ns + granule * jiffy
+
+
 cdef void arm_between(Stack* t, int sock, int slot, int kind, int64_t lo, int64_t hi) noexcept nogil:
-    """A kernel's timer wheel is late by up to one granule of its level, at most an eighth, and a jiffy; never early."""
+    """Never early; late by up to one granule, which is an eighth and a jiffy or, at the edge of a level, a little more."""
     cdef const Config* c = config_of(t, sock)
+    cdef int64_t latest = hi + c.jiffy_ns, turn
     if c.linux_timers:
-        hi += hi // 8
-    arm(t, sock, slot, kind, lo, hi + c.jiffy_ns)
+        latest += hi // 8
+        turn = wheel_latest(hi, c.jiffy_ns)
+        latest = turn if turn > latest else latest
+    arm(t, sock, slot, kind, lo, latest)
 
 
 cdef void arm_nominal(Stack* t, int sock, int slot, int kind, int64_t nominal) noexcept nogil:

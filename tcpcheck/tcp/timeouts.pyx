@@ -6,7 +6,7 @@ from tcpcheck.tcp.output cimport (
     retransmit_head, send_ack, send_active_reset, send_loss_probe, send_synack, send_window_probe,
 )
 from tcpcheck.tcp.rto cimport (
-    arm_persist, arm_rto, arm_synack, elapsed, enter_time_wait, fin_time, pending, rto_bounds,
+    arm_persist, arm_retrans, arm_rto, arm_synack, elapsed, enter_time_wait, fin_time, pending, rto_bounds,
 )
 from tcpcheck.tcp.rules cimport (
     R_DELACK_FIRED, R_FIN_WAIT2_EXPIRED, R_FIN_WAIT2_FULL_RST, R_FIN_WAIT2_FULL_TO_BUCKET, R_ORPHANS_FULL,
@@ -14,11 +14,11 @@ from tcpcheck.tcp.rules cimport (
     R_SYN_GIVES_UP, R_SYN_RETRANSMITTED, R_TIME_WAIT_EXPIRED, R_TLP_PROBE,
 )
 from tcpcheck.tcp.sockets cimport (
-    E_TIMEDOUT, arm_between, config_of, disarm, in_flight, is_orphan, orphans_full, report_error, request_count, rule,
+    E_TIMEDOUT, config_of, disarm, in_flight, is_orphan, orphans_full, report_error, request_count, rule,
     to_closed,
 )
 from tcpcheck.tcp.types cimport (
-    SK_REQUEST, SLOT_RETRANS, SOCKS_MAX, ST_FIN_WAIT2, ST_SYN_RECV, ST_SYN_SENT, ST_TIME_WAIT, TM_DELACK,
+    SK_REQUEST, SOCKS_MAX, ST_FIN_WAIT2, ST_SYN_RECV, ST_SYN_SENT, ST_TIME_WAIT, TM_DELACK,
     TM_KEEPALIVE, TM_PERSIST, TM_RTO, TM_SYNACK, TM_TIMEWAIT, TM_TLP, Config, Sock, Stack,
 )
 
@@ -181,7 +181,7 @@ cdef void probe_fires(Stack* t, int sock) noexcept nogil:
         arm_rto(t, sock)
         return
     rto_bounds(t, sock, t.sock[sock].backoff, &lo, &hi)
-    arm_between(t, sock, SLOT_RETRANS, TM_RTO, 0, hi)
+    arm_retrans(t, sock, TM_RTO, 0, hi)
 
 
 # ---- persist -----------------------------------------------------------------------------------------------
