@@ -20,7 +20,8 @@ from tcpcheck.tcp.rules cimport (
     R_ACK_FUTURE_ACKED, R_ACK_FUTURE_IGNORED, R_ACK_TOO_OLD_CHALLENGED, R_ACK_TOO_OLD_PREDICTED,
     R_ACK_UNACCEPTABLE_CHALLENGED,
     R_DATA_AFTER_CLOSE_RST, R_DATA_AFTER_FIN_IGNORED, R_DATA_OVER_FIN_RST, R_FIN_ACKED_CLOSED, R_FIN_ACKED_FIN_WAIT2,
-    R_FIN_ACKED_TIME_WAIT, R_NO_ACK_IGNORED, R_OOW_ACK_LIMITED, R_PAWS_DISORDERED_ACK, R_PAWS_DROPPED, R_PAWS_OLD_ACK_SILENT,
+    R_FIN_ACKED_TIME_WAIT, R_NO_ACK_IGNORED, R_OOW_ACK_LIMITED, R_PAWS_DISORDERED_ACK, R_PAWS_DROPPED,
+    R_PAWS_OLD_ACK_SILENT,
     R_RFC5961_RST_CHALLENGE, R_RFC5961_SYN_CHALLENGE, R_RST_AFTER_FIN, R_RST_EXACT, R_RST_IN_WINDOW,
     R_RST_OUT_OF_WINDOW, R_RST_SACK_EDGE, R_SEQ_OUT_OF_WINDOW, R_SYN_IN_WINDOW_RST, R_SYNRECV_BAD_ACK_RST,
     R_SYNRECV_ESTABLISHED, R_SYNRECV_SHUTDOWN, R_SYNRECV_SYNACK_ACCEPTED,
@@ -93,7 +94,7 @@ cdef int _valid(Stack* t, int sock, const Seg* g) noexcept nogil:
 
 
 cdef int _crossed_synack(Stack* t, int sock, const Seg* g) noexcept nogil:
-    """The SYN-ACK of a simultaneous open, in SYN-RECEIVED: an empty one, of the SYN already seen, acknowledging ours."""
+    """The SYN-ACK of a simultaneous open, in SYN-RECEIVED: empty, of the SYN already seen, acknowledging ours."""
     cdef Sock* k = &t.sock[sock]
     cdef const Config* cfg = config_of(t, sock)
     if not cfg.simopen_synack_accepted or not k.fd or not g.flags & F_ACK or seg_length(g) != 1:

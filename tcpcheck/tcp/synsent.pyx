@@ -37,7 +37,7 @@ cdef void synsent_arrives(Stack* t, int sock, const Seg* g) noexcept nogil:
     elif g.flags & F_RST:
         rule(t, sock, R_SYNSENT_RST_WITHOUT_ACK_IGNORED)
     elif has_ts and k.has_ts_recent and paws_fails(t, k, g, 0):
-        rule(t, sock, R_SYNSENT_PAWS_IGNORED)   # ts_recent: inherited from the time-wait bucket that connect() took over
+        rule(t, sock, R_SYNSENT_PAWS_IGNORED)   # ts_recent of the time-wait bucket that connect() took over
     elif g.flags & F_SYN:
         _simultaneous_open(t, sock, g, has_ts)
     else:

@@ -292,8 +292,8 @@ cdef void send_what_is_due(Stack* t, int sock, const Owed* o) noexcept nogil:
 
 
 cdef int _nearly_due(Stack* t, int sock) noexcept nogil:
-    """An ACK is delayed, and the next segment owes none: the ACK goes now if its timer has a quarter of its time left at
-    most (tcp_send_delayed_ack). Before any text that time is nil."""
+    """An ACK is delayed, and the next segment owes none: the ACK goes now if its timer has a quarter of its time left
+    at most (tcp_send_delayed_ack). Before any text that time is nil."""
     cdef Sock* k = &t.sock[sock]
     cdef Timer* m = &k.timer[<int>SLOT_DELACK]
     if not config_of(t, sock).linux_timers:

@@ -161,7 +161,7 @@ ctypedef struct Sock:
     # --- errors and requests
     uint8_t so_error        # errno that the next call gets
     uint8_t req_acked       # request socket: a valid ACK came and the accept queue was full
-    uint8_t synack_acked_out  # request: SYN-ACKs sent so far, for retries
+    uint8_t synack_acked_out  # request: the SYN-ACK was sent again for a repeated SYN (no RTT sample); listener: a cookie was sent
     int8_t binding          # index of the model's name binding; -1; TCP never reads it
     uint32_t uid            # serial number for traces; not part of the state
 
