@@ -2,7 +2,7 @@
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from tcpcheck.sym.choice cimport Choices
 from tcpcheck.sym.number cimport Num, Sym, Recorder
-from tcpcheck.tcp.types cimport Stack, Seg, Sock, Config, Effects, SOCKS_MAX, HOSTS_MAX
+from tcpcheck.tcp.types cimport Stack, Seg, Sock, Config, Effects, EFFECTS_MAX, SOCKS_MAX, HOSTS_MAX
 
 cpdef enum:
     PROCS_MAX = 12
@@ -293,6 +293,7 @@ ctypedef struct Machine:
     uint64_t late                       # those of the hits that are obligations outliving their bound
     uint8_t show_late                   # witness: claim + 1 whose obligation runs out after the last step
     Event event                         # of the step just run
+    uint8_t sent_as[EFFECTS_MAX][ORDINALS_MAX]  # of each EF_SEND: the how-manieth of its socket for each pattern
     Seg incoming                        # EV_DELIVER: the segment
     int has_incoming
     int settled                         # no step is under way: m.nxt alone is looked at

@@ -264,16 +264,26 @@ cdef void forget_ports(Machine* m) noexcept nogil:
 
 
 cdef void count_sent(Machine* m) noexcept nogil:
-    """`3rd FIN`: each socket counts the segments of each pattern asked for, and stops one past the last asked."""
+    """`3rd FIN`: each socket counts the segments of each pattern asked for, and stops one past the last asked. A slot
+    that changes hands starts again."""
     cdef Effect* e
+    cdef uint8_t* count
     cdef int i, k
+    if m.t.nordinal == 0:
+        return
     for i in range(m.nxt.tcp.fx.n):
         e = &m.nxt.tcp.fx.e[i]
-        if e.kind == EF_SEND and e.sock >= 0:
+        memset(m.sent_as[i], 0, ORDINALS_MAX)
+        if e.sock < 0:
+            continue
+        count = m.nxt.ordinal[e.sock]
+        if e.kind == EF_DIED:
+            memset(count, 0, ORDINALS_MAX)
+        elif e.kind == EF_SEND:
             for k in range(m.t.nordinal):
-                if kind_matches(m.t.ordinal_kind[k], m.t.ordinal_flags[k], &e.seg) and \
-                        m.nxt.ordinal[e.sock][k] <= m.t.ordinal_most[k]:
-                    m.nxt.ordinal[e.sock][k] += 1
+                if kind_matches(m.t.ordinal_kind[k], m.t.ordinal_flags[k], &e.seg):
+                    count[k] += count[k] <= m.t.ordinal_most[k]
+                    m.sent_as[i][k] = count[k]
 
 
 cdef void keep_numbers(Machine* m) noexcept nogil:
@@ -318,6 +328,8 @@ cdef void judge_goal(Scope* sc, int c) noexcept nogil:
         return
     for i in range(PENDS_MAX):
         if sc.m.nxt.pend[i].claim == c + 1:
+            if sc.claim.lo > 0 and not age_at_least(&sc.m.nxt.tcp.sym, sc.m.nxt.pend[i].clk, sc.claim.lo):
+                sc.m.hits |= bit(c)
             memset(&sc.m.nxt.pend[i], 0, sizeof(Pend))
 
 

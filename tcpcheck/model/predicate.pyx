@@ -81,14 +81,14 @@ cdef int kind_matches(int kind, int want, const Seg* s) noexcept nogil:
     return 0
 
 
-cdef int matches(Scope* sc, int pattern, const Seg* seg, int slot) noexcept nogil:
-    """Does seg match, seen by the socket in slot (its ordinal: as counted when it was sent)?"""
+cdef int matches(Scope* sc, int pattern, const Seg* seg, int slot, int sent=-1) noexcept nogil:
+    """Does seg match, seen by the socket in slot? sent: which effect sent it, for patterns such as `3rd FIN`."""
     cdef const Pattern* p = &sc.m.t.pattern[pattern]
     cdef const Seg* kept_seg
     cdef int kept_subject, kept_sock, r
     if not kind_matches(p.kind, p.flags, seg):
         return 0
-    if p.ordinal >= 0 and (slot < 0 or sc.m.nxt.ordinal[slot][p.ordinal] != p.nth):
+    if p.ordinal >= 0 and (sent < 0 or sc.m.sent_as[sent][p.ordinal] != p.nth):
         return 0
     if p.where < 0:
         return 1
@@ -122,7 +122,7 @@ cdef int any_effect(Scope* sc, int kind, int var, int host, int pattern) noexcep
                 continue
         elif e.host != host:
             continue
-        if matches(sc, pattern, &e.seg, e.sock):
+        if matches(sc, pattern, &e.seg, e.sock, i):
             return 1
     return 0
 
