@@ -296,6 +296,25 @@ def test_own_firewall_is_not_loss() -> None:
     follow(t, server, PERSIST, "F.")
 
 
+def test_every_fin_of_the_peer_starts_the_persist_timer_anew() -> None:
+    """Why such a LAST-ACK lasted 161 s: the peer's last repeat of its FIN came after 54 s, and 107 s follow it."""
+    t, client, server = opened()
+    t.close(client)
+    t.deliver()
+    t.refuse(1)
+    t.close(server)
+    t.pass_ns(t.timer(client)[1])
+    t.fire(client)  # its FIN again, long under way
+    for now in (0, 408, 816):
+        t.pass_ns(now * MS)
+        t.fire(server)
+    assert (t.sock(server)["retries"], t.sock(server)["backoff"]) == (3, 3)
+    t.deliver()
+    assert (t.sock(server)["retries"], t.sock(server)["backoff"]) == (0, 0)
+    assert t.timer(server)[:2] == ("persist", 204 * MS)
+    follow(t, server, PERSIST, "F.")
+
+
 def test_own_firewall_with_an_open_descriptor() -> None:
     t, client, _ = opened({"retries2": 3})
     t.refuse(0)
