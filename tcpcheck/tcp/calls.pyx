@@ -3,7 +3,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport MODE_CONCRETE, Num, clock_start, diff_known, num_add
 from tcpcheck.tcp.output cimport (
-    choose_isn, first_window, push_pending, read_tsval, select_window, send_ack, send_active_reset, send_syn, timestamp_key,
+    choose_isn, first_window, push_pending, read_tsval, select_window, send_ack, send_active_reset, send_syn,
+    timestamp_key,
 )
 from tcpcheck.tcp.rto cimport arm_rto, elapsed, fin_wait2_orphan
 from tcpcheck.tcp.rules cimport (
@@ -79,7 +80,7 @@ cdef int tcp_accept(Stack* t, int listener) noexcept nogil:
 # ---- active open -------------------------------------------------------------------------------------------
 
 cdef int rested_long_enough(Stack* t, int bucket) noexcept nogil:
-    """tcp_twsk_unique's clock: whole seconds since the last timestamp, since 6.14 milliseconds since TIME-WAIT began."""
+    """tcp_twsk_unique's clock: seconds since the last timestamp; from 6.14 on milliseconds of TIME-WAIT."""
     cdef const Config* c = config_of(t, bucket)
     cdef Sock* s = &t.sock[bucket]
     cdef int clk = s.ts_stamp_clk if c.tw_reuse_rule < 2 and s.ts_stamp_clk != 0 else s.tw_clk
@@ -179,7 +180,7 @@ cdef void open_active(Stack* t, int sock, Num iss, const ConnectOpts* o) noexcep
 
 
 cdef int tcp_connect(Stack* t, int host, int peer, int rport, int lport, const ConnectOpts* o) noexcept nogil:
-    """RFC 9293 3.10.1 (active OPEN); inet_hash_connect, tcp_connect. That the own firewall takes the SYN goes unnoticed."""
+    """RFC 9293 3.10.1 (active OPEN); inet_hash_connect, tcp_connect. A SYN that the own firewall takes goes unnoticed."""
     cdef int bucket, sock, port = local_port(t, host, peer, rport, lport, &bucket)
     cdef Num iss
     if port < 0:

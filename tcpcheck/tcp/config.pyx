@@ -18,7 +18,7 @@ cdef dict _values(profile, dict sysctls, dict settings):
 
 
 cdef class ConfigTable:
-    """One host's Configs. rows: for each the sysctls set by then, full name to value (a spec may change them on the way).
+    """One host's Configs. rows: for each the sysctls set by then, full name to value (a spec may change them midway).
     mss in bytes; rtt_max_ns: an upper bound of every round trip, delayed ACKs included; isn_linked, ts_linked: are
     readings of the ISN clock and of the timestamp clock related to one another through time? rcv_buf in bytes, 0: the
     profile's."""

@@ -33,7 +33,7 @@ cdef Num choose_isn(Stack* t, int host, int peer, int lport, int rport) noexcept
 
 
 cdef uint64_t timestamp_key(Stack* t, int host, int peer, int lport, int rport) noexcept nogil:
-    """secure_tcp_ts_off: none with tcp_timestamps = 2 and before 4.10, else for each 4-tuple or for each pair of addresses."""
+    """secure_tcp_ts_off: none with tcp_timestamps = 2 and before 4.10, else for each 4-tuple or pair of addresses."""
     cdef const Config* c = t.cfg[host]
     if c.tcp_timestamps == 2 or c.ts_per_tuple == 2:
         return tuple_key(KEY_TS, host, 255, 0, 0)
@@ -48,7 +48,9 @@ cdef void stamp(Stack* t, int host, uint64_t key, int linked, Seg* s) noexcept n
     cdef Num v = num_counter(&t.sym, key, t.cfg[host].ts_tick_ns, host, linked)
     s.has_ts = 1
     s.tsval = v
-    s.ts_now = v.base != 0 and v.base != BASE_UNKNOWN and v.rd == 0 and t.sym.base[v.base].tick > 0 and t.sym.base[v.base].linked
+    s.ts_now = 0
+    if v.base != 0 and v.base != BASE_UNKNOWN and v.rd == 0:
+        s.ts_now = t.sym.base[v.base].tick > 0 and t.sym.base[v.base].linked
 
 
 cdef Num read_tsval(Stack* t, int sock, Seg* s) noexcept nogil:
@@ -158,7 +160,7 @@ cdef int sent_data(Stack* t, int sock) noexcept nogil:
 
 
 cdef int ack_at_once(Stack* t, int sock, int owed_before) noexcept nogil:
-    """__tcp_ack_snd_check. What is not kept of a socket (its guess of the segment size, its ping-pong mode) is a choice."""
+    """__tcp_ack_snd_check. What is not kept of a socket (its guess of the MSS, its ping-pong mode) is a choice."""
     cdef Sock* s = &t.sock[sock]
     cdef int64_t unacked = 0
     diff_known(&t.sym, s.rcv_nxt, s.rcv_wup, &unacked)
@@ -197,7 +199,7 @@ cdef int ack_delayed(Stack* t, int sock) noexcept nogil:
 # ---- limited replies ---------------------------------------------------------------------------------------
 
 cdef int within_ratelimit(Stack* t, int sock) noexcept nogil:
-    """__tcp_oow_rate_limited: one moment for all causes; it restarts only when a reply goes out. Times are in jiffies."""
+    """__tcp_oow_rate_limited: one moment for all causes; only a reply restarts it. Times are in jiffies."""
     cdef const Config* c = config_of(t, sock)
     cdef Sock* s = &t.sock[sock]
     cdef int64_t limit = c.tcp_invalid_ratelimit_ms * MS
@@ -368,7 +370,7 @@ cdef int send_one(Stack* t, int sock) noexcept nogil:
 
 
 cdef void push_pending(Stack* t, int sock) noexcept nogil:
-    """tcp_write_xmit, then the timer: RTO or probe when something new is out, persist when nothing is and nothing can go."""
+    """tcp_write_xmit, then the timer: RTO or probe when something new is out, persist when nothing is or can go."""
     cdef Sock* s = &t.sock[sock]
     cdef int32_t before = in_flight(t, sock)
     cdef int sent = 0, refused = 0

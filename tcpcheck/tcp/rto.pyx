@@ -21,7 +21,7 @@ cdef int64_t SECOND = 1000000000
 cdef int64_t RTO_FALLBACK = 3000000000      # RFC 6298 5.7: no sample from the handshake
 cdef int64_t SYN_SAMPLE = 3500000000        # RTO from a handshake's sample of up to 1.129 s: three times as much
 cdef enum:                                  # Sock.rtt_worst: how far samples may have driven the RTO
-    WORST_SYN = 32                          # from here on in powers of two of SYN_SAMPLE, below of the usual greatest RTO
+    WORST_SYN = 32                          # from here on powers of two of SYN_SAMPLE, below of the usual greatest RTO
     WORST_MOST = 50
 
 
@@ -131,7 +131,7 @@ cdef int probe_applies(Stack* t, int sock) noexcept nogil:
 
 
 cdef void arm_rto_or_probe(Stack* t, int sock) noexcept nogil:
-    """A probe is due after 2 SRTT, + rto_min when one segment alone is out (its ACK may be delayed), by the RTO at the latest."""
+    """A probe is due after 2 SRTT, + rto_min when one segment alone is out (its ACK may be delayed), at most the RTO."""
     cdef const Config* c = config_of(t, sock)
     cdef Sock* s = &t.sock[sock]
     cdef int64_t lo, hi, most
@@ -157,8 +157,8 @@ cdef void arm_synack(Stack* t, int request) noexcept nogil:
 
 
 cdef void spoil(Sock* s, int retries) noexcept nogil:
-    """A sample spans `retries` timeouts, by timestamp echo of the first transmission, or none but nearly one whole, when
-    the ACK got lost and a later one stands for it. With the RTO at most r, such a sample m stays below
+    """A sample spans `retries` timeouts, by timestamp echo of the first transmission, or none but nearly a whole one,
+    when the ACK got lost and a later one stands for it. With the RTO at most r, such a sample m stays below
     1.125 r 2^(retries + 1), and moves SRTT by m / 8 and the deviation's term by m at most."""
     cdef int worst = s.rtt_worst + retries + 2 if s.rtt_worst > 0 else (retries if retries > 0 else 1)
     s.rtt_worst = <uint8_t>(worst if worst < WORST_MOST else WORST_MOST)

@@ -13,7 +13,8 @@ cdef int64_t MS = 1000000
 
 cdef uint64_t tuple_key(int kind, int host, int peer, int lport, int rport) noexcept nogil:
     """Fields side by side, so different constants cannot collide; kinds from 16 on are the model's."""
-    return (<uint64_t>kind << 56) | (<uint64_t>host << 48) | (<uint64_t>peer << 40) | (<uint64_t>lport << 16) | <uint64_t>rport
+    cdef uint64_t ports = (<uint64_t>lport << 16) | <uint64_t>rport
+    return (<uint64_t>kind << 56) | (<uint64_t>host << 48) | (<uint64_t>peer << 40) | ports
 
 
 # ---- effects -----------------------------------------------------------------------------------------------
@@ -267,7 +268,7 @@ cdef int64_t wheel_latest(int64_t ns, int64_t jiffy) noexcept nogil:
 
 
 cdef void arm_between(Stack* t, int sock, int slot, int kind, int64_t lo, int64_t hi) noexcept nogil:
-    """Never early; late by up to one granule, which is an eighth and a jiffy or, at the edge of a level, a little more."""
+    """Never early; late by up to one granule: an eighth and a jiffy or, at the edge of a level, a little more."""
     cdef const Config* c = config_of(t, sock)
     cdef int64_t latest = hi + c.jiffy_ns, turn
     if c.linux_timers:
@@ -321,7 +322,7 @@ cdef void tidy_full(Stack* t, int sock) noexcept nogil:
 
 
 cdef void stack_tidy(Stack* t) noexcept nogil:
-    cdef int i
+    cdef int i, rested
     cdef Sock* s
     cdef const Config* c
     for i in range(SOCKS_MAX):
@@ -331,7 +332,8 @@ cdef void stack_tidy(Stack* t) noexcept nogil:
         c = t.cfg[s.host]
         if surely_older(t, s.oow_clk, <int64_t>c.tcp_invalid_ratelimit_ms * MS):
             s.oow_clk = 0
-        if s.kind != SK_BUCKET or s.state != ST_TIME_WAIT or surely_older(t, s.tw_clk, <int64_t>c.tcp_tw_reuse_delay_ms * MS):
+        rested = surely_older(t, s.tw_clk, <int64_t>c.tcp_tw_reuse_delay_ms * MS)
+        if s.kind != SK_BUCKET or s.state != ST_TIME_WAIT or rested:
             s.tw_clk = 0
         if not s.ts_ok and s.state != ST_SYN_SENT:
             s.has_ts_recent = 0

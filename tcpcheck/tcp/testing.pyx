@@ -1,4 +1,4 @@
-"""Python's handle on a Stack of two hosts, for tests only: calls, timers, exact time, a wire to deliver from or to drop."""
+"""Python's handle on a Stack of two hosts, for tests only: calls, timers, exact time, a wire."""
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memmove, memset
@@ -195,7 +195,8 @@ cdef class TestStack:
 
     @property
     def merged(self):
-        return [(self.t.fx.e[i].arg, self.t.fx.e[i].sock) for i in range(self.t.fx.n) if self.t.fx.e[i].kind == EF_MERGED]
+        taken = [i for i in range(self.t.fx.n) if self.t.fx.e[i].kind == EF_MERGED]
+        return [(self.t.fx.e[i].arg, self.t.fx.e[i].sock) for i in taken]
 
     def segment(self, Seg seg):
         """(flags in tcpdump's letters, bytes); what else matters by name."""

@@ -73,7 +73,7 @@ cdef int rto_at_most(Stack* t, int sock) noexcept nogil:
 
 
 cdef int64_t least_elapsed(Stack* t, int sock) noexcept nogil:
-    """Time that must have passed since the first of `retries` retransmissions: the shortest RTOs, one after the other."""
+    """Time that must have passed since the first of `retries` retransmissions: the shortest RTOs, added up."""
     cdef int64_t ns = 0, lo, hi
     cdef int i
     for i in range(1, t.sock[sock].retries + 1):
