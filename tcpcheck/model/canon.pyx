@@ -5,7 +5,7 @@ from libc.string cimport memcpy, memset
 
 from tcpcheck.model.layout cimport (
     Bind, Flying, Machine, Pend, World, BINDS_MAX, BIND_DEPTH, FLYING_MAX, KEPT_MAX, ORDINALS_MAX, PENDS_MAX,
-    VARS_MAX, VAR_PORT, PROCS_MAX,
+    Tuple, VARS_MAX, VAR_NAMED, PROCS_MAX,
 )
 from tcpcheck.sym.number cimport Arc, BASE_PAST, Base, MODE_CONCRETE, Num, sym_prune, sym_select
 from tcpcheck.sym.zone cimport CLOCKS_MAX, zone_sup
@@ -66,8 +66,8 @@ cdef void close_up(Machine* m) noexcept nogil:
                 w.bind[i].slot[k] = to[w.bind[i].slot[k]]
     for i in range(PENDS_MAX):
         if w.pend[i].claim:
-            for k in range(m.t.claim[w.pend[i].claim - 1].nvar):
-                if m.t.claim[w.pend[i].claim - 1].var[k].kind == VAR_PORT and w.pend[i].var[k] >= 0:
+            for k in range(m.t.claim[w.pend[i].claim - 1].ntrigger):
+                if m.t.claim[w.pend[i].claim - 1].var[k].kind != VAR_NAMED and w.pend[i].var[k] >= 0:
                     w.pend[i].var[k] = to[w.pend[i].var[k]]
 
 
@@ -364,6 +364,9 @@ cdef int32_t pack(Machine* m, const World* w, uint8_t* out) noexcept nogil:
         zero_padding(NULL, &x)
         p = put(p, &x, sizeof(Num))
     p = put(p, w.pend, sizeof(w.pend))
+    p = put(p, &w.ngone, 1)
+    p = put(p, w.gone, w.ngone * sizeof(Tuple))
+    p = put(p, w.peered, m.t.npeered * BIND_DEPTH * sizeof(Tuple))
     p = put(p, &w.horizon_clk, 1)
     p = put(p, &w.spins, 1)
     for i in range(1, w.tcp.sym.nbase):
@@ -411,6 +414,9 @@ cdef void unpack(Machine* m, World* w, const uint8_t* data) noexcept nogil:
         p = get(p, &w.has_kept[i], 1)
         p = get(p, &w.kept[i], sizeof(Num))
     p = get(p, w.pend, sizeof(w.pend))
+    p = get(p, &w.ngone, 1)
+    p = get(p, w.gone, w.ngone * sizeof(Tuple))
+    p = get(p, w.peered, m.t.npeered * BIND_DEPTH * sizeof(Tuple))
     p = get(p, &w.horizon_clk, 1)
     p = get(p, &w.spins, 1)
     for i in range(1, w.tcp.sym.nbase):

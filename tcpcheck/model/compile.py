@@ -24,6 +24,7 @@ class ClaimTable:
     name: str
     kind: int
     vars: list[tuple[int, int, int, int]] = field(default_factory=list)
+    triggers: int = 0  # the first so many are bound by the trigger of an `after`
     eventless: bool = False
     goal_eventless: bool = False
     within: tuple[int, int] | None = None
@@ -59,6 +60,8 @@ class Program:
     constants: dict[int, str] = field(default_factory=dict)  # key -> name shown to people
     sleeps: dict[int, str] = field(default_factory=dict)  # pc of a named sleep -> name
     kept: list[tuple[int, int, int]] = field(default_factory=list)  # binding, position, socket field
+    peered: list[int] = field(default_factory=list)  # bindings whose peers a claim asks for
+    keeps_gone: bool = False  # a claim speaks of sockets by their port or as peers
 
 
 class Unsupported(SpecError):
@@ -341,6 +344,7 @@ class ClaimCompiler:
             t.eventless = not self.saw_event
             # for an `after` the obligation is exercised when it starts
             t.exercised = t.pred if claim.kind == "after" else self.node(self.before_effects(claim.pred))
+        t.triggers = len(self.vars)
         if claim.goal is not None:
             self.saw_event = False
             t.goal = self.node(claim.goal)
@@ -362,10 +366,9 @@ class ClaimCompiler:
         """What must happen for the claim to be more than words (see `vacuous` in docs/language.md)."""
         if isinstance(p, sc.Implies):
             return p.left
+        if mentions(p, EFFECTS):
+            return without_effects(p)
         parts = p.parts if isinstance(p, sc.And) else (p,)
-        plain = tuple(q for q in parts if not mentions(q, EFFECTS))
-        if len(plain) < len(parts):
-            return sc.And(plain)
         if any(mentions(q, (sc.Event, sc.Gets, sc.Takes)) for q in parts):
             return sc.And(tuple(q for q in parts if isinstance(q, sc.InState)))
         return sc.And(())
@@ -399,8 +402,20 @@ class ClaimCompiler:
             elif isinstance(ref, sc.PortSock):
                 rows.append((k.VAR_PORT, self.c.host_ix[ref.host], ref.port, absent))
             else:
-                rows.append((k.VAR_PEER, self.var(ref.of), 0, absent))
+                rows.append((k.VAR_PEER, self.var(ref.of), self.peered(ref), absent))
+            self.p.keeps_gone |= not isinstance(ref, sc.Named)
         return rows
+
+    def peered(self, ref: sc.Peer) -> int:
+        """Where the connections of a name's sockets are remembered; -1 for a socket that is no name's."""
+        if not isinstance(ref.of, sc.Named):
+            return -1
+        bind = self.c.bind(ref.of.host, ref.of.name, ref.of.span)
+        if bind not in self.p.peered:
+            if len(self.p.peered) >= k.PEERED_MAX:
+                raise _refuse(ref.span, f"more than {k.PEERED_MAX} names in peer(...)")
+            self.p.peered.append(bind)
+        return self.p.peered.index(bind)
 
     def subject_of(self, s: sc.Subject) -> tuple[int, int]:
         """(variable, -1) or (-1, host)."""
@@ -472,7 +487,7 @@ class ClaimCompiler:
         self.saw_event = True
         if p.sock is not None:
             self.subject = self.var(p.sock)
-        return self.new(k.P_BECOMES, self.subject, states_mask(p.states))
+        return self.new(k.P_BECOMES, self.subject, states_mask(p.states), int(p.sock is not None))
 
     def node_stays(self, p: sc.Stays) -> int:
         self.saw_event = True
@@ -484,11 +499,22 @@ class ClaimCompiler:
 
     def node_compare(self, p: sc.Compare) -> int:
         ops = {"<": 0, "<=": 1, ">": 2, ">=": 3, "=": 4, "!=": 5}
-        modular = int(is_modular(p.left) or is_modular(p.right))
-        return self.new(k.P_COMPARE, self.expr(p.left), ops[p.op], self.expr(p.right), modular)
+        if not p.modular and (is_modular(p.left) or is_modular(p.right)):
+            return self.distance(p, ops[p.op])
+        return self.new(k.P_COMPARE, self.expr(p.left), ops[p.op], self.expr(p.right), int(p.modular))
+
+    def distance(self, p: sc.Compare, op: int) -> int:
+        """`seq - rcv_nxt > 5`: a difference, with numbers added to it, compared with a number."""
+        left, right = linear(p.left), linear(p.right)
+        if is_modular(p.right):
+            left, right, op = right, left, (2, 3, 0, 1, 4, 5)[op]
+        (plus, minus, k1), (plus2, minus2, k2) = left, right
+        if len(plus) != 1 or len(minus) != 1 or plus2 or minus2 or k2 < k1:
+            raise _refuse(p.span, "a difference is compared with a number that is not negative")
+        return self.new(k.P_DISTANCE, self.expr(plus[0]), op, self.expr(minus[0]), big=k2 - k1)
 
     def node_flag(self, p: sc.Flag) -> int:
-        codes = {"old": 0, "forged": 1, "paws_old": 2, "quiet": 3, "tsval": 4, "wrapped": 5}
+        codes = {"old": 0, "forged": 1, "paws_old": 2, "quiet": 3, "tsval": 4}
         if p.name not in codes:
             raise _refuse(p.span, f"`{p.name}` cannot stand alone here")
         return self.new(k.P_FLAG, self.subject, codes[p.name])
@@ -627,6 +653,27 @@ def mentions_numbers(p: Any) -> int:
     if isinstance(p, sc.Event | sc.Replies):
         return int(p.seg.where is not None)
     return int(mentions(p, (sc.Compare, sc.Flag)))
+
+
+def without_effects(p: Any) -> Any:
+    """What the predicate asks for but for effects."""
+    if isinstance(p, EFFECTS) or (isinstance(p, sc.Not) and mentions(p, EFFECTS)):
+        return sc.And(())
+    if isinstance(p, sc.And | sc.Or):
+        return replace(p, parts=tuple(without_effects(q) for q in p.parts))
+    return p
+
+
+def linear(e: Any) -> tuple[list[Any], list[Any], int]:
+    """A sum: the terms added, the terms subtracted, and the number that is left."""
+    if isinstance(e, sc.Const):
+        return [], [], e.value
+    if not isinstance(e, sc.Add | sc.Sub):
+        return [e], [], 0
+    (plus, minus, n), (plus2, minus2, n2) = linear(e.left), linear(e.right)
+    if isinstance(e, sc.Add):
+        return plus + plus2, minus + minus2, n + n2
+    return plus + minus2, minus + plus2, n - n2
 
 
 def is_modular(e: Any) -> bool:

@@ -17,6 +17,8 @@ cpdef enum:
     KEPT_MAX = 6                # numbers that outlive their sockets because a claim asks for them
     ORDINALS_MAX = 6            # patterns such as `3rd FIN`
     VARS_MAX = 4                # sockets that one claim quantifies over
+    GONE_MAX = 10               # connections of sockets that ended, for `host:port` and `peer`
+    PEERED_MAX = 4              # names that a claim asks `peer` of
     CLAIMS_MAX = 24             # hits() has bits 0..23 for claims, 24..47 for `exercised`, 48..63 for pieces
     PIECES_MAX = 16             # intervals of the count claims told apart
 
@@ -48,6 +50,10 @@ ctypedef struct Bind:           # slot -1: that socket has ended
     uint8_t n
     int8_t slot[BIND_DEPTH]
 
+ctypedef struct Tuple:          # a connection as one end sees it; all 0: none
+    uint8_t host, peer
+    uint16_t lport, rport
+
 ctypedef struct Pend:
     uint8_t claim               # index + 1; 0: free
     uint8_t clk
@@ -66,6 +72,9 @@ ctypedef struct World:
     uint8_t has_kept[KEPT_MAX]
     Num kept[KEPT_MAX]
     Pend pend[PENDS_MAX]
+    uint8_t ngone
+    Tuple gone[GONE_MAX]                # sockets that ended, in turn, one for each connection; kept only when claims ask
+    Tuple peered[PEERED_MAX][BIND_DEPTH]    # the connections of named sockets whose peers claims ask for
     uint8_t horizon_clk                 # age of the run, kept only when the spec sets a horizon
     uint8_t spins                       # jumps back of programs since time last passed
 
@@ -131,7 +140,7 @@ cpdef enum:
     P_GETS = 9                  # var a, kind b: 0 errno c, 1 ok, 2 EOF, 3 bytes c
     P_TAKES = 10                # var a (-1 host b), rule c
     P_REPLIES = 11              # pattern c
-    P_BECOMES = 12              # var a, states mask b
+    P_BECOMES = 12              # var a, states mask b; c 1: an event of its own, a change of state
     P_STAYS = 13                # var a
     P_ACCEPTS = 14              # var a
     P_COMPARE = 15              # op b (0 <, 1 <=, 2 >, 3 >=, 4 =, 5 !=), left a, right c (expr nodes), d 1: modular
@@ -140,6 +149,7 @@ cpdef enum:
     P_TIMER = 18                # var a, kind b: 0 timewait 1 persist 2 keepalive 3 on
     P_SAME = 19                 # var a, var b
     P_SS = 20                   # host a, state mask b, port c, column d, op e, expr f
+    P_DISTANCE = 21             # (left a - right c) mod 2^32, op b, the number big
 
 cpdef enum:
     E_CONST = 0                 # big
@@ -198,7 +208,7 @@ ctypedef struct Pattern:
 cpdef enum:
     VAR_NAMED = 0               # a binding; b position, or -1: each in turn
     VAR_PORT = 1                # a host, b port
-    VAR_PEER = 2                # a variable it is the peer of
+    VAR_PEER = 2                # a variable it is the peer of, b its name's row in World.peered or -1
 
 ctypedef struct Var:
     uint8_t kind
@@ -215,6 +225,7 @@ cpdef enum:
 ctypedef struct ClaimC:
     uint8_t kind
     uint8_t nvar
+    uint8_t ntrigger            # the first so many variables are the trigger's; those of the goal alone: some socket
     uint8_t eventless           # judged on the state after each step
     uint8_t goal_eventless
     uint8_t has_within
@@ -241,6 +252,8 @@ ctypedef struct Tables:                 # read-only while a search runs
     int32_t kept_bind[KEPT_MAX]
     int32_t kept_pos[KEPT_MAX]
     int32_t kept_field[KEPT_MAX]
+    int32_t keeps_gone, npeered
+    int32_t peered_bind[PEERED_MAX]
     int32_t ordinal_kind[ORDINALS_MAX]
     int32_t ordinal_flags[ORDINALS_MAX]
     int32_t ordinal_most[ORDINALS_MAX]

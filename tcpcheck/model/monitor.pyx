@@ -5,7 +5,7 @@ on the initial state; claims with events see `in S` before the step, `becomes` a
 """
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcmp, memset
 
 from tcpcheck.model.layout cimport *
 from tcpcheck.model.predicate cimport holds, kind_matches
@@ -14,7 +14,7 @@ from tcpcheck.sym.number cimport (
     BASE_UNKNOWN, Base, MODE_RECORD, Num, age_at_least, age_require, clock_start, num_const,
 )
 from tcpcheck.sym.zone cimport TIME_INF, zone_allows_between, zone_sup
-from tcpcheck.tcp.types cimport EF_DIED, EF_SEND, Effect, SK_FREE, SOCKS_MAX, ST_CLOSED, Sock
+from tcpcheck.tcp.types cimport EF_DIED, EF_SEND, Effect, SK_FREE, SK_LISTENER, SOCKS_MAX, ST_CLOSED, Sock
 
 
 # ---- assignments
@@ -26,32 +26,42 @@ cdef void for_each(Machine* m, View view, const Var* var, int nvar, JudgeFn judg
                    int node=-1, int* found=NULL) noexcept nogil:
     """Call judge for every assignment of sockets to the variables."""
     cdef Scope sc
-    cdef int choice[VARS_MAX]
-    cdef int v = 0, r
     memset(&sc, 0, sizeof(Scope))
     sc.m, sc.view, sc.var, sc.nvar = m, view, var, nvar
     sc.subject = sc.sock = -1
     sc.node, sc.found = node, found
     sc.claim = &m.t.claim[c] if c >= 0 else NULL
-    if nvar == 0:
-        judge(&sc, c)
+    sc.reply_to = &m.incoming if m.has_incoming else NULL
+    assign(&sc, 0, nvar, judge, c)
+
+
+cdef void assign(Scope* sc, int first, int end, JudgeFn judge, int c) noexcept nogil:
+    """Call judge for every assignment to the variables from first on; those before it stay as they are."""
+    cdef int choice[VARS_MAX]
+    cdef int v = first, r
+    if first >= end:
+        judge(sc, c)
         return
-    choice[0] = 0
-    while v >= 0 and not m.ch.dead:
-        r = resolve(&sc, v, choice[v])
+    choice[first] = 0
+    while v >= first and not sc.m.ch.dead:
+        r = resolve(sc, v, choice[v])
         if r < 0:
             v -= 1
-            if v >= 0:
+            if v >= first:
                 choice[v] += 1
         elif r == 0:
             choice[v] += 1
-        elif v + 1 < nvar:
+        elif v + 1 < end:
             v += 1
             choice[v] = 0
         else:
-            sc.reply_to = &m.incoming if m.has_incoming else NULL
-            judge(&sc, c)
+            judge(sc, c)
             choice[v] += 1
+
+
+cdef void judge_found(Scope* sc, int c) noexcept nogil:
+    if not sc.found[0] and holds(sc, sc.node):
+        sc.found[0] = 1
 
 
 # ---- claims
@@ -161,7 +171,7 @@ cdef void arc_of(Machine* m, Num a, Num b, uint32_t* first, uint64_t* size) noex
 
 cdef int same_assignment(const Pend* p, const Scope* sc) noexcept nogil:
     cdef int v
-    for v in range(sc.nvar):
+    for v in range(sc.claim.ntrigger):
         if p.var[v] != sc.ref[v].pos:
             return 0
     return 1
@@ -182,7 +192,7 @@ cdef void oblige(Scope* sc, int c) noexcept nogil:
         return
     memset(&m.nxt.pend[free_at], 0, sizeof(Pend))
     m.nxt.pend[free_at].claim = <uint8_t>(c + 1)
-    for v in range(sc.nvar):
+    for v in range(sc.claim.ntrigger):
         m.nxt.pend[free_at].var[v] = sc.ref[v].pos
     if sc.claim.has_within:
         m.nxt.pend[free_at].clk = <uint8_t>clock_start(&m.nxt.tcp.sym)
@@ -194,72 +204,92 @@ cdef void judge_trigger(Scope* sc, int c) noexcept nogil:
     cdef int before = 0
     if not holds(sc, sc.claim.pred):
         return
-    if sc.claim.eventless and not all_fresh(sc):
+    if sc.claim.eventless and not some_fresh(sc):
         sc.view = BEFORE
         before = holds(sc, sc.claim.pred)
         sc.view = kept
-    if before:
-        return
-    if sc.claim.lo == 0 and goal_now(sc):
-        sc.m.hits |= bit(CLAIMS_MAX + c)
-        return
-    oblige(sc, c)
+    if not before:
+        triggered(sc, c)
 
 
-cdef int all_fresh(Scope* sc) noexcept nogil:
+cdef void judge_first(Scope* sc, int c) noexcept nogil:
+    """A trigger that is true from the start."""
+    if holds(sc, sc.claim.pred):
+        triggered(sc, c)
+
+
+cdef void triggered(Scope* sc, int c) noexcept nogil:
+    sc.m.hits |= bit(CLAIMS_MAX + c)
+    if not goal_now(sc):
+        oblige(sc, c)
+    elif sc.claim.lo > 0:
+        sc.m.hits |= bit(c)             # too early: `within A..B` is not before A
+
+
+cdef int some_fresh(Scope* sc) noexcept nogil:
     """A socket that had no name before this step cannot have made the trigger true before."""
     cdef int v
-    for v in range(sc.nvar):
+    for v in range(sc.claim.ntrigger):
         if sc.ref[v].fresh:
             return 1
     return 0
 
 
 cdef int goal_now(Scope* sc) noexcept nogil:
+    """Does the goal hold, for the trigger's sockets and some of those that only the goal names?"""
     cdef View kept = sc.view
-    cdef int r
+    cdef int found = 0
     sc.view = AFTER if sc.claim.goal_eventless else BEFORE
-    r = holds(sc, sc.claim.goal)
+    sc.node, sc.found = sc.claim.goal, &found
+    assign(sc, sc.claim.ntrigger, sc.nvar, judge_found, -1)
     sc.view = kept
-    return r
+    return found
 
 
-cdef int pend_scope(Machine* m, const Pend* p, Scope* sc) noexcept nogil:
+cdef void pend_scope(Machine* m, const Pend* p, Scope* sc) noexcept nogil:
     """The assignment of a waiting obligation."""
     cdef ClaimC* c = &m.t.claim[p.claim - 1]
-    cdef int v
+    cdef Tuple t
+    cdef int v, found
     memset(sc, 0, sizeof(Scope))
     sc.m, sc.claim, sc.var, sc.nvar = m, c, c.var, c.nvar
     sc.subject = sc.sock = -1
-    sc.view = AFTER if c.goal_eventless else BEFORE
     sc.reply_to = &m.incoming if m.has_incoming else NULL
-    for v in range(c.nvar):
+    for v in range(c.ntrigger):
         if c.var[v].kind == VAR_NAMED:
             named_ref(m, &c.var[v], p.var[v], &sc.ref[v])
-        elif c.var[v].kind == VAR_PORT:
-            if p.var[v] < 0 or not port_ref(m, &c.var[v], p.var[v], &sc.ref[v]):
-                memset(&sc.ref[v], 0, sizeof(Ref))
-                sc.ref[v].exists = sc.ref[v].ended = 1
-                sc.ref[v].slot = sc.ref[v].pos = -1
-        else:
-            peer_ref(m, sc.view, &sc.ref[c.var[v].a], &sc.ref[v])
-    return 1
+            continue
+        found = 0
+        if p.var[v] >= 0 and c.var[v].kind == VAR_PORT:
+            found = port_ref(m, &c.var[v], p.var[v], &sc.ref[v])
+        elif p.var[v] >= 0:
+            found = tuple_of(m, &c.var[v], &sc.ref[c.var[v].a], &t) and peer_ref(m, &t, p.var[v], &sc.ref[v])
+        elif p.var[v] < -1:
+            ended_ref(&sc.ref[v], -2 - p.var[v])
+            found = 1
+        if not found:
+            memset(&sc.ref[v], 0, sizeof(Ref))
+            sc.ref[v].slot = sc.ref[v].pos = -1
 
 
-cdef void forget_ports(Machine* m) noexcept nogil:
-    """A waiting obligation about a socket known by its port only: remember that it ended."""
+cdef void forget_ended(Machine* m) noexcept nogil:
+    """A waiting obligation about a socket known by its slot only: from its end on, by its place among those gone."""
     cdef int i, k, v
     cdef const ClaimC* c
+    cdef Pend* p
+    cdef Tuple t
     for i in range(PENDS_MAX):
-        if not m.nxt.pend[i].claim:
+        p = &m.nxt.pend[i]
+        if not p.claim:
             continue
-        c = &m.t.claim[m.nxt.pend[i].claim - 1]
-        for v in range(c.nvar):
-            if c.var[v].kind != VAR_PORT or m.nxt.pend[i].var[v] < 0:
+        c = &m.t.claim[p.claim - 1]
+        for v in range(c.ntrigger):
+            if c.var[v].kind == VAR_NAMED or p.var[v] < 0:
                 continue
             for k in range(m.nxt.tcp.fx.n):
-                if m.nxt.tcp.fx.e[k].kind == EF_DIED and m.nxt.tcp.fx.e[k].sock == m.nxt.pend[i].var[v]:
-                    m.nxt.pend[i].var[v] = -1
+                if m.nxt.tcp.fx.e[k].kind == EF_DIED and m.nxt.tcp.fx.e[k].sock == p.var[v]:
+                    tuple_from(&m.cur.tcp.sock[p.var[v]], &t)
+                    p.var[v] = <int8_t>(-2 - gone_place(m, &t))
                     break
 
 
@@ -306,6 +336,52 @@ cdef void keep_numbers(Machine* m) noexcept nogil:
         m.nxt.has_kept[i] = <uint8_t>known
 
 
+cdef void remember_gone(Machine* m) noexcept nogil:
+    """The connections of sockets that ended in this step: from here on each of them is in CLOSED."""
+    cdef const Sock* s
+    cdef Tuple t
+    cdef int i
+    if not m.t.keeps_gone:
+        return
+    for i in range(m.nxt.tcp.fx.n):
+        if m.nxt.tcp.fx.e[i].kind != EF_DIED:
+            continue
+        s = &m.cur.tcp.sock[m.nxt.tcp.fx.e[i].sock]
+        if s.kind == SK_FREE or s.kind == SK_LISTENER:
+            continue
+        tuple_from(s, &t)
+        if gone_place(m, &t) >= 0:
+            continue
+        if m.nxt.ngone >= GONE_MAX:
+            m.truncated = 1
+            continue
+        m.nxt.gone[m.nxt.ngone] = t
+        m.nxt.ngone += 1
+
+
+cdef int gone_place(Machine* m, const Tuple* t) noexcept nogil:
+    cdef int i
+    for i in range(m.nxt.ngone):
+        if memcmp(&m.nxt.gone[i], t, sizeof(Tuple)) == 0:
+            return i
+    return -1
+
+
+cdef void remember_tuples(Machine* m) noexcept nogil:
+    """The connections of newly named sockets whose peers are asked for."""
+    cdef const Bind* b
+    cdef const Sock* s
+    cdef int k, pos
+    for k in range(m.t.npeered):
+        b = &m.nxt.bind[m.t.peered_bind[k]]
+        for pos in range(b.n):
+            if m.nxt.peered[k][pos].lport or b.slot[pos] < 0:
+                continue
+            s = &m.nxt.tcp.sock[b.slot[pos]]
+            if s.kind != SK_FREE and s.kind != SK_LISTENER:
+                tuple_from(s, &m.nxt.peered[k][pos])
+
+
 cdef void judge_all(Machine* m, int initial) noexcept nogil:
     cdef const ClaimC* c
     cdef int i
@@ -318,19 +394,30 @@ cdef void judge_all(Machine* m, int initial) noexcept nogil:
         elif c.kind == CL_COUNT:
             for_each(m, BEFORE, c.var, c.nvar, judge_count, i)
         elif c.kind == CL_AFTER:
-            for_each(m, AFTER if c.eventless else BEFORE, c.var, c.nvar, judge_trigger, i)
+            for_each(m, AFTER if c.eventless else BEFORE, c.var, c.ntrigger,
+                     judge_first if initial else judge_trigger, i)
 
 
-cdef void judge_goal(Scope* sc, int c) noexcept nogil:
-    """`eventually`: some socket of that name is enough."""
-    cdef int i
-    if not goal_now(sc):
-        return
-    for i in range(PENDS_MAX):
-        if sc.m.nxt.pend[i].claim == c + 1:
-            if sc.claim.lo > 0 and not age_at_least(&sc.m.nxt.tcp.sym, sc.m.nxt.pend[i].clk, sc.claim.lo):
-                sc.m.hits |= bit(c)
-            memset(&sc.m.nxt.pend[i], 0, sizeof(Pend))
+cdef void judge_goals(Machine* m) noexcept nogil:
+    """`eventually`: some sockets of those names are enough, and the run's obligation is met."""
+    cdef int i, k
+    cdef const ClaimC* c
+    for k in range(PENDS_MAX):
+        i = m.nxt.pend[k].claim - 1
+        if i < 0 or m.t.claim[i].kind != CL_EVENTUALLY or m.ch.dead:
+            continue
+        c = &m.t.claim[i]
+        if not goal_somewhere(m, c):
+            continue
+        if c.lo > 0 and not age_at_least(&m.nxt.tcp.sym, m.nxt.pend[k].clk, c.lo):
+            m.hits |= bit(i)
+        memset(&m.nxt.pend[k], 0, sizeof(Pend))
+
+
+cdef int goal_somewhere(Machine* m, const ClaimC* c) noexcept nogil:
+    cdef int found = 0
+    for_each(m, AFTER if c.goal_eventless else BEFORE, c.var, c.nvar, judge_found, -1, c.goal, &found)
+    return found
 
 
 cdef void monitor_start(Machine* m) noexcept nogil:
@@ -344,18 +431,19 @@ cdef void monitor_start(Machine* m) noexcept nogil:
             m.hits |= bit(CLAIMS_MAX + i)
             k += 1
     judge_all(m, 1)
+    judge_goals(m)
 
 
 cdef void monitor_step(Machine* m) noexcept nogil:
     cdef int i
     count_sent(m)
     keep_numbers(m)
+    remember_tuples(m)
+    remember_gone(m)
     settle(m)
     judge_all(m, 0)
-    for i in range(m.t.nclaim):
-        if m.t.claim[i].kind == CL_EVENTUALLY:
-            for_each(m, BEFORE, m.t.claim[i].var, m.t.claim[i].nvar, judge_goal, i)
-    forget_ports(m)
+    judge_goals(m)
+    forget_ended(m)
 
 
 cdef void settle(Machine* m) noexcept nogil:
@@ -369,7 +457,7 @@ cdef void settle(Machine* m) noexcept nogil:
             continue
         c = p.claim - 1
         pend_scope(m, p, &sc)
-        if not holds(&sc, m.t.claim[c].goal):
+        if not goal_now(&sc):
             continue
         if m.t.claim[c].lo > 0 and not age_at_least(&m.nxt.tcp.sym, p.clk, m.t.claim[c].lo):
             m.hits |= bit(c)
@@ -396,11 +484,6 @@ cdef void monitor_time(Machine* m) noexcept nogil:
         memset(p, 0, sizeof(Pend))
 
 
-cdef void judge_await(Scope* sc, int c) noexcept nogil:
-    if not sc.found[0] and holds(sc, sc.node):
-        sc.found[0] = 1
-
-
 cdef int await_holds(Machine* m, int node, int vars_at) noexcept nogil:
     """Does the predicate of an `await` hold for some sockets now? Asked before anything happens in the step."""
     cdef Var var[VARS_MAX]
@@ -411,5 +494,5 @@ cdef int await_holds(Machine* m, int node, int vars_at) noexcept nogil:
         var[i].a = row[2 + 4 * i]
         var[i].b = row[3 + 4 * i]
         var[i].may_be_absent = <uint8_t>row[4 + 4 * i]
-    for_each(m, AFTER, var, n, judge_await, -1, node, &found)
+    for_each(m, AFTER, var, n, judge_found, -1, node, &found)
     return found

@@ -57,6 +57,29 @@ cdef int compare(Scope* sc, const PNode* n) noexcept nogil:
     return not seq_eq(&sc.m.nxt.tcp.sym, a, b)
 
 
+cdef int distance_is(Scope* sc, const PNode* n) noexcept nogil:
+    """A difference of two sequence numbers or timestamps is a plain number from 0 to 2^32 - 1."""
+    cdef int ka = 0, kb = 0
+    cdef int64_t lo = 0, end = <int64_t>1 << 32
+    cdef Num a = eval_num(sc, n.a, &ka)
+    cdef Num b = eval_num(sc, n.c, &kb)
+    cdef int negated = n.b == 5
+    if not (ka and kb):
+        return 0
+    if n.b == 0 or n.b == 1:
+        end = n.big if n.b == 0 else n.big + 1
+    elif n.b == 2 or n.b == 3:
+        lo = n.big + 1 if n.b == 2 else n.big
+    else:
+        lo, end = n.big, n.big + 1
+    lo, end = max(lo, 0), min(end, <int64_t>1 << 32)
+    if end <= lo:
+        return negated
+    if end - lo == <int64_t>1 << 32:
+        return 1
+    return diff_in(&sc.m.nxt.tcp.sym, a, b, lo, end - lo) != negated
+
+
 # ---- segments
 
 cdef int kind_matches(int kind, int want, const Seg* s) noexcept nogil:
@@ -169,6 +192,11 @@ cdef int replied(Scope* sc, const PNode* n) noexcept nogil:
     return m.t.pattern[n.c].kind == SG_NOTHING and not any_sent
 
 
+cdef int is_failed_call(Scope* sc, int v) noexcept nogil:
+    """A name bound in this very step to no socket: the call that should have made it failed."""
+    return sc.ref[v].exists and sc.ref[v].fresh and sc.var[v].kind == VAR_NAMED
+
+
 cdef int got(Scope* sc, const PNode* n) noexcept nogil:
     cdef Machine* m = sc.m
     cdef Effect* e
@@ -177,7 +205,7 @@ cdef int got(Scope* sc, const PNode* n) noexcept nogil:
         e = &m.nxt.tcp.fx.e[i]
         if e.kind != EF_GETS:
             continue
-        if n.a >= 0 and (e.sock != sc.ref[n.a].slot or sc.ref[n.a].slot < 0):
+        if n.a >= 0 and (e.sock != sc.ref[n.a].slot or (e.sock < 0 and not is_failed_call(sc, n.a))):
             continue
         if n.a < 0 and e.host != n.d:
             continue
@@ -344,6 +372,8 @@ cdef int atom(Scope* sc, const PNode* n) noexcept nogil:
         return replied(sc, n)
     if n.op == P_COMPARE:
         return compare(sc, n)
+    if n.op == P_DISTANCE:
+        return distance_is(sc, n)
     if n.op == P_FLAG:
         return flag(sc, n)
     if n.op == P_SS:
@@ -357,7 +387,7 @@ cdef int state_atom(Scope* sc, const PNode* n) noexcept nogil:
         if n.a < 0:
             return 0
         before, after = state_of(sc, &sc.ref[n.a], BEFORE), state_of(sc, &sc.ref[n.a], AFTER)
-        return (n.b >> after) & 1 and not (n.b >> before) & 1
+        return (n.b >> after) & 1 and not (n.c and (n.b >> before) & 1)
     if n.op == P_STAYS:
         return n.a >= 0 and state_of(sc, &sc.ref[n.a], BEFORE) == state_of(sc, &sc.ref[n.a], AFTER)
     if n.op == P_ACCEPTS:

@@ -166,7 +166,7 @@ cdef void run_listen(Machine* m, int p, const Instr* i) noexcept nogil:
     cdef int s = tcp_listen(&m.nxt.tcp, i.host, i.a, i.b)
     if s >= 0:
         m.nxt.owner[s] = <uint8_t>(p + 1)
-        bind_name(m, i.c, s)
+    bind_name(m, i.c, s if s >= 0 else -1)
     done(m, p, i, s if s >= 0 else -1, 0 if s >= 0 else s, 0)
 
 
@@ -197,11 +197,11 @@ cdef void run_connect(Machine* m, int p, const Instr* i) noexcept nogil:
             m.truncated = 1
     o.ts_any, o.ts_key = c.ts_any, c.ts_key
     s = tcp_connect(&m.nxt.tcp, i.host, i.a, i.b, i.d, &o)
+    bind_name(m, i.c, s if s >= 0 else -1)      # a socket that could not connect is in CLOSED
     if s < 0:
         done(m, p, i, -1, s, 0)
         return
     m.nxt.owner[s] = <uint8_t>(p + 1)
-    bind_name(m, i.c, s)
     m.nxt.proc[p].called = 1
 
 

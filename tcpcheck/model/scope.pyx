@@ -74,48 +74,103 @@ cdef inline int is_of_port(const Sock* s, const Var* v) noexcept nogil:
         s.host == v.a and s.lport == v.b
 
 
-cdef void peer_ref(Machine* m, View view, const Ref* of, Ref* r) noexcept nogil:
-    cdef const World* w = &m.nxt if view == AFTER else &m.cur
+cdef void tuple_from(const Sock* s, Tuple* t) noexcept nogil:
+    memset(t, 0, sizeof(Tuple))
+    t.host, t.peer, t.lport, t.rport = s.host, s.peer, s.lport, s.rport
+
+
+cdef int tuple_of(Machine* m, const Var* v, const Ref* of, Tuple* t) noexcept nogil:
+    """The connection whose other end variable v means; of: the socket at this end. 0: it has none."""
     cdef const Sock* s
-    cdef const Sock* o
-    cdef int i
+    if not of.exists:
+        return 0
+    if v.b >= 0:
+        t[0] = m.nxt.peered[v.b][of.pos]
+        return t.lport != 0
+    if of.slot < 0:
+        t[0] = m.nxt.gone[-2 - of.pos]
+        return 1
+    s = &m.nxt.tcp.sock[of.slot] if m.settled or of.fresh else &m.cur.tcp.sock[of.slot]
+    tuple_from(s, t)
+    return s.kind != SK_FREE
+
+
+cdef int is_other_end(const Tuple* t, const Sock* s) noexcept nogil:
+    return (s.kind == SK_REQUEST or s.kind == SK_FULL or s.kind == SK_BUCKET or s.kind == SK_DEAD) and \
+        s.host == t.peer and s.peer == t.host and s.lport == t.rport and s.rport == t.lport
+
+
+cdef int peer_ref(Machine* m, const Tuple* t, int slot, Ref* r) noexcept nogil:
+    """The socket in this slot, when it is at the other end; as port_ref."""
+    memset(r, 0, sizeof(Ref))
+    if m.settled or not is_other_end(t, &m.cur.tcp.sock[slot]):
+        r.fresh = not m.settled
+        if not is_other_end(t, &m.nxt.tcp.sock[slot]):
+            return 0
+    r.exists = 1
+    r.slot = r.pos = <int8_t>slot
+    bound_effects(m, r)
+    return 1
+
+
+cdef void ended_ref(Ref* r, int gone) noexcept nogil:
+    """A socket that ended before this step, the gone-th to do so."""
+    memset(r, 0, sizeof(Ref))
+    r.exists = r.ended = 1
+    r.slot, r.pos = -1, <int8_t>(-2 - gone)
+
+
+cdef void no_ref(Ref* r) noexcept nogil:
     memset(r, 0, sizeof(Ref))
     r.slot = r.pos = -1
-    if of.slot < 0:
-        return
-    s = &w.tcp.sock[of.slot]
-    if s.kind == SK_FREE:
-        return
+
+
+cdef inline int one_of(Machine* m, const Var* var, const Tuple* t, int slot, Ref* r) noexcept nogil:
+    return port_ref(m, var, slot, r) if var.kind == VAR_PORT else peer_ref(m, t, slot, r)
+
+
+cdef int resolve_unnamed(Scope* sc, int v, int choice) noexcept nogil:
+    """A socket known by its port or as a peer: choices 0.. are the slots, then those gone, then none."""
+    cdef Machine* m = sc.m
+    cdef const World* before = &m.nxt if m.settled else &m.cur
+    cdef const Var* var = &sc.var[v]
+    cdef const Tuple* g
+    cdef Tuple t
+    cdef Ref* r = &sc.ref[v]
+    cdef int i, gone = choice - SOCKS_MAX
+    if var.kind == VAR_PEER and not tuple_of(m, var, &sc.ref[var.a], &t):
+        no_ref(r)
+        return var.may_be_absent if choice == 0 else -1
+    if choice < SOCKS_MAX:
+        return one_of(m, var, &t, choice, r)
+    if gone < before.ngone:
+        g = &before.gone[gone]
+        ended_ref(r, gone)
+        if var.kind == VAR_PORT:
+            return g.host == var.a and g.lport == var.b
+        return g.host == t.peer and g.peer == t.host and g.lport == t.rport and g.rport == t.lport
+    if gone > before.ngone:
+        return -1
     for i in range(SOCKS_MAX):
-        o = &w.tcp.sock[i]
-        if (o.kind == SK_REQUEST or o.kind == SK_FULL or o.kind == SK_BUCKET) and o.host == s.peer and \
-                o.peer == s.host and o.lport == s.rport and o.rport == s.lport:
-            r.exists = 1
-            r.slot = r.pos = <int8_t>i
-            bound_effects(m, r)
-            return
+        if one_of(m, var, &t, i, r):
+            return 0
+    no_ref(r)
+    return var.may_be_absent
 
 
 cdef int resolve(Scope* sc, int v, int choice) noexcept nogil:
     """Give variable v its choice-th value; 0: no such value, -1: no more values."""
     cdef Machine* m = sc.m
     cdef const Var* var = &sc.var[v]
-    if var.kind == VAR_NAMED:
-        if var.b >= 0:
-            if choice:
-                return -1
-            return named_ref(m, var, var.b, &sc.ref[v]) or var.may_be_absent
-        if choice and choice >= m.nxt.bind[var.a].n:
+    if var.kind != VAR_NAMED:
+        return resolve_unnamed(sc, v, choice)
+    if var.b >= 0:
+        if choice:
             return -1
-        return named_ref(m, var, choice, &sc.ref[v]) or var.may_be_absent
-    if var.kind == VAR_PORT:
-        if choice >= SOCKS_MAX:
-            return -1
-        return port_ref(m, var, choice, &sc.ref[v])
-    if choice:
+        return named_ref(m, var, var.b, &sc.ref[v]) or var.may_be_absent
+    if choice and choice >= m.nxt.bind[var.a].n:
         return -1
-    peer_ref(m, sc.view, &sc.ref[var.a], &sc.ref[v])
-    return 1
+    return named_ref(m, var, choice, &sc.ref[v]) or var.may_be_absent
 
 
 # ---- states
@@ -125,7 +180,7 @@ cdef int state_of(Scope* sc, const Ref* r, View view) noexcept nogil:
     if not r.exists:
         return ST_NONE
     if r.ended:
-        return ST_CLOSED
+        return ST_NONE if r.fresh and view == BEFORE else ST_CLOSED
     if view == AFTER:
         if died(m, r):
             return ST_CLOSED
@@ -213,7 +268,7 @@ cdef Num eval_num(Scope* sc, int e, int* known) noexcept nogil:
         if s != NULL:
             return sock_field(s, n.b, known)
         known[0] = 0
-        if n.c >= 0 and sc.m.nxt.has_kept[n.c]:
+        if n.c >= 0 and n.a >= 0 and sc.ref[n.a].pos == sc.m.t.kept_pos[n.c] and sc.m.nxt.has_kept[n.c]:
             known[0] = 1
             return sc.m.nxt.kept[n.c]
         return num_const(0)

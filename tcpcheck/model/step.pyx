@@ -52,6 +52,9 @@ cdef void copy_world(World* to, const World* of) noexcept nogil:
     memcpy(to.has_kept, of.has_kept, sizeof(of.has_kept))
     memcpy(to.kept, of.kept, sizeof(of.kept))
     memcpy(to.pend, of.pend, sizeof(of.pend))
+    to.ngone = of.ngone
+    memcpy(to.gone, of.gone, sizeof(of.gone))
+    memcpy(to.peered, of.peered, sizeof(of.peered))
 
 
 # ---- time

@@ -404,6 +404,9 @@ cdef load_tables(Tables* t, p):
         t.pattern[i] = row
     for i, (kind, flags, most) in enumerate(p.ordinals):
         t.ordinal_kind[i], t.ordinal_flags[i], t.ordinal_most[i] = kind, flags, most
+    t.keeps_gone, t.npeered = p.keeps_gone, len(p.peered)
+    for i, bind in enumerate(p.peered):
+        t.peered_bind[i] = bind
     for i, (bind, pos, f) in enumerate(p.kept):
         t.kept_bind[i], t.kept_pos[i], t.kept_field[i] = bind, pos, f
     for i, claim in enumerate(p.claims):
@@ -416,7 +419,7 @@ cdef load_node(PNode* n, row):
 
 cdef load_claim(ClaimC* c, claim):
     cdef int i
-    c.kind, c.nvar = claim.kind, len(claim.vars)
+    c.kind, c.nvar, c.ntrigger = claim.kind, len(claim.vars), claim.triggers
     c.eventless, c.goal_eventless = claim.eventless, claim.goal_eventless
     c.has_within = claim.within is not None
     c.lo, c.hi = claim.within or (0, 0)
