@@ -43,6 +43,8 @@ class Narrator:
         self.p, self.case, self.rule_name = program, case, rule_name
         self.names: dict[int, str] = {}
         self.gone: dict[str, str] = {}
+        self.called: dict[int, int] = {}  # the last step of each run
+        self.echoes: dict[int, int | None] = {}  # TSecr of each segment, which states of the model leave out
 
     def steps(self, moments: list[Any], instants: tuple[int, ...]) -> tuple[Step, ...]:
         self.name_sockets(moments)
@@ -94,7 +96,11 @@ class Narrator:
             add(s["host"] if s else 0, "timer", f"{TIMER_NAMES.get(detail, 'timer')} of {name}", None, rules)
         elif kind == EV_PROGRAM:
             instr = self.p.instrs[detail]
-            add(instr["host"], "call", self.call_text(detail, m), None, rules)
+            text = self.call_text(detail, m)
+            returns = text.startswith("connect ") and detail == self.called.get(m.event[1])
+            self.called[m.event[1]] = detail
+            if rules or changes or not returns:  # that a connect() came back well shows in its socket's state
+                add(instr["host"], "call", text, None, rules)
         self.segments(m, add, rules if kind == EV_DELIVER else ())
 
     def call_text(self, pc: int, m: Any) -> str:
@@ -143,7 +149,7 @@ class Narrator:
             mss=s["mss"] if syn and s["mss"] else None,
             sack_ok=s["sack_ok"],
             tsval=s["tsval"],
-            tsecr=s["tsecr"],
+            tsecr=self.echoes.setdefault(e["uid"], s["tsecr"]),
             sack=s["sack"],
             forged=s["forged"],
         )
