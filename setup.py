@@ -1,6 +1,7 @@
 """Builds the compiled core, every .pyx below tcpcheck/, and the tables of the language's parser."""
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 C_FLAGS = ["-O3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-unused-function", "-fno-strict-aliasing"]
+JOBS = os.cpu_count() or 1
 
 
 def extensions() -> list[Extension]:
@@ -22,9 +24,11 @@ with contextlib.suppress(ImportError):  # without lark, the first use builds the
     ensure_tables()
 
 setup(
+    options={"build_ext": {"parallel": JOBS}},
     ext_modules=cythonize(
         extensions(),
         build_dir="build/cython",
+        nthreads=JOBS,
         compiler_directives={
             "language_level": 3,
             "boundscheck": False,
@@ -32,5 +36,5 @@ setup(
             "cdivision": False,
             "initializedcheck": False,
         },
-    )
+    ),
 )
