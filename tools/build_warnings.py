@@ -9,15 +9,14 @@ import re
 import sys
 from pathlib import Path
 
-MATTERS = re.compile(r"performance hint|\bwarning:", re.IGNORECASE)
-COMPILED = re.compile(r"Cythonizing|\bcythonize\b", re.IGNORECASE)
-# Not about the code: pip and setuptools on how they were called.
-IGNORED = re.compile(r"^\s*(WARNING: (Running pip|You are using pip|Retrying)|.*(Setuptools|pip)DeprecationWarning)")
+# `performance hint: f.pyx:1:2: ...` and `warning: f.pyx:1:2: ...` of Cython, `f.c:1:2: warning: ...` of gcc and clang.
+MATTERS = re.compile(r"performance hint|^\s*warning: \S+\.p(yx|xd)\b|\.(c|h|pyx|pxd):\d+(:\d+)?: warning:", re.MULTILINE)
+COMPILED = re.compile(r"Cythonizing", re.IGNORECASE)
 
 
 def warnings(log: str) -> list[str]:
     """The lines that matter."""
-    return [line for line in log.splitlines() if MATTERS.search(line) and not IGNORED.match(line)]
+    return [line for line in log.splitlines() if MATTERS.search(line)]
 
 
 def main(arguments: list[str]) -> int:
