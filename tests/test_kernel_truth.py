@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from tcpcheck.tcp.drive import Driver
 
+from tcpcheck.tcp.drive import Driver
 from tests.kernel.lab import Peer
 from tests.kernel.model import ModelLab
 from tests.kernel.replay import TRUTH, Replay

@@ -171,7 +171,7 @@ def row(start: Connection, stimulus: Stimulus) -> tuple[str, str, str]:
     state = driver.state(driver.find(PEER_PORT, start.port))
     if state == "CLOSED" and start.listener >= 0 and start.rcv_nxt == ISN:
         state = "LISTEN"
-    return ", ".join(answer(start, seg) for seg in replies), state, ", ".join(driver.rules())
+    return ", ".join(answer(start, seg) for seg in replies), str(state), ", ".join(driver.rules())
 
 
 def table() -> Iterator[str]:

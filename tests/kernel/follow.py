@@ -9,6 +9,7 @@ so all branches of the model that have agreed so far are kept.
 from __future__ import annotations
 
 import argparse
+import functools
 
 from tests.kernel.model import ModelLab
 from tests.kernel.packet import Segment
@@ -45,15 +46,16 @@ def outcomes(before: Walk, step: str) -> list[tuple[str, Walk]]:
     found = []
     for start in fired(before):
         assert isinstance(start.lab, ModelLab)
-        for walk, (result, replies) in start.lab.every(lambda lab, start=start: acted(start.on(lab), step)):
+        for walk, (result, replies) in start.lab.every(functools.partial(acted, start, step)):
             for end in fired(walk):
                 last, lab = fork(end)
                 found.append((last.outcome(result, replies + lab.pending(last.peer)), last))
     return found
 
 
-def acted(walk: Walk, step: str) -> tuple[Walk, tuple[str, list[Segment]]]:
-    """The walk a step further, and what came of it."""
+def acted(before: Walk, step: str, lab: ModelLab) -> tuple[Walk, tuple[str, list[Segment]]]:
+    """The walk a step further in `lab`, and what came of it."""
+    walk = before.on(lab)
     return walk, walk.act(step)
 
 

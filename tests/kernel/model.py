@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from tcpcheck.tcp.drive import Driver
-
 from tests.kernel.lab import CLOSED, PORT, Peer
 from tests.kernel.packet import Segment, flag_bits, flag_text, is_dsack
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tcpcheck.tcp.drive import Driver
-
 from tests.kernel.lab import PORT, signed
 from tests.kernel.model import segment_in
 from tests.kernel.namespace import KERNEL
@@ -150,7 +149,7 @@ class Replay:
             ts,
             src=self._peer(packet.peer),
             sack_ok=seg.sack_ok,
-            sack=sack,
+            sack=(sack[0], sack[1]) if sack else None,
         )
         return list(sent)
 
