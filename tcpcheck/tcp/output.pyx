@@ -359,7 +359,7 @@ cdef int nagle_holds(Stack* t, int sock, int32_t n) noexcept nogil:
     """RFC 9293 3.7.4 as Minshall amended it: one short segment in flight at a time. Never for what a FIN follows."""
     cdef Sock* s = &t.sock[sock]
     cdef int32_t most = payload_most(s)
-    return n < most and not s.fin_queued and in_flight(t, sock) > 0 and s.tail_len < most
+    return n < most and not s.fin_queued and in_flight(t, sock) > 0 and 0 < s.tail_len < most
 
 
 cdef int send_one(Stack* t, int sock) noexcept nogil:

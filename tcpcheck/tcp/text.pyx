@@ -1,5 +1,5 @@
 """Segment text and FIN: in order, out of order, old, beyond the window (tcp_data_queue, tcp_fin)."""
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 from tcpcheck.sym.number cimport Num, diff_in, diff_known, num_add, seq_after, seq_before, seq_eq
 from tcpcheck.tcp.checks cimport seg_end, seg_length
 from tcpcheck.tcp.output cimport ack_delayed, push_pending, send_ack, send_dup_ack
@@ -97,7 +97,7 @@ cdef void _accept(Stack* t, int sock, const Seg* g, int32_t n, Owed* o) noexcept
     _advance(t, sock, n, n - fin)
     if g.len > 0 and not k.got_data:
         k.got_data = 1                  # the first text, be it old (tcp_event_data_recv)
-        if not k.fin_rcvd:
+        if not k.fin_rcvd or k.state == ST_CLOSING:     # else: ping-pong mode since the FIN
             k.quickack = QUICK_ACKS
     if o.kind < OWED_ACK:
         o.kind = OWED_ACK
@@ -155,42 +155,53 @@ cdef void _ack_fin(Stack* t, int sock, Owed* o) noexcept nogil:
 
 
 cdef void _keep_out_of_order(Stack* t, int sock, const Seg* g, Num end, Owed* o) noexcept nogil:
-    """Ahead of RCV.NXT: kept, sorted by place, blocks that touch are one (tcp_data_queue_ofo). A FIN is remembered
-    when it ends the last block; text behind a FIN makes the FIN forgotten."""
+    """Ahead of RCV.NXT: kept, sorted by place; blocks that touch are one (tcp_data_queue_ofo). What is behind a FIN is
+    a block apart; text that covers a FIN's block takes its place, and the FIN is forgotten."""
     cdef Sock* k = &t.sock[sock]
     cdef Num lo = g.seq
     cdef Num hi = end
+    cdef int fin = 1 if g.flags & F_FIN else 0
     cdef int i = 0
     cdef int j
     while i < k.nooo and seq_after(&t.sym, lo, k.ooo_hi[i]):
         i += 1                          # wholly behind block i
-    if i < k.nooo and not seq_before(&t.sym, lo, k.ooo_lo[i]) and not seq_after(&t.sym, hi, k.ooo_hi[i]):
-        rule(t, sock, R_DATA_OUT_OF_ORDER_AGAIN)
-        owe_now(o, 1, lo, hi)
-        return
+    if i < k.nooo and not seq_before(&t.sym, lo, k.ooo_lo[i]):
+        if not seq_after(&t.sym, hi, k.ooo_hi[i]):
+            rule(t, sock, R_DATA_OUT_OF_ORDER_AGAIN)
+            owe_now(o, 1, lo, hi)
+            return
+        if _ends_in_fin(k, i) and i == k.nooo - 1 and seq_eq(&t.sym, lo, k.ooo_hi[i]):
+            fin = 1                     # joined to the newest block: its FIN moves to the end (tcp_ooo_try_coalesce)
+        elif _ends_in_fin(k, i) and seq_after(&t.sym, lo, k.ooo_lo[i]):
+            _came_twice(t, o, lo, hi, k.ooo_lo[i], k.ooo_hi[i])
+            lo = k.ooo_hi[i]
+            i += 1
     j = i
     while j < k.nooo and not seq_before(&t.sym, hi, k.ooo_lo[j]):
+        _came_twice(t, o, lo, hi, k.ooo_lo[j], k.ooo_hi[j])
+        if fin and seq_after(&t.sym, k.ooo_hi[j], hi):
+            k.ooo_lo[j] = hi
+            break
         j += 1                          # blocks i..j-1 touch the segment
     if j == i and k.nooo == OOO_MAX:
         t.sym.ch.overflow = 1           # more holes than the model can hold
         return
     rule(t, sock, R_DATA_OUT_OF_ORDER)
-    owe_now(o, 0, lo, hi)
     if j > i:
-        _came_twice(t, o, lo, hi, k.ooo_lo[i], k.ooo_hi[i])
-        _came_twice(t, o, lo, hi, k.ooo_lo[j - 1], k.ooo_hi[j - 1])
         if seq_before(&t.sym, k.ooo_lo[i], lo):
             lo = k.ooo_lo[i]
         if seq_after(&t.sym, k.ooo_hi[j - 1], hi):
             hi = k.ooo_hi[j - 1]
-    if j == k.nooo:                     # the last block from now on
-        if seq_eq(&t.sym, hi, end):
-            k.ooo_fin = 1 if g.flags & F_FIN else 0
-        # else the old last block reaches further: its FIN stays
-    _replace_blocks(k, i, j, lo, hi)
+            fin = _ends_in_fin(k, j - 1)
+    _replace_blocks(k, i, j, lo, hi, fin)
     effect(t, EF_ACCEPT, k.host, sock, g.len)
     if not o.dsack:
         owe_now(o, 0, lo, hi)
+    o.kind = OWED_NOW
+
+
+cdef int _ends_in_fin(const Sock* k, int i) noexcept nogil:
+    return (k.ooo_fin >> i) & 1
 
 
 cdef void _came_twice(Stack* t, Owed* o, Num lo, Num hi, Num lo2, Num hi2) noexcept nogil:
@@ -209,10 +220,11 @@ cdef void _came_twice(Stack* t, Owed* o, Num lo, Num hi, Num lo2, Num hi2) noexc
         o.hi = hi
 
 
-cdef void _replace_blocks(Sock* k, int i, int j, Num lo, Num hi) noexcept nogil:
+cdef void _replace_blocks(Sock* k, int i, int j, Num lo, Num hi, int fin) noexcept nogil:
     """Blocks i..j-1 become the one block [lo, hi)."""
     cdef int shift = 1 - (j - i)
     cdef int n
+    k.ooo_fin = <uint8_t>(k.ooo_fin & ((1 << i) - 1) | fin << i | k.ooo_fin >> j << (i + 1))
     if shift > 0:
         n = k.nooo
         while n > i:
@@ -236,7 +248,7 @@ cdef void _fill_gaps(Stack* t, int sock, Owed* o) noexcept nogil:
     cdef int32_t n, fin
     while k.nooo and not seq_after(&t.sym, k.ooo_lo[0], k.rcv_nxt):
         _came_twice(t, o, k.ooo_lo[0], k.rcv_nxt, k.ooo_lo[0], k.ooo_hi[0])
-        fin = 1 if k.ooo_fin and k.nooo == 1 else 0
+        fin = _ends_in_fin(k, 0)
         if seq_after(&t.sym, k.ooo_hi[0], k.rcv_nxt):
             if not diff_known(&t.sym, k.ooo_hi[0], k.rcv_nxt, &d):
                 t.sym.ch.overflow = 1   # unrelated numbers: how much it is cannot be told
@@ -264,6 +276,7 @@ cdef void _drop_first_block(Sock* k) noexcept nogil:
         k.ooo_lo[n - 1] = k.ooo_lo[n]
         k.ooo_hi[n - 1] = k.ooo_hi[n]
     k.nooo -= 1
+    k.ooo_fin >>= 1
 
 
 # ---- what goes out at the end ---------------------------------------------------------------------------------

@@ -127,7 +127,7 @@ ctypedef struct Sock:
     uint8_t fin_rcvd
     uint8_t eof_read
     uint8_t nooo
-    uint8_t ooo_fin         # the last out-of-order block ends in a FIN
+    uint8_t ooo_fin         # bit i: out-of-order block i ends in a FIN
     uint8_t got_data        # bytes were ever received in order (delayed-ACK mode)
     uint8_t quickack        # quick ACKs left
     uint8_t ack_pending     # an ACK is owed (delayed-ACK timer runs)
