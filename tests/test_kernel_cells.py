@@ -35,10 +35,6 @@ KNOWN_WALKS: dict[tuple[str, int], str] = {
     ("SYN-SENT", 5): "recv() after shutdown() in SYN-SENT and its error: end of file instead of ENOTCONN",
     ("SYN-SENT", 109): "recv() after shutdown() in SYN-SENT and its error: end of file instead of ENOTCONN",
     ("SYN-SENT", 73): "close() in SYN-RECEIVED after a bad ACK: the probe timer does not replace the early SYN's",
-    (
-        "ESTABLISHED unaccepted",
-        48,
-    ): "text behind a FIN that came out of order: here the FIN is forgotten, there the text",
     ("ESTABLISHED in flight", 104): "text that goes out with the ACK does not carry its D-SACK",
 }
 
