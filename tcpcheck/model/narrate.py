@@ -7,7 +7,7 @@ from typing import Any
 
 from tcpcheck.lang.scenario import Case
 from tcpcheck.model.compile import Program
-from tcpcheck.witness.trace import Change, HostInfo, Segment, Step
+from tcpcheck.witness.trace import Armed, Change, HostInfo, Segment, Step
 
 STATE_NAMES = {
     1: "ESTABLISHED", 2: "SYN-SENT", 3: "SYN-RECV", 4: "FIN-WAIT-1", 5: "FIN-WAIT-2", 6: "TIME-WAIT", 7: "CLOSED",
@@ -43,11 +43,13 @@ class Narrator:
         self.p, self.case, self.rule_name = program, case, rule_name
         self.names: dict[int, str] = {}
         self.gone: dict[str, str] = {}
+        self.start = 0
         self.called: dict[int, int] = {}  # the last step of each run
         self.echoes: dict[int, int | None] = {}  # TSecr of each segment, which states of the model leave out
 
     def steps(self, moments: list[Any], instants: tuple[int, ...]) -> tuple[Step, ...]:
         self.name_sockets(moments)
+        self.start = instants[0]
         out: list[Step] = []
         before: dict[int, dict[str, Any]] = {}
         for m in moments:
@@ -83,25 +85,42 @@ class Narrator:
         rules = tuple(self.rule_name(e["arg"]) for e in m.effects if e["kind"] == EF_RULE)
         changes = self.changes(before, after)
 
-        def add(host: int, event: str, text: str, segment: Segment | None, rules: tuple[str, ...] = ()) -> None:
+        def add(
+            host: int, event: str, text: str, segment: Segment | None, rules: tuple[str, ...] = (), **more: Any
+        ) -> None:
             first = not out or out[-1].time_ns != time or bool(rules) or event in ("receive", "timer", "call")
             shown = changes if first and len(mine) == 0 else ()
             mine.append(0)
-            out.append(Step(len(out), time, self.p.hosts[host], event, text, segment, rules, shown, state))
+            out.append(Step(len(out), time, self.p.hosts[host], event, text, segment, rules, shown, state, **more))
 
         mine: list[int] = []
         if kind == EV_TIMER:
             s = before.get(m.event[1])
             name = self.names.get(m.event[1], "")
-            add(s["host"] if s else 0, "timer", f"{TIMER_NAMES.get(detail, 'timer')} of {name}", None, rules)
+            text = f"{TIMER_NAMES.get(detail, 'timer')} of {name}"
+            add(s["host"] if s else 0, "timer", text, None, rules, armed=self.armed(s, m.event[2]))
         elif kind == EV_PROGRAM:
             instr = self.p.instrs[detail]
             text = self.call_text(detail, m)
             returns = text.startswith("connect ") and detail == self.called.get(m.event[1])
             self.called[m.event[1]] = detail
-            if rules or changes or not returns:  # that a connect() came back well shows in its socket's state
-                add(instr["host"], "call", text, None, rules)
+            failed = " = " in text
+            if rules or changes or failed or not returns:  # that a connect() came back well shows in its socket's state
+                add(instr["host"], "call", text, None, rules, run=self.run(m.event[1]))
         self.segments(m, add, rules if kind == EV_DELIVER else ())
+
+    def run(self, program: int) -> str:
+        """The name of a run, where its host has several."""
+        host = self.p.entries[program][0]
+        several = sum(entry[0] == host for entry in self.p.entries) > 1
+        return self.p.entries[program][2] if several else ""
+
+    def armed(self, sock: dict[str, Any] | None, slot: int) -> Armed | None:
+        """The window of a socket's timer, as it was before it fired."""
+        if sock is None or slot not in sock["armed"]:
+            return None
+        since, lo, hi = sock["armed"][slot]
+        return Armed(since - self.start, lo, hi)
 
     def call_text(self, pc: int, m: Any) -> str:
         """The step as the spec spells it, and what the call returned."""
@@ -113,7 +132,8 @@ class Narrator:
             return text
         arg = results[-1]["arg"]
         shown = "EOF" if results[-1]["uid"] else errno.errorcode.get(-arg, str(arg)) if arg < 0 else f"{arg} bytes"
-        return f"{text} = {shown}"
+        ends = "; exit" if arg < 0 and self.p.instrs[pc]["orelse"] < 0 else ""
+        return f"{text} = {shown}{ends}"
 
     def segments(self, m: Any, add: Callable[..., None], rules: tuple[str, ...]) -> None:
         fate = {e["uid"]: e for e in m.effects if e["kind"] in (EF_LOST,)}
@@ -185,7 +205,18 @@ class Narrator:
 
 
 def host_infos(case: Case) -> tuple[HostInfo, ...]:
-    return tuple(HostInfo(h.name, h.address, h.kernel) for h in case.hosts)
+    return tuple(
+        HostInfo(
+            h.name,
+            h.address,
+            h.kernel,
+            dict(h.sysctls),
+            tuple(rule.text for rule in h.firewall),
+            h.mss,
+            (*(f"with {name}" for name in h.features_with), *(f"without {name}" for name in h.features_without)),
+        )
+        for h in case.hosts
+    )
 
 
 def named_values(p: Program, moments: list[Any], instants: tuple[int, ...], constants: Any) -> dict[str, str]:

@@ -13,7 +13,7 @@ from tcpcheck.sym.choice cimport CHOOSE_FATE, CHOICES_MAX, Choices, choices_star
 from tcpcheck.sym.number cimport (
     LOG_AGE, MODE_CONCRETE, MODE_RECORD, MODE_SEARCH, Num, Recorder, sym_init,
 )
-from tcpcheck.sym.zone cimport CLOCKS_MAX
+from tcpcheck.sym.zone cimport CLOCKS_MAX, zone_sup
 from tcpcheck.tcp.config cimport ConfigTable
 from tcpcheck.tcp.types cimport *
 
@@ -338,6 +338,17 @@ cdef dict seg_dict(const Seg* s):
     }
 
 
+cdef dict armed_timers(const Sym* sym, const Sock* s):
+    """slot -> (instant in ns since which it runs, least and greatest age at which it fires). Concrete runs only."""
+    cdef int i
+    if sym.mode != MODE_CONCRETE or sym.rec == NULL:
+        return {}
+    return {
+        i: (sym.rec.now - zone_sup(&sym.z, s.timer[i].clk, 0), s.timer[i].lo, s.timer[i].hi)
+        for i in range(SLOTS) if s.timer[i].kind != TM_NONE and s.timer[i].clk
+    }
+
+
 cdef dict sock_dict(const Sock* s):
     return {
         "kind": s.kind, "state": s.state, "host": s.host, "peer": s.peer, "lport": s.lport, "rport": s.rport,
@@ -365,6 +376,7 @@ cdef moment(Model self, int instant):
     for i in range(SOCKS_MAX):
         if m.nxt.tcp.sock[i].kind != SK_FREE:
             row = sock_dict(&m.nxt.tcp.sock[i])
+            row["armed"] = armed_timers(&m.nxt.tcp.sym, &m.nxt.tcp.sock[i])
             row["names"] = [
                 (b, k) for b in range(m.t.nbind) for k in range(m.nxt.bind[b].n) if m.nxt.bind[b].slot[k] == i
             ]

@@ -13,7 +13,7 @@ from typing import Any
 
 from tcpcheck import __version__
 from tcpcheck.errors import Diagnostic, SpecError, TcpcheckError, UsageError
-from tcpcheck.witness.trace import Change, HostInfo, Segment, Step, Trace
+from tcpcheck.witness.trace import Armed, Change, HostInfo, Segment, Step, Trace
 from tcpcheck.witness.verdict import ClaimResult, SpecResult
 
 Document = dict[str, Any]
@@ -124,13 +124,41 @@ def trace(trace: Trace) -> Document:
         "kind": trace.kind,
         "verdict": trace.verdict,
         "settings": dict(trace.settings),
-        "hosts": [{"name": host.name, "address": host.address, "kernel": host.kernel} for host in trace.hosts],
+        "hosts": [_host(host) for host in trace.hosts],
         **_witness(trace),
     }
 
 
+def _host(host: HostInfo) -> Document:
+    """What the spec says nothing of is left out."""
+    said: Document = {
+        "sysctls": dict(host.sysctls),
+        "firewall": list(host.firewall),
+        "mss": host.mss,
+        "features": list(host.features),
+    }
+    given = {key: value for key, value in said.items() if value}
+    return {"name": host.name, "address": host.address, "kernel": host.kernel, **given}
+
+
+def _load_host(host: Document) -> HostInfo:
+    return HostInfo(
+        host["name"],
+        host["address"],
+        host["kernel"],
+        dict(host.get("sysctls", {})),
+        tuple(host.get("firewall", ())),
+        host.get("mss"),
+        tuple(host.get("features", ())),
+    )
+
+
 def _step(step: Step) -> Document:
     """`rule` is the last of `rules`, the one that settled the matter. time_s keeps the nanosecond up to 100 days."""
+    more: Document = {"run": step.run} if step.run else {}
+    if step.armed is not None:
+        a = step.armed
+        more["armed"] = {"since_s": a.since_ns / 1e9, "lo_s": a.lo_ns / 1e9, "hi_s": a.hi_ns / 1e9}
     return {
         "time_s": step.time_ns / 1e9,
         "host": step.host,
@@ -144,6 +172,7 @@ def _step(step: Step) -> Document:
             for change in step.changes
         ],
         "state": dict(step.state),
+        **more,
     }
 
 
@@ -181,7 +210,7 @@ def load_trace(document: Document) -> Trace:
             kind=document["kind"],
             verdict=document["verdict"],
             settings=dict(document["settings"]),
-            hosts=tuple(HostInfo(host["name"], host["address"], host["kernel"]) for host in document["hosts"]),
+            hosts=tuple(_load_host(host) for host in document["hosts"]),
             steps=tuple(_load_step(index, step) for index, step in enumerate(document["steps"])),
             values=dict(document["values"]),
             confirmed_by=tuple(document["confirmed_by"]),
@@ -202,7 +231,13 @@ def _load_step(index: int, step: Document) -> Step:
         rules=tuple(step["rules"]),
         changes=tuple(Change(c["subject"], c["what"], c["before"], c["after"]) for c in step["changes"]),
         state=dict(step["state"]),
+        run=step.get("run", ""),
+        armed=_load_armed(step["armed"]) if "armed" in step else None,
     )
+
+
+def _load_armed(armed: Document) -> Armed:
+    return Armed(round(armed["since_s"] * 1e9), round(armed["lo_s"] * 1e9), round(armed["hi_s"] * 1e9))
 
 
 def _load_segment(segment: Document) -> Segment:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,15 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Armed:
+    """When a timer may fire: it runs since `since_ns`, and fires at an age from lo_ns to hi_ns."""
+
+    since_ns: int
+    lo_ns: int
+    hi_ns: int
+
+
+@dataclass(frozen=True)
 class Step:
     """One moment of one host.
 
@@ -47,6 +57,7 @@ class Step:
     text: the call as the spec spells it, or the timer's name, or "".
     rules: rule ids taken, in order (rules.py explains each).
     state: every named socket's state after the step, as `ss` prints it; sockets not yet bound are absent.
+    run: of a call, the run that it belongs to, where the host has several. armed: of a timer, None where time is off.
     """
 
     index: int
@@ -58,13 +69,22 @@ class Step:
     rules: tuple[str, ...]
     changes: tuple[Change, ...]
     state: dict[str, str]
+    run: str = ""
+    armed: Armed | None = None
 
 
 @dataclass(frozen=True)
 class HostInfo:
+    """sysctls: full names, those that the spec sets. firewall: rules in force from the start, as iptables takes them
+    after `-A`. features: `with X`, `without Y`. All that a replay must know of the host."""
+
     name: str
     address: str
     kernel: str
+    sysctls: Mapping[str, int] = field(default_factory=dict, hash=False)
+    firewall: tuple[str, ...] = ()
+    mss: int | None = None
+    features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
