@@ -145,6 +145,40 @@ cdef void sort_flying(World* w) noexcept nogil:
         memset(&w.fly[i], 0, sizeof(Flying))
 
 
+# ---- obligations: a multiset
+
+cdef int64_t pend_order(World* w, const Pend* a, const Pend* b) noexcept nogil:
+    """Negative: a comes first. By claim, sockets, then age; free places last."""
+    cdef int64_t d
+    cdef int k
+    d = <int64_t>(a.claim == 0) - (b.claim == 0)
+    if d == 0: d = <int64_t>a.claim - b.claim
+    for k in range(VARS_MAX):
+        if d == 0: d = <int64_t>a.var[k] - b.var[k]
+    if d == 0 and a.clk and b.clk:
+        d = zone_sup(&w.tcp.sym.z, b.clk, 0) - zone_sup(&w.tcp.sym.z, a.clk, 0)
+    return d
+
+
+cdef void sort_pends(World* w) noexcept nogil:
+    cdef Pend x
+    cdef int i, j
+    for i in range(1, PENDS_MAX):
+        x = w.pend[i]
+        j = i
+        while j > 0 and pend_order(w, &x, &w.pend[j - 1]) < 0:
+            w.pend[j] = w.pend[j - 1]
+            j -= 1
+        w.pend[j] = x
+
+
+cdef inline int pends(const World* w) noexcept nogil:
+    cdef int i, n = 0
+    for i in range(PENDS_MAX):
+        n += w.pend[i].claim != 0
+    return n
+
+
 # ---- every number and every clock of a World, in canonical order
 
 cdef void seg_nums(Seg* s, NumFn f, void* arg) noexcept nogil:
@@ -300,6 +334,7 @@ cdef void canonicalise(Machine* m) noexcept nogil:
     settle_deaths(m)
     close_up(m)
     sort_flying(&m.nxt)
+    sort_pends(&m.nxt)
     forget_timestamps(m)
     rename_all(m)
 
@@ -332,14 +367,15 @@ cdef int32_t pack(Machine* m, const World* w, uint8_t* out) noexcept nogil:
     cdef Sock s
     cdef Flying f
     cdef Num x
-    cdef uint8_t head[4]
+    cdef uint8_t head[5]
     while nsock < SOCKS_MAX and w.tcp.sock[nsock].kind != SK_FREE:
         nsock += 1
     head[0] = <uint8_t>nsock
     head[1] = w.nfly
     head[2] = <uint8_t>w.tcp.sym.nbase
     head[3] = <uint8_t>w.tcp.sym.narc
-    p = put(p, head, 4)
+    head[4] = <uint8_t>pends(w)
+    p = put(p, head, 5)
     p = put(p, w.proc, m.t.nproc * sizeof(w.proc[0]))
     p = put(p, w.bind, m.t.nbind * sizeof(Bind))
     p = put(p, w.tcp.cfg_ix, HOSTS_MAX)
@@ -363,7 +399,9 @@ cdef int32_t pack(Machine* m, const World* w, uint8_t* out) noexcept nogil:
         memcpy(&x, &w.kept[i], sizeof(Num))
         zero_padding(NULL, &x)
         p = put(p, &x, sizeof(Num))
-    p = put(p, w.pend, sizeof(w.pend))
+    for i in range(PENDS_MAX):          # some may have run out since they were sorted
+        if w.pend[i].claim:
+            p = put(p, &w.pend[i], sizeof(Pend))
     p = put(p, &w.ngone, 1)
     p = put(p, w.gone, w.ngone * sizeof(Tuple))
     p = put(p, w.peered, m.t.npeered * BIND_DEPTH * sizeof(Tuple))
@@ -387,7 +425,7 @@ cdef int32_t pack(Machine* m, const World* w, uint8_t* out) noexcept nogil:
 
 cdef void unpack(Machine* m, World* w, const uint8_t* data) noexcept nogil:
     """The zone (w.tcp.sym.z) has been set already: it is kept apart from the bytes."""
-    cdef const uint8_t* p = data + 4
+    cdef const uint8_t* p = data + 5
     cdef int i, nsock = data[0]
     w.nfly = data[1]
     w.tcp.sym.nbase = data[2]
@@ -413,7 +451,8 @@ cdef void unpack(Machine* m, World* w, const uint8_t* data) noexcept nogil:
     for i in range(m.t.nkept):
         p = get(p, &w.has_kept[i], 1)
         p = get(p, &w.kept[i], sizeof(Num))
-    p = get(p, w.pend, sizeof(w.pend))
+    memset(w.pend, 0, sizeof(w.pend))
+    p = get(p, w.pend, data[4] * sizeof(Pend))
     p = get(p, &w.ngone, 1)
     p = get(p, w.gone, w.ngone * sizeof(Tuple))
     p = get(p, w.peered, m.t.npeered * BIND_DEPTH * sizeof(Tuple))

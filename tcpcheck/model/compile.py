@@ -655,7 +655,7 @@ def mentions_numbers(p: Any) -> int:
     return int(mentions(p, (sc.Compare, sc.Flag)))
 
 
-def without_effects(p: Any) -> Any:
+def without_effects(p: sc.Pred) -> sc.Pred:
     """What the predicate asks for but for effects."""
     if isinstance(p, EFFECTS) or (isinstance(p, sc.Not) and mentions(p, EFFECTS)):
         return sc.And(())

@@ -13,7 +13,7 @@ cpdef enum:
     FAULTS_MAX = 8
     FIREWALL_MAX = 16
     SPINS_MAX = 32              # a program that goes round so often without time passing hides what time would bring
-    PENDS_MAX = 12              # obligations of `eventually` that wait
+    PENDS_MAX = 30              # obligations of `eventually` that wait
     KEPT_MAX = 6                # numbers that outlive their sockets because a claim asks for them
     ORDINALS_MAX = 6            # patterns such as `3rd FIN`
     VARS_MAX = 4                # sockets that one claim quantifies over
@@ -309,6 +309,7 @@ ctypedef struct Machine:
     uint8_t sent_as[EFFECTS_MAX][ORDINALS_MAX]  # of each EF_SEND: the how-manieth of its socket for each pattern
     Seg incoming                        # EV_DELIVER: the segment
     int has_incoming
+    uint8_t clock_now                   # a clock that a claim started in this step; 0: none
     int settled                         # no step is under way: m.nxt alone is looked at
     int32_t npiece
     Piece piece[PIECES_MAX]

@@ -177,6 +177,13 @@ cdef int same_assignment(const Pend* p, const Scope* sc) noexcept nogil:
     return 1
 
 
+cdef uint8_t clock_now(Machine* m) noexcept nogil:
+    """A clock started in this step; all obligations of one step share it."""
+    if not m.clock_now:
+        m.clock_now = <uint8_t>clock_start(&m.nxt.tcp.sym)
+    return m.clock_now
+
+
 cdef void oblige(Scope* sc, int c) noexcept nogil:
     """The claim's trigger came: unless it waits already (the earlier deadline is the stricter), wait from now."""
     cdef Machine* m = sc.m
@@ -195,7 +202,7 @@ cdef void oblige(Scope* sc, int c) noexcept nogil:
     for v in range(sc.claim.ntrigger):
         m.nxt.pend[free_at].var[v] = sc.ref[v].pos
     if sc.claim.has_within:
-        m.nxt.pend[free_at].clk = <uint8_t>clock_start(&m.nxt.tcp.sym)
+        m.nxt.pend[free_at].clk = clock_now(m)
 
 
 cdef void judge_trigger(Scope* sc, int c) noexcept nogil:
@@ -427,7 +434,7 @@ cdef void monitor_start(Machine* m) noexcept nogil:
         if m.t.claim[i].kind == CL_EVENTUALLY:
             m.nxt.pend[k].claim = <uint8_t>(i + 1)
             if m.t.claim[i].has_within:
-                m.nxt.pend[k].clk = <uint8_t>clock_start(&m.nxt.tcp.sym)
+                m.nxt.pend[k].clk = clock_now(m)
             m.hits |= bit(CLAIMS_MAX + i)
             k += 1
     judge_all(m, 1)

@@ -241,6 +241,7 @@ cdef void start(Machine* m) noexcept nogil:
     m.hits = m.late = 0
     m.truncated = 0
     m.has_incoming = m.settled = 0
+    m.clock_now = 0
     m.nxt.tcp.fx.n = 0
     memcpy(m.nxt.budget, m.t.budget, sizeof(m.t.budget))
     m.nxt.firewall = m.t.firewall_on
@@ -260,6 +261,7 @@ cdef int step(Machine* m, Choices* ch) noexcept nogil:
     m.nxt.tcp.sym.ch = ch
     m.hits = m.late = 0
     m.truncated = m.has_incoming = 0
+    m.clock_now = 0
     m.settled = 1
     n = events(m, e)
     i = pick(m, e, n)
