@@ -6,6 +6,7 @@ from libc.string cimport memset
 from tcpcheck.model.layout cimport *
 from tcpcheck.model.scope cimport *
 from tcpcheck.sym.number cimport Num, diff_in, seq_after, seq_eq
+from tcpcheck.tcp.calls cimport EOF_READ
 from tcpcheck.tcp.sockets cimport accept_queue_len, in_flight
 from tcpcheck.tcp.types cimport *
 
@@ -296,13 +297,15 @@ cdef int timer_is(Scope* sc, const PNode* n) noexcept nogil:
 
 
 cdef int recv_q(const World* w, int i) noexcept nogil:
-    """Recv-Q as ss prints it: of a listener its accept queue; else bytes not yet read, a FIN counted as one."""
+    """Recv-Q as ss prints it: of a listener its accept queue; else bytes not yet read, a FIN counted as one.
+
+    tcp_diag_get_info takes rcv_nxt - copied_seq, and close() leaves copied_seq alone."""
     cdef const Sock* s = &w.tcp.sock[i]
     if s.kind == SK_LISTENER:
         return accept_queue_len(<Stack*>&w.tcp, i)
     if s.kind == SK_BUCKET or s.kind == SK_REQUEST:
         return 0
-    return s.rcv_queued + (1 if s.fin_rcvd and not s.eof_read else 0)
+    return s.rcv_queued + (1 if s.fin_rcvd and s.eof_read != EOF_READ else 0)
 
 
 cdef int send_q(const World* w, int i) noexcept nogil:

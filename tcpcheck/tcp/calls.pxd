@@ -2,6 +2,10 @@
 from tcpcheck.tcp.types cimport Stack, Num
 from libc.stdint cimport uint8_t, uint64_t
 
+cdef enum:                  # Sock.eof_read, once a FIN was received
+    EOF_READ = 1            # recv() has returned it
+    EOF_PURGED = 2          # close() threw it away unread: the receive queue is empty, Recv-Q still counts it
+
 ctypedef struct ConnectOpts:
     uint8_t has_seq         # take seq as the ISN instead of the kernel's clock
     Num seq

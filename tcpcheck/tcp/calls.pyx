@@ -288,7 +288,7 @@ cdef int tcp_recv(Stack* t, int sock, int n) noexcept nogil:
         rule(t, sock, R_RECV_ERROR)
         return -take_error(t, sock)
     if s.fin_rcvd or s.kind != SK_FULL:
-        s.eof_read = 1
+        s.eof_read = EOF_READ
         rule(t, sock, R_RECV_EOF)
         return 0
     return -E_AGAIN
@@ -361,7 +361,8 @@ cdef void orphan_left(Stack* t, int sock) noexcept nogil:
 cdef void close_full(Stack* t, int sock) noexcept nogil:
     cdef Sock* s = &t.sock[sock]
     s.so_error = 0
-    s.eof_read = s.fin_rcvd         # the receive queue goes, and with it a FIN that nobody has read
+    if s.fin_rcvd and not s.eof_read:
+        s.eof_read = EOF_PURGED     # the receive queue goes, and with it a FIN that nobody has read
     if s.rcv_queued > 0:
         reset_and_forget(t, sock, R_CLOSE_UNREAD_RST)
     elif s.state == ST_SYN_SENT:
