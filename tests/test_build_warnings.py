@@ -21,7 +21,7 @@ def check(tmp_path: Path, log: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     "line",
     [
-        "performance hint: tcpcheck/sym/arc.pyx:9:5: Exception check on 'f' will always require the GIL to be acquired.",
+        "performance hint: tcpcheck/sym/arc.pyx:9:5: Exception check on 'f' will always require the GIL.",
         "warning: tcpcheck/sym/arc.pyx:12:0: Unreachable code",
         "build/cython/tcpcheck/sym/arc.c:3512:11: warning: unused variable 'x' [-Wunused-variable]",
         "  tcpcheck/tcp/types.h:7: warning: comparison of integer expressions of different signedness",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -14,3 +15,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:
         return 3
+    finally:
+        if argv is None:  # all is said: a second Ctrl-C must not change the exit code while Python ends
+            signal.signal(signal.SIGINT, signal.SIG_IGN)

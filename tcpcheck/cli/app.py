@@ -188,6 +188,7 @@ def verify(console: Console, /, **options: Any) -> int:
     metavar="FORMAT",
     help="text, tcpdump, pcapng, packetdrill or json.",
 )
+@click.option("--json", "as_json", is_flag=True, help="As --format json; errors are JSON, too.")
 @click.option("--output", "-o", metavar="FILE", help="Write here, whole or not at all; default: standard output.")
 @click.option(
     "--host", metavar="HOST", help="What this host sees (tcpdump, pcapng: or `wire`), or plays (packetdrill)."
@@ -203,10 +204,11 @@ def trace(console: Console, /, **options: Any) -> int:
     from tcpcheck.cli.verifying import Bounds
 
     o = options
-    if o["format_"] not in (*FORMATS, *FORMATS_LATER):
-        raise UsageError(f"no format `{o['format_']}`: choose {', '.join(FORMATS)}")
+    format_ = "json" if o["as_json"] else o["format_"]
+    if format_ not in (*FORMATS, *FORMATS_LATER):
+        raise UsageError(f"no format `{format_}`: choose {', '.join(FORMATS)}")
     bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"])
-    call = TraceCall(o["spec"], o["claim"], o["format_"], o["output"], o["host"], o["members"], bounds, o["quiet"])
+    call = TraceCall(o["spec"], o["claim"], format_, o["output"], o["host"], o["members"], bounds, o["quiet"])
     return run_trace(_with_console(console, o["color"], o["ascii"]), call)
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -66,7 +68,8 @@ class Console:
 
     def write(self, text: str) -> None:
         """Text on standard output. Impossible when it cannot be written there (a full disk)."""
-        _write(sys.stdout, text)
+        with _whole_documents() if self.json else contextlib.nullcontext():
+            _write(sys.stdout, text)
 
     def write_bytes(self, data: bytes) -> None:
         _write(sys.stdout, data)
@@ -100,6 +103,19 @@ class Console:
         documents = [render_json.error(failure) for failure in failures]
         merged: dict[str, Any] = {**documents[0], "errors": [e for d in documents for e in d["errors"]]}
         self.write(render_json.dumps(merged))
+
+
+@contextlib.contextmanager
+def _whole_documents() -> Iterator[None]:
+    """Ctrl-C must not cut a document in two."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def is_terminal(stream: TextIO | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -22,13 +23,14 @@ class ProgressLine:
         self.logged = time.monotonic()
 
     def __call__(self, progress: Progress) -> None:
-        text = f"{self.name}: {progress_text(progress)}"
+        text = progress_text(progress)
         if self.terminal:
-            print(CLEAR_LINE + text[: max(self.console.width - 1, 20)], end="", file=sys.stderr, flush=True)
+            line = f"{os.path.basename(self.name)}: {text}"[: max(self.console.width - 1, 20)]
+            print(CLEAR_LINE + line, end="", file=sys.stderr, flush=True)
             self.shown = True
         elif time.monotonic() - self.logged >= LOG_EVERY:
             self.logged = time.monotonic()
-            self.console.message(text)
+            self.console.message(f"{self.name}: {text}")
 
     def clear(self) -> None:
         """Takes the line away, and the `^C` that a terminal may have written into it."""
@@ -38,8 +40,9 @@ class ProgressLine:
 
 
 def progress_text(p: Progress) -> str:
-    member = f"{p.done} of {p.members} members done, " if p.members > 1 else ""
+    """The most telling first: a narrow terminal cuts the end off."""
+    member = f"{p.done}/{p.members} members, " if p.members > 1 else ""
     return (
         f"{member}{p.states:,} states, {p.rate:,.0f}/s, depth {p.depth}, "
-        f"{p.frontier:,} in the frontier, {p.memory / 1e6:,.0f} MB"
+        f"frontier {p.frontier:,}, {p.memory / 1e6:,.0f} MB"
     )
