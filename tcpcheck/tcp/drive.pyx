@@ -9,7 +9,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from tcpcheck.sym.choice cimport CHOICES_MAX, Choices, choices_start
 from tcpcheck.sym.number cimport MODE_CONCRETE, Num, Recorder, Sym, num_const, sym_init
-from tcpcheck.sym.zone cimport zone_pass, zone_sup
+from tcpcheck.sym.zone cimport CLOCKS_MAX, zone_pass, zone_sup
 from tcpcheck.tcp.arrives cimport segment_arrives
 from tcpcheck.tcp.calls cimport (
     ConnectOpts, tcp_abort, tcp_accept, tcp_close, tcp_connect, tcp_connected, tcp_listen, tcp_recv, tcp_send,
@@ -182,9 +182,13 @@ cdef class Driver:
         self._end()
         return r
 
-    def send(self, int sock, int n):
-        """Bytes accepted."""
+    def send(self, int sock, int n, bint more=False):
+        """Bytes accepted; more=True: they wait for the next call (MSG_MORE)."""
         self._begin()
+        if more and self.t.sock[sock].kind == SK_FULL and self.t.sock[sock].so_error == 0:
+            self.t.sock[sock].unsent += n
+            self._end()
+            return n
         r = tcp_send(&self.t, sock, n)
         self._end()
         return r
@@ -268,8 +272,27 @@ cdef class Driver:
             "window": receive_window(&self.t, i), "rcv_queued": s.rcv_queued, "unsent": s.unsent,
             "bytes_acked": s.bytes_acked, "ts_ok": s.ts_ok, "sack_ok": s.sack_ok, "nooo": s.nooo,
             "ts_recent": _number(s.ts_recent) if s.has_ts_recent else None, "so_error": s.so_error,
+            "fin_sent": s.fin_sent, "fin_rcvd": s.fin_rcvd, "mss": s.mss,
             "quickack": s.quickack, "ack_pending": s.ack_pending, "retries": s.retries, "rtt_known": s.rtt_known,
         }
+
+    def offered(self, int sock, int window):
+        """The window that the segment just sent has offered, in bytes: how big it is the model does not know."""
+        if self.t.sock[sock].kind != SK_FREE:
+            self.t.sock[sock].rcv_wnd = window
+
+    def key(self):
+        """Bytes that are equal only when two drivers of one run are in the same state."""
+        cdef Stack* t = &self.t
+        cdef int i
+        cdef uint32_t uid[SOCKS_MAX]
+        for i in range(SOCKS_MAX):
+            uid[i], t.sock[i].uid = t.sock[i].uid, 0
+        clocks = [bytes((<char*>&t.sym.z.m[i * CLOCKS_MAX])[:t.sym.z.n * sizeof(int64_t)]) for i in range(t.sym.z.n)]
+        found = b"".join(clocks) + bytes((<char*>&t.sock[0])[:sizeof(t.sock)])
+        for i in range(SOCKS_MAX):
+            t.sock[i].uid = uid[i]
+        return found + self.rec.now.to_bytes(8, "big")
 
     def now(self):
         """ns since the start."""
@@ -288,6 +311,12 @@ cdef class Driver:
                     age = zone_sup(&self.t.sym.z, m.clk, 0) if m.clk else 0
                     out.append({"sock": i, "slot": slot, "kind": _TIMERS[m.kind], "lo": m.lo - age, "hi": m.hi - age})
         return sorted(out, key=lambda timer: timer["lo"])
+
+    def widen(self, int sock, int slot, int64_t earlier, int64_t later):
+        """The timer was armed at an unknown moment, up to so many ns before or after this one."""
+        cdef Timer* m = &self.t.sock[sock].timer[slot]
+        m.lo = max(m.lo - earlier, 0)
+        m.hi += later
 
     def advance(self, int64_t ns):
         """Time passes; no timer fires by itself."""

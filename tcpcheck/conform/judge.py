@@ -1,0 +1,293 @@
+"""From a capture to verdicts: whose side is modelled, which connections there are, and what to assume of the host."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from tcpcheck.conform.calls import BACKLOG
+from tcpcheck.conform.clocks import Step, sent_at
+from tcpcheck.conform.follow import Disagreement, Follower, Outcome, Overflow, Setting
+from tcpcheck.conform.live import Tuple4
+from tcpcheck.conform.packets import ACK, FIN, RST, SYN, Capture, Endpoint, Packet, canonical_address, signed
+from tcpcheck.errors import UsageError
+from tcpcheck.tcp.profile import profile_for
+
+TOGETHER = 8  # so many connections are led together; more than that one by one
+RTT_LEAST_NS = 4_000_000
+RTT_MOST_NS = 1_000_000_000
+
+
+@dataclass
+class Connection:
+    """The verdict on one incarnation of a 4-tuple. agrees None: not judged, and why."""
+
+    peer: str
+    host: str
+    first: int  # packet numbers
+    packets: int
+    matched: int = 0
+    agrees: bool | None = None
+    disagreement: Disagreement | None = None
+    why: str = ""
+    story: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass
+class Verdict:
+    """On one file. undecided: states had to be given up before the end."""
+
+    file: str
+    host: str
+    connections: list[Connection] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    undecided: bool = False
+
+    @property
+    def packets(self) -> int:
+        return sum(row.packets for row in self.connections)
+
+    @property
+    def matched(self) -> int:
+        return sum(row.matched for row in self.connections)
+
+    @property
+    def agrees(self) -> bool | None:
+        """None: nothing disagrees, but something could not be judged."""
+        found = [row.agrees for row in self.connections]
+        if False in found:
+            return False
+        return None if None in found else True
+
+    @property
+    def first_disagreement(self) -> Disagreement | None:
+        found = [row.disagreement for row in self.connections if row.disagreement is not None]
+        return min(found, key=lambda row: row.packet) if found else None
+
+
+# ---- whose side --------------------------------------------------------------------------------------------
+
+
+def parse_host(text: str) -> tuple[str, int | None]:
+    """`ADDR`, `ADDR:PORT` or `[ADDR]:PORT`; tcpdump's `ADDR.PORT` where ADDR is a name or complete."""
+    head, _, port = text.rpartition(":")
+    if text.startswith("[") and "]" in text:
+        address, _, rest = text[1:].partition("]")
+        return canonical_address(address), int(rest[1:]) if rest[1:].isdigit() else None
+    if head and ":" not in head and port.isdigit():
+        return canonical_address(head), int(port)
+    return canonical_address(text), None
+
+
+class Side:
+    """Which ends are the modelled host's."""
+
+    def __init__(self, address: str, port: int | None) -> None:
+        self.address, self.port = address, port
+
+    def owns(self, end: Endpoint) -> bool:
+        return end.address == self.address and self.port in (None, end.port)
+
+    def __str__(self) -> str:
+        return str(Endpoint(self.address, self.port)) if self.port is not None else self.address
+
+
+def choose_side(capture: Capture, asked: str | None) -> tuple[Side, list[str]]:
+    """The side asked for, or the likely one: who has a part in every connection, and listens."""
+    notes = []
+    if asked is None:
+        side = _likely(capture)
+        notes.append(f"the side of {side} is modelled (--host names another)")
+    else:
+        side = Side(*parse_host(asked))
+        if not any(side.owns(end) for packet in capture.packets for end in (packet.src, packet.dst)):
+            seen = dict.fromkeys(str(end) for packet in capture.packets[:50] for end in (packet.src, packet.dst))
+            raise UsageError(f"{capture.name}: no packet from or to {asked}; there are {', '.join(list(seen)[:6])}")
+    if any(side.owns(packet.src) and side.owns(packet.dst) for packet in capture.packets):
+        port = _listening_port(capture, side.address)
+        notes.append(f"both ends are {side.address}: the side of port {port} is modelled")
+        side = Side(side.address, port)
+    return side, notes
+
+
+def _likely(capture: Capture) -> Side:
+    pairs = [{packet.src.address, packet.dst.address} for packet in capture.packets]
+    common = set.intersection(*pairs)
+    if len(common) == 1 and len(set().union(*pairs)) > 2:
+        return Side(common.pop(), None)
+    for packet in capture.packets:
+        if packet.flags & SYN and packet.flags & ACK:
+            return Side(packet.src.address, packet.src.port if packet.src.address == packet.dst.address else None)
+    first = capture.packets[0]
+    end = first.src if first.flags & SYN else first.dst
+    return Side(end.address, end.port if first.src.address == first.dst.address else None)
+
+
+def _listening_port(capture: Capture, address: str) -> int:
+    for packet in capture.packets:
+        if packet.flags & SYN and packet.src.address == address:
+            return packet.src.port if packet.flags & ACK else packet.dst.port
+    return capture.packets[0].dst.port
+
+
+# ---- connections -------------------------------------------------------------------------------------------
+
+
+def steps_of(capture: Capture, side: Side) -> tuple[list[Step], int]:
+    """The packets in which the host has a part, and how many have none."""
+    steps: list[Step] = []
+    strange = 0
+    for packet in capture.packets:
+        if side.owns(packet.dst):
+            steps.append(((packet.src, packet.dst), True, packet))
+        elif side.owns(packet.src):
+            steps.append(((packet.dst, packet.src), False, packet))
+        else:
+            strange += 1
+    return steps, strange
+
+
+def opens(packet: Packet) -> bool:
+    """Is it a SYN without ACK?"""
+    return packet.flags & (SYN | ACK | RST) == SYN
+
+
+def round_trip(steps: Iterable[Step]) -> int:
+    """The longest time in which something that was sent once was acknowledged, ns (Karn's rule)."""
+    out: dict[Tuple4, dict[int, int | None]] = defaultdict(dict)
+    worst = 0
+    for key, inbound, packet in steps:
+        waiting = out[key]
+        if not inbound:
+            if (packet.length or packet.flags & (SYN | FIN)) and packet.seq is not None:
+                waiting[packet.end] = None if packet.end in waiting else packet.time_ns
+        elif packet.flags & ACK and not packet.flags & RST:
+            for end in [end for end in waiting if signed(packet.ack, end) >= 0]:
+                sent = waiting.pop(end)
+                worst = max(worst, packet.time_ns - sent if sent is not None else 0)
+    return min(max(worst + 1_000_000, RTT_LEAST_NS), RTT_MOST_NS)
+
+
+def judge(capture: Capture, asked: str | None, setting: Setting, midstream: bool = False) -> Verdict:
+    """Each connection of a capture. Raises UsageError when the capture has nothing of the host's."""
+    side, notes = choose_side(capture, asked)
+    steps, strange = steps_of(capture, side)
+    verdict = Verdict(capture.name, str(side), notes=[*capture.notes, *notes])
+    if strange:
+        verdict.notes.append(f"{strange} packet{'s' * (strange > 1)} of other hosts passed over")
+    end_ns = capture.packets[-1].time_ns
+    by_key: dict[Tuple4, list[Step]] = defaultdict(list)
+    for step in sorted(steps, key=lambda step: step[2].time_ns):
+        by_key[step[0]].append(step)
+    judging = _Judging(verdict, setting, end_ns)
+    for local in dict.fromkeys(key[1].address for key in by_key):
+        rows = {key: found for key, found in by_key.items() if key[1].address == local}
+        judging.address(rows, midstream)
+    verdict.connections.sort(key=lambda row: row.first)
+    return verdict
+
+
+class _Judging:
+    """Connections of one capture."""
+
+    def __init__(self, verdict: Verdict, setting: Setting, end_ns: int) -> None:
+        self.verdict, self.setting, self.end_ns = verdict, setting, end_ns
+
+    def address(self, rows: dict[Tuple4, list[Step]], midstream: bool) -> None:
+        """The connections of one of the host's addresses: together if they are few."""
+        whole = {key: steps for key, steps in rows.items() if opens(steps[0][2])}
+        for key, steps in rows.items():
+            if key not in whole:
+                self._middle(key, steps, midstream)
+        peers = {key[0].address for key in whole}
+        if 1 < len(whole) <= TOGETHER and len(peers) < 5 and self._together(whole):
+            return
+        for key, steps in whole.items():
+            self._alone(key, steps)
+
+    def _together(self, whole: dict[Tuple4, list[Step]]) -> bool:
+        """False: there is no room, or they disagree."""
+        steps = sorted((step for found in whole.values() for step in found), key=lambda step: step[2].number)
+        try:
+            outcome = self._best(steps)
+        except Overflow:
+            return False
+        if outcome.disagreement is not None or outcome.bounded:
+            return False
+        for found in whole.values():
+            self._report(found, replace(outcome, matched=len(found)))
+        return True
+
+    def _alone(self, key: Tuple4, steps: list[Step]) -> None:
+        """After a disagreement the next incarnation is judged without what came before."""
+        try:
+            outcome = self._best(steps)
+        except Overflow as error:
+            self._unjudged(steps, f"more at once than the model holds ({error})")
+            return
+        self._report(steps[: self._stop(steps, outcome)], outcome)
+        rest = steps[self._stop(steps, outcome) :]
+        if rest:
+            self.verdict.notes.append(f"packet {rest[0][2].number} on: judged without what came before")
+            self._alone(key, rest)
+
+    @staticmethod
+    def _stop(steps: list[Step], outcome: Outcome) -> int:
+        """Where the next incarnation begins after a disagreement."""
+        wrong = outcome.disagreement
+        if wrong is None:
+            return len(steps)
+        isn = next((p.seq for _, _, p in reversed(steps) if opens(p) and p.number <= wrong.packet), None)
+        for i, (_, _, packet) in enumerate(steps):
+            if packet.number > wrong.packet and opens(packet) and packet.seq != isn:
+                return i
+        return len(steps)
+
+    def _best(self, steps: list[Step]) -> Outcome:
+        """The first assumption under which all is explained; else the one that explains most."""
+        keys = {step[0]: 0 for step in steps}
+        backlogs = [self.setting.backlog] if self.setting.backlog is not None else [BACKLOG, *range(len(keys) + 2)]
+        if not any(inbound and opens(packet) for _, inbound, packet in steps):
+            backlogs = backlogs[:1]
+        best: Outcome | None = None
+        for prompt in (True, False):
+            for backlog in backlogs if prompt else backlogs[:1]:
+                outcome = self._run(keys, steps, backlog, prompt)
+                if outcome.disagreement is None and (prompt or not outcome.left_over):
+                    return outcome
+                if outcome.disagreement is not None and (best is None or outcome.matched > best.matched):
+                    best = outcome
+        assert best is not None
+        return best
+
+    def _run(self, keys: dict[Tuple4, int], steps: list[Step], backlog: int, prompt: bool) -> Outcome:
+        setting = replace(self.setting, rtt_max_ns=max(self.setting.rtt_max_ns, round_trip(steps)))
+        follower = Follower(keys, setting, backlog, prompt)
+        ports = {key[1].port for key, inbound, p in steps if not inbound and p.flags & SYN and p.flags & ACK}
+        follower.start(sorted(ports))
+        tick = profile_for(self.setting.kernel)[0].constants["ts_tick_ns"]
+        return follower.run(sent_at(steps, tick), self.end_ns)
+
+    def _middle(self, key: Tuple4, steps: list[Step], midstream: bool) -> None:
+        self._unjudged(steps, "the capture starts in the middle of it; --midstream models it from there")
+
+    # ---- results
+    def _row(self, steps: list[Step]) -> Connection:
+        peer, host = steps[0][0]
+        row = Connection(str(peer), str(host), steps[0][2].number, len(steps))
+        self.verdict.connections.append(row)
+        return row
+
+    def _unjudged(self, steps: list[Step], why: str) -> None:
+        self._row(steps).why = why
+
+    def _report(self, steps: list[Step], outcome: Outcome) -> None:
+        row = self._row(steps)
+        row.matched = outcome.matched
+        row.story = outcome.story
+        row.agrees = outcome.disagreement is None
+        row.disagreement = outcome.disagreement
+        if outcome.bounded and outcome.disagreement is not None:
+            row.agrees, row.why = None, "more states than there is room for"
+            self.verdict.undecided = True
