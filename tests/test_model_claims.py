@@ -72,7 +72,7 @@ EVENTS = [
     ("always { server receives RST implies replies NOTHING }", X),
     ("always { server receives FIN implies replies NOTHING }", H),  # its ACK is delayed, and goes with the FIN
     ("always { server receives FIN implies replies ACK or replies NOTHING }", H),
-    ("always { client receives ACK implies replies NOTHING }", X),
+    ("always { client receives RST implies replies NOTHING }", X),
     ("reach { server:80 in SYN-RECV receives ACK and becomes ESTABLISHED }", R),
     ("reach { server:80 receives SYN }", U),
     ("reach { server.c in ESTABLISHED receives DATA (len = 10) and accepts }", R),

@@ -248,7 +248,7 @@ cdef int goal_now(Scope* sc) noexcept nogil:
     cdef int found = 0
     sc.view = AFTER if sc.claim.goal_eventless else BEFORE
     sc.node, sc.found = sc.claim.goal, &found
-    assign(sc, sc.claim.ntrigger, sc.nvar, judge_found, -1)
+    assign(sc, sc.claim.ntrigger, sc.claim.nvar, judge_found, -1)
     sc.view = kept
     return found
 
