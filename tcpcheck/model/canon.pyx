@@ -14,9 +14,6 @@ from tcpcheck.tcp.types cimport (
     EF_DIED, F_ACK, HOSTS_MAX, OOO_MAX, SK_FREE, SK_FULL, SLOTS, SOCKS_MAX, Seg, Sock,
 )
 
-ctypedef void (*NumFn)(void* arg, Num* n) noexcept nogil
-ctypedef void (*ClockFn)(void* arg, uint8_t* clk) noexcept nogil
-
 
 # ---- sockets that ended, slots closed up
 

@@ -295,6 +295,8 @@ cpdef enum:
     EV_TIMER = 1
     EV_PROGRAM = 2
 
+ctypedef void (*PlanFn)(void* machine) noexcept nogil
+
 ctypedef struct Machine:
     Tables t
     World cur                           # the loaded state; untouched while a step runs
@@ -318,4 +320,8 @@ ctypedef struct Machine:
     Event* script
     int32_t nscript, at
     int64_t* instant
+    PlanFn plan                         # a random run: writes the next event and its instant; NULL: they are given
+    void* sim                           # ... and what it needs for that
+    void* seen                          # of a watched search: the footprints (footprints.pyx) ...
+    uint64_t before                     # ... and that of the loaded state
     uint32_t next_seg_uid

@@ -122,6 +122,8 @@ cdef void pass_time(Machine* m) noexcept nogil:
         if s.rec != NULL:
             s.rec.step += 1
         m.nxt.spins = 0
+        if m.plan != NULL:
+            m.plan(m)
         return
     m.settled = 1
     is_urgent = urgent(m)
@@ -129,6 +131,8 @@ cdef void pass_time(Machine* m) noexcept nogil:
         if is_urgent and s.mode == MODE_RECORD:
             log_no_time(s)
         s.rec.step += 1
+    if m.plan != NULL:
+        m.plan(m)
     if s.mode == MODE_CONCRETE:
         zone_pass(&s.z, m.instant[s.rec.step] - m.instant[s.rec.step - 1])
         s.rec.now = m.instant[s.rec.step]

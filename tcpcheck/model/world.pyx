@@ -265,6 +265,12 @@ cdef class Model:
             m.script = NULL
             m.instant = NULL
 
+    def simulate(self, seed, int steps_max=2000, int show=0):
+        """A random run with real numbers: simulate.pyx."""
+        from tcpcheck.model.simulate import simulate
+
+        return simulate(self, seed, steps_max, show)
+
     cdef list rerun_script(self, recording, binding, Event* script, int64_t* instant, int claim):
         cdef Machine* m = self.m
         cdef int n

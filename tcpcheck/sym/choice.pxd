@@ -10,6 +10,8 @@ cdef enum ChoiceKind:
     CHOOSE_FATE = 1         # what the network does with a segment, `either`, a random draw
     CHOOSE_NUMBER = 2       # how a comparison of numbers or of times known only in part comes out
 
+ctypedef int (*DrawFn)(void* ctx, int n, int kind) noexcept nogil
+
 ctypedef struct Choices:
     int32_t n               # choice points met so far in this step
     int32_t fixed           # the first `fixed` of them are prescribed by taken[]
@@ -18,6 +20,8 @@ ctypedef struct Choices:
     uint8_t taken[CHOICES_MAX]
     uint8_t arity[CHOICES_MAX]
     uint8_t kind[CHOICES_MAX]
+    DrawFn draw             # a random run: draws what is not prescribed; NULL: the first alternative
+    void* draw_ctx
 
 cdef void choices_start(Choices* c) noexcept nogil              # forget everything: the first branch
 cdef int choose(Choices* c, int n, int kind) noexcept nogil     # 0..n-1; n == 0 kills the branch; n == 1 is not recorded

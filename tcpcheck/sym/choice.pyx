@@ -21,7 +21,7 @@ cdef int choose(Choices* c, int n, int kind) noexcept nogil:
         c.dead = 1
         return 0
     if k >= c.fixed:
-        c.taken[k] = 0
+        c.taken[k] = 0 if c.draw == NULL else <uint8_t>c.draw(c.draw_ctx, n, kind)
     c.arity[k] = <uint8_t>n
     c.kind[k] = <uint8_t>kind
     c.n = k + 1

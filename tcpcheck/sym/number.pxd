@@ -50,6 +50,8 @@ cdef enum Mode:
     MODE_RECORD = 1         # the same, and every constraint is appended to the log
     MODE_CONCRETE = 2       # every constant and every instant is bound; comparisons are computed
 
+ctypedef uint32_t (*ConstantFn)(void* ctx, uint64_t key, int64_t tick) noexcept nogil
+
 ctypedef struct Recorder:
     int32_t step            # index of the current instant
     int32_t n               # entries in the log
@@ -60,6 +62,8 @@ ctypedef struct Recorder:
     uint32_t nbound         # MODE_CONCRETE: the constants' values
     uint64_t bound_key[64]
     uint32_t bound_value[64]
+    ConstantFn constant             # a random run: binds a constant when it is first asked for; NULL: it is 0
+    void* constant_ctx
 
 ctypedef struct Sym:
     # --- part of the state

@@ -228,6 +228,9 @@ cdef Num num_concrete(Sym* s, uint64_t key, int64_t tick) noexcept nogil:
         if s.rec.bound_key[i] == key:
             v = s.rec.bound_value[i]
             break
+    else:
+        if s.rec.constant != NULL:
+            v = s.rec.constant(s.rec.constant_ctx, key, tick)
     if tick > 0:
         v += s.rec.now // tick
     return num_const(<uint32_t>v)
