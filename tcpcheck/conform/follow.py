@@ -15,7 +15,7 @@ from typing import Any
 from tcpcheck.conform.calls import BACKLOG, Quiet, Visible
 from tcpcheck.conform.live import Live, Overflow, Tuple4
 from tcpcheck.conform.packets import Packet, tell
-from tcpcheck.conform.passing import Clock, Tuples, may_fire
+from tcpcheck.conform.passing import SLACK_NS, Clock, Tuples
 from tcpcheck.conform.telling import describe, waits
 from tcpcheck.tcp.drive import Driver
 
@@ -23,7 +23,7 @@ AT_ONCE_NS = 3_000_000  # an answer that took longer was sent by a timer, or by 
 STATES_MAX = 512
 EXPECTED_MAX = 8
 
-__all__ = ["Disagreement", "Follower", "Outcome", "Overflow", "Setting"]
+__all__ = ["Assumption", "Disagreement", "Follower", "Outcome", "Overflow", "Setting"]
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,21 @@ class Outcome:
     states: dict[str, str] = field(default_factory=dict)
 
 
-class Follower:
-    """Leads the model's states along one capture. prompt: an answer comes before the next packet from outside."""
+@dataclass(frozen=True)
+class Assumption:
+    """What holds all the time. defer: TCP_DEFER_ACCEPT of the listeners, in SYN-ACK timeouts. prompt: an answer comes
+    before the next packet from outside."""
 
-    def __init__(self, keys: dict[Tuple4, int], setting: Setting, backlog: int = BACKLOG, prompt: bool = True) -> None:
-        self.setting, self.backlog, self.prompt = setting, backlog, prompt
+    backlog: int = BACKLOG
+    defer: int = 0
+    prompt: bool = True
+
+
+class Follower:
+    """Leads the model's states along one capture."""
+
+    def __init__(self, keys: Iterable[Tuple4], setting: Setting, assumed: Assumption) -> None:
+        self.setting, self.assumed = setting, assumed
         self.hosts: dict[str, int] = {}
         for key in keys:
             self.hosts.setdefault(key[0].address, len(self.hosts) + 1)
@@ -88,7 +98,8 @@ class Follower:
         driver = Driver(self.setting.kernel, self.setting.values(0), rtt_max_ns=self.setting.rtt_max_ns)
         live = Live(driver, self.hosts)
         for port in ports:
-            live.listeners[port] = driver.listen(port, self.backlog)
+            live.listeners[port] = driver.listen(port, self.assumed.backlog)
+            driver.defer_accept(live.listeners[port], self.assumed.defer)
         self.live = [live]
 
     def run(self, packets: list[tuple[Tuple4, bool, Packet]], end_ns: int) -> Outcome:
@@ -123,7 +134,7 @@ class Follower:
         for start in self.live:
             for called in Quiet(key, packet, True, self.setting.unseen).tried(start):
                 for live in self.clock.passed(called.fork(), packet.time_ns):
-                    if self._answers_missing(live, packet.time_ns, key if self.prompt else None):
+                    if self._answers_missing(live, packet.time_ns, key if self.assumed.prompt else None):
                         continue
                     if self.setting.lost is None or packet.number in self.setting.lost:
                         yield live.fork()
@@ -138,30 +149,27 @@ class Follower:
                         yield from self._matched(live, key, packet)
                 continue
             for called in Quiet(key, packet, False, self.setting.unseen).tried(start):
-                yield from self._by_timer(called, key, packet)
                 for live in self.clock.passed(called.fork(), packet.time_ns):
-                    if self._answers_missing(live, packet.time_ns, None):
-                        continue
-                    explained = False
-                    for other in Visible(key, packet, self.tuples).tried(live):
-                        for match in self._matched(other, key, packet):
-                            explained = True
-                            yield match
-                    if not explained:
-                        self._reason(waits(live, key))
+                    if not self._answers_missing(live, packet.time_ns, None):
+                        yield from self._explained(live, key, packet)
 
-    def _by_timer(self, live: Live, key: Tuple4, packet: Packet) -> Iterator[Live]:
-        slot, now = live.slot(key), live.driver.now()
+    def _explained(self, live: Live, key: Tuple4, packet: Packet) -> Iterator[Live]:
+        """The host sends this by itself: a timer is due, or the application called."""
+        explained = False
+        for other in (*self._by_timer(live, key), *Visible(key, packet, self.tuples).tried(live)):
+            for match in self._matched(other, key, packet):
+                explained = True
+                yield match
+        if not explained:
+            self._reason(waits(live, key))
+
+    def _by_timer(self, live: Live, key: Tuple4) -> Iterator[Live]:
+        slot = live.slot(key)
         for timer in live.driver.timers():
-            if timer["sock"] != slot or not may_fire(timer, now, packet.time_ns):
-                continue
-            held = frozenset([(timer["sock"], timer["slot"])])
-            for passed in self.clock.passed(live.fork(), packet.time_ns, held):
-                if self._answers_missing(passed, packet.time_ns, None):
-                    continue
-                for other in passed.every(partial(self._fire, timer)):
+            if timer["sock"] == slot and timer["lo"] - SLACK_NS <= 0 <= timer["hi"] + SLACK_NS:
+                for other in live.every(partial(self._fire, timer)):
                     if other.first(key):
-                        yield from self._matched(other, key, packet)
+                        yield other
 
     def _inject(self, key: Tuple4, packet: Packet, live: Live) -> None:
         live.gather(live.inject(key, packet), self.tuples)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from tcpcheck.conform.calls import BACKLOG
 from tcpcheck.conform.clocks import Step, sent_at
-from tcpcheck.conform.follow import Disagreement, Follower, Outcome, Overflow, Setting
+from tcpcheck.conform.follow import Assumption, Disagreement, Follower, Outcome, Overflow, Setting
 from tcpcheck.conform.live import Tuple4
 from tcpcheck.conform.packets import ACK, FIN, RST, SYN, Capture, Endpoint, Packet, canonical_address, signed
 from tcpcheck.errors import UsageError
 from tcpcheck.tcp.profile import profile_for
 
 TOGETHER = 8  # so many connections are led together; more than that one by one
+DEFER_MOST = 8
 RTT_LEAST_NS = 4_000_000
 RTT_MOST_NS = 1_000_000_000
 
@@ -169,6 +170,21 @@ def round_trip(steps: Iterable[Step]) -> int:
     return min(max(worst + 1_000_000, RTT_LEAST_NS), RTT_MOST_NS)
 
 
+def _acknowledged_in_vain(steps: Iterable[Step]) -> bool:
+    """Does a SYN-ACK come again after its ACK?"""
+    sent: dict[Tuple4, int] = {}
+    acked: set[Tuple4] = set()
+    for key, inbound, packet in steps:
+        if not inbound and packet.flags & (SYN | ACK) == SYN | ACK:
+            if key in acked and sent[key] == packet.end:
+                return True
+            acked.discard(key)
+            sent[key] = packet.end
+        elif inbound and packet.flags & ACK and sent.get(key) == packet.ack:
+            acked.add(key)
+    return False
+
+
 def judge(capture: Capture, asked: str | None, setting: Setting, midstream: bool = False) -> Verdict:
     """Each connection of a capture. Raises UsageError when the capture has nothing of the host's."""
     side, notes = choose_side(capture, asked)
@@ -246,24 +262,30 @@ class _Judging:
 
     def _best(self, steps: list[Step]) -> Outcome:
         """The first assumption under which all is explained; else the one that explains most."""
-        keys = {step[0]: 0 for step in steps}
-        backlogs = [self.setting.backlog] if self.setting.backlog is not None else [BACKLOG, *range(len(keys) + 2)]
-        if not any(inbound and opens(packet) for _, inbound, packet in steps):
-            backlogs = backlogs[:1]
         best: Outcome | None = None
-        for prompt in (True, False):
-            for backlog in backlogs if prompt else backlogs[:1]:
-                outcome = self._run(keys, steps, backlog, prompt)
-                if outcome.disagreement is None and (prompt or not outcome.left_over):
-                    return outcome
-                if outcome.disagreement is not None and (best is None or outcome.matched > best.matched):
-                    best = outcome
+        for assumed in self._assumptions(steps):
+            outcome = self._run(steps, assumed)
+            if outcome.disagreement is None and (assumed.prompt or not outcome.left_over):
+                return outcome
+            if outcome.disagreement is not None and (best is None or outcome.matched > best.matched):
+                best = outcome
         assert best is not None
         return best
 
-    def _run(self, keys: dict[Tuple4, int], steps: list[Step], backlog: int, prompt: bool) -> Outcome:
+    def _assumptions(self, steps: list[Step]) -> Iterator[Assumption]:
+        """The likeliest first. What no packet can tell is not tried."""
+        known = self.setting.backlog
+        usual = BACKLOG if known is None else known
+        yield Assumption(usual)
+        if any(inbound and opens(packet) for _, inbound, packet in steps) and known is None:
+            yield from (Assumption(backlog) for backlog in range(len({key for key, _, _ in steps}) + 2))
+        if _acknowledged_in_vain(steps):
+            yield from (Assumption(usual, defer) for defer in range(1, DEFER_MOST))
+        yield Assumption(usual, prompt=False)
+
+    def _run(self, steps: list[Step], assumed: Assumption) -> Outcome:
         setting = replace(self.setting, rtt_max_ns=max(self.setting.rtt_max_ns, round_trip(steps)))
-        follower = Follower(keys, setting, backlog, prompt)
+        follower = Follower(dict.fromkeys(key for key, _, _ in steps), setting, assumed)
         ports = {key[1].port for key, inbound, p in steps if not inbound and p.flags & SYN and p.flags & ACK}
         follower.start(sorted(ports))
         tick = profile_for(self.setting.kernel)[0].constants["ts_tick_ns"]

@@ -15,15 +15,6 @@ class Tuples(dict[tuple[int, int, int], Tuple4]):
     """(peer's index, its port, local port) -> connection."""
 
 
-class Absent(Exception):
-    """What a branch of the model would have done and the capture lacks."""
-
-
-def may_fire(timer: dict[str, Any], now: int, at: int) -> bool:
-    """May it fire at this time of the capture?"""
-    return bool(now + timer["lo"] - SLACK_NS <= at <= now + timer["hi"] + SLACK_NS)
-
-
 class Clock:
     """Lets time pass for states of one host. `missing` collects what was due and is not in the capture."""
 
@@ -32,7 +23,7 @@ class Clock:
         self.missing: list[tuple[str, int, int, dict[str, Any], tuple[str, ...]]] = []
 
     def passed(self, live: Live, until: int, held: frozenset[TimerId] = frozenset()) -> Iterator[Live]:
-        """The states at `until`. held: timers that have not fired by then."""
+        """The states at `until`; timers that may fire just then have not. held: those that have not fired by then."""
         now = live.driver.now()
         timers = [timer for timer in live.driver.timers() if (timer["sock"], timer["slot"]) not in held]
         due = [timer for timer in timers if now + timer["lo"] <= until]

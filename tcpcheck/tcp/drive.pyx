@@ -157,6 +157,10 @@ cdef class Driver:
         self._end()
         return r
 
+    def defer_accept(self, int listener, int timeouts):
+        """TCP_DEFER_ACCEPT, as a number of SYN-ACK timeouts."""
+        self.t.sock[listener].defer_accept = timeouts
+
     def accept(self, int listener):
         """Slot of the oldest child."""
         self._begin()

@@ -12,7 +12,8 @@ from tcpcheck.tcp.output cimport (
 )
 from tcpcheck.tcp.rules cimport (
     R_OOW_ACK_LIMITED, R_REQ_ABORT_ON_OVERFLOW, R_REQ_ACCEPT_QUEUE_FULL, R_REQ_BAD_ACK_RST, R_REQ_BAD_ACK_RST_IGNORED,
-    R_REQ_CHILD_CREATED, R_REQ_NO_ACK_IGNORED, R_REQ_OUT_OF_WINDOW, R_REQ_PAWS, R_REQ_RST_CHALLENGE, R_REQ_RST_IGNORED,
+    R_REQ_CHILD_CREATED, R_REQ_DEFERRED, R_REQ_NO_ACK_IGNORED, R_REQ_OUT_OF_WINDOW, R_REQ_PAWS, R_REQ_RST_CHALLENGE,
+    R_REQ_RST_IGNORED,
     R_REQ_RST_KILLED, R_REQ_SYN_AGAIN, R_REQ_SYN_RST, R_REQ_TSECR,
 )
 from tcpcheck.tcp.sockets cimport (
@@ -21,7 +22,7 @@ from tcpcheck.tcp.sockets cimport (
 from tcpcheck.tcp.synchronized cimport synchronized_arrives
 from tcpcheck.tcp.rto cimport arm_synack, note_late_sample
 from tcpcheck.tcp.types cimport (
-    F_ACK, F_RST, F_SYN, SK_FULL, SK_REQUEST, SLOT_RETRANS, ST_SYN_RECV, Config, Seg, Sock, Stack,
+    F_ACK, F_FIN, F_RST, F_SYN, SK_FULL, SK_REQUEST, SLOT_RETRANS, ST_SYN_RECV, Config, Seg, Sock, Stack,
 )
 
 
@@ -98,11 +99,19 @@ cdef void _rst_arrives(Stack* t, int sock, const Seg* g, int has_ts) noexcept no
     to_closed(t, sock)
 
 
+cdef int bare(Stack* t, const Sock* k, const Seg* g) noexcept nogil:
+    """Does it bring nothing but the ACK?"""
+    return g.len == 0 and not g.flags & F_FIN and seq_eq(&t.sym, g.seq, k.rcv_nxt)
+
+
 cdef void _final_ack(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
     """The handshake's last ACK: the request becomes a full socket in the listener's accept queue, and the same segment
     is processed there."""
     cdef Sock* k = &t.sock[sock]
-    if accept_queue_len(t, k.parent) <= t.sock[k.parent].backlog:
+    if t.sock[k.parent].defer_accept > k.retries and bare(t, k, g):
+        rule(t, sock, R_REQ_DEFERRED)
+        k.req_acked = 1
+    elif accept_queue_len(t, k.parent) <= t.sock[k.parent].backlog:
         rule(t, sock, R_REQ_CHILD_CREATED)
         request_to_child(t, sock, g, has_ts)
     elif config_of(t, sock).tcp_abort_on_overflow:

@@ -36,6 +36,7 @@ cdef enum ArriveRule:       # a segment arrives: rules_arrives.py
     R_REQ_NO_ACK_IGNORED
     R_REQ_CHILD_CREATED
     R_REQ_ACCEPT_QUEUE_FULL
+    R_REQ_DEFERRED
     R_REQ_ABORT_ON_OVERFLOW
     # SYN-SENT: synsent.pyx
     R_SYNSENT_BAD_ACK_RST
@@ -162,6 +163,7 @@ cdef enum SendRule:         # calls, output and timers: rules_sends.py
     R_SYN_RETRANSMITTED
     R_SYN_GIVES_UP
     R_SYNACK_RETRANSMITTED
+    R_SYNACK_DEFERRED
     R_SYNACK_GIVES_UP
     R_RTO_RETRANSMIT
     R_RTO_GIVES_UP

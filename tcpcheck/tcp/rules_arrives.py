@@ -111,6 +111,12 @@ ARRIVE_RULES: tuple[tuple[str, str, str, str], ...] = (
         "tcp_check_req",
     ),
     (
+        "REQ_DEFERRED",
+        "request: a bare ACK while TCP_DEFER_ACCEPT waits for data: swallowed, the request stays",
+        "",
+        "tcp_check_req",
+    ),
+    (
         "REQ_ABORT_ON_OVERFLOW",
         "the last ACK of the handshake, but the accept queue is full: RST (tcp_abort_on_overflow)",
         "",

@@ -92,6 +92,12 @@ _TIMERS: tuple[tuple[str, str, str, str], ...] = (
     ("SYN_RETRANSMITTED", "SYN again", "RFC 9293 3.8.1; RFC 6298 5", "tcp_retransmit_timer"),
     ("SYN_GIVES_UP", "no answer to SYN: ETIMEDOUT", "RFC 9293 3.8.3", "tcp_write_timeout"),
     ("SYNACK_RETRANSMITTED", "SYN-ACK again", "RFC 9293 3.8.1", "reqsk_timer_handler"),
+    (
+        "SYNACK_DEFERRED",
+        "the ACK came and TCP_DEFER_ACCEPT waits for data: no SYN-ACK this time",
+        "",
+        "syn_ack_recalc",
+    ),
     ("SYNACK_GIVES_UP", "no ACK of the SYN-ACK: the request is gone", "RFC 9293 3.8.3", "reqsk_timer_handler"),
     (
         "RTO_RETRANSMIT",

@@ -10,7 +10,8 @@ from tcpcheck.tcp.rto cimport (
 )
 from tcpcheck.tcp.rules cimport (
     R_DELACK_FIRED, R_FIN_WAIT2_EXPIRED, R_FIN_WAIT2_FULL_RST, R_FIN_WAIT2_FULL_TO_BUCKET, R_ORPHANS_FULL,
-    R_PERSIST_GIVES_UP, R_PERSIST_PROBE, R_RTO_GIVES_UP, R_RTO_RETRANSMIT, R_SYNACK_GIVES_UP, R_SYNACK_RETRANSMITTED,
+    R_PERSIST_GIVES_UP, R_PERSIST_PROBE, R_RTO_GIVES_UP, R_RTO_RETRANSMIT, R_SYNACK_DEFERRED, R_SYNACK_GIVES_UP,
+    R_SYNACK_RETRANSMITTED,
     R_SYN_GIVES_UP, R_SYN_RETRANSMITTED, R_TIME_WAIT_EXPIRED, R_TLP_PROBE,
 )
 from tcpcheck.tcp.sockets cimport (
@@ -253,9 +254,15 @@ cdef int synack_retries(Stack* t, int sock) noexcept nogil:
 cdef void synack_fires(Stack* t, int sock) noexcept nogil:
     """reqsk_timer_handler: a SYN-ACK refused by the own firewall ends the request, unless its ACK has come already."""
     cdef Sock* s = &t.sock[sock]
-    if s.parent < 0 or s.retries >= synack_retries(t, sock):
+    cdef int deferred = t.sock[s.parent].defer_accept if s.parent >= 0 and s.req_acked else 0
+    if s.parent < 0 or (s.retries >= synack_retries(t, sock) and s.retries >= deferred):
         rule(t, sock, R_SYNACK_GIVES_UP)
         to_closed(t, sock)
+        return
+    if s.retries + 1 < deferred:
+        rule(t, sock, R_SYNACK_DEFERRED)
+        s.retries += 1
+        arm_synack(t, sock)
         return
     rule(t, sock, R_SYNACK_RETRANSMITTED)
     if send_synack(t, sock) and not s.req_acked:

@@ -104,6 +104,7 @@ ctypedef struct Sock:
     uint8_t bound           # 1: the local port was bound explicitly
     # --- listener
     uint16_t backlog
+    uint8_t defer_accept    # TCP_DEFER_ACCEPT as a number of SYN-ACK timeouts; 0: off
     # --- send side
     Num iss
     Num snd_una
