@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 # `performance hint: f.pyx:1:2: ...` and `warning: f.pyx:1:2: ...` of Cython, `f.c:1:2: warning: ...` of gcc and clang.
-MATTERS = re.compile(r"performance hint|^\s*warning: \S+\.p(yx|xd)\b|\.(c|h|pyx|pxd):\d+(:\d+)?: warning:", re.MULTILINE)
+MATTERS = re.compile(
+    r"performance hint|^\s*warning: \S+\.p(yx|xd)\b|\.(c|h|pyx|pxd):\d+(:\d+)?: warning:", re.MULTILINE
+)
 COMPILED = re.compile(r"Cythonizing", re.IGNORECASE)
 
 
