@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from model_specs import KERNEL, PLAIN, results
 
 V, H, R, U, X = "violated", "holds", "reachable", "unreachable", "vacuous"
