@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.kernel.lab import PEER_TS, KernelLab, Lab, Peer, signed
-from tests.kernel.namespace import in_namespace
-from tests.kernel.packet import ACK, RST, SYN, Segment, flag_text
+from tcpcheck.live.namespace import in_namespace
+from tcpcheck.live.packet import ACK, RST, SYN, Segment, flag_text
 from tests.kernel.states import STATES, build
 from tests.kernel.stimuli import Stimulus, stimuli_for
 

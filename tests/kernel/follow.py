@@ -12,7 +12,7 @@ import argparse
 import functools
 
 from tests.kernel.model import ModelLab
-from tests.kernel.packet import Segment
+from tcpcheck.live.packet import Segment
 from tests.kernel.states import STATES, build
 from tests.kernel.walks import LATER, SETTINGS, STARTS, Walk, load, steps
 

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tests.kernel.namespace import KERNEL, Wire, sysctl
-from tests.kernel.packet import ACK, FIN, M32, RST, SYN, Segment, flag_bits
+from tcpcheck.live.namespace import KERNEL, Wire, sysctl
+from tcpcheck.live.packet import ACK, FIN, M32, RST, SYN, Segment, flag_bits
 
 PORT = 8888  # where the host under test listens
 PEER_ISN = 0x10000000

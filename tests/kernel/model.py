@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from tcpcheck.tcp.drive import Driver
 from tests.kernel.lab import CLOSED, PORT, Peer
-from tests.kernel.packet import Segment, flag_bits, flag_text, is_dsack
+from tcpcheck.live.packet import Segment, flag_bits, flag_text, is_dsack
 
 T = TypeVar("T")
 ADDRESS = ("peer", 20001)

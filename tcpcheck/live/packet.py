@@ -54,6 +54,9 @@ def _options(seg: Segment) -> bytes:
         out += b"\x04\x02\x01\x01"
     if seg.ts is not None:
         out += struct.pack("!BBBBII", 1, 1, 8, 10, *seg.ts)
+    if seg.sack:
+        out += struct.pack("!BBBB", 1, 1, 5, 2 + 8 * len(seg.sack))
+        out += b"".join(struct.pack("!II", *block) for block in seg.sack)
     return out
 
 

@@ -1,0 +1,182 @@
+"""Which sides of which traces the running kernel can play, and what comes of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from tcpcheck.errors import Impossible, UsageError
+from tcpcheck.live.namespace import Wire, fresh, in_namespaces, sysctl
+from tcpcheck.live.part import Side, acts, sides
+from tcpcheck.live.player import Played, Player
+from tcpcheck.live.sockets import Unplayable, set_sysctls
+from tcpcheck.tcp.profile import Profile, profile_for
+from tcpcheck.witness.trace import HostInfo, Trace
+
+TRIES = 5  # a race with one of the kernel's own timers may be lost; a real difference comes each time
+# What the kernel must also have, though the model knows nothing of it.
+HOUSE: dict[str, int | str] = {"tcp_congestion_control": "reno", "tcp_no_metrics_save": 1, "tcp_ecn": 0}
+AGREES, DISAGREES, CUT, SKIPPED = "agrees", "disagrees", "cut", "skipped"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One side of one trace. result: agrees, disagrees, cut (agrees as far as it was played), skipped. why: of a cut
+    or a skip. tries: plays that it took; each begins in a namespace of its own."""
+
+    trace: Trace
+    side: str
+    result: str
+    why: str = ""
+    tries: int = 0
+    played: Played | None = None
+    same_as: str = ""  # the claim whose trace is the same step by step
+
+
+# ---- the running kernel
+
+
+def running() -> str:
+    """`linux 6.18.44`; Impossible when this is no Linux."""
+    system = os.uname()
+    match = re.match(r"\d+\.\d+(\.\d+)?", system.release)
+    if system.sysname != "Linux" or match is None:
+        raise Impossible(f"the kernel can be asked on Linux only, this is {system.sysname} {system.release}")
+    return f"linux {match[0]}"
+
+
+def same_machine(one: Profile, other: Profile) -> bool:
+    """Do the two behave alike, sysctls apart?"""
+    return (one.family, one.flags, one.constants) == (other.family, other.flags, other.constants)
+
+
+def unfit(host: HostInfo, kernel: Profile) -> str:
+    """Why a host of a trace cannot be played by this kernel, or ""."""
+    profile, _ = profile_for(host.kernel)
+    on = tuple(f.removeprefix("with ") for f in host.features if f.startswith("with "))
+    off = tuple(f.removeprefix("without ") for f in host.features if f.startswith("without "))
+    if same_machine(profile.with_features(on, off), kernel):
+        return ""
+    return f"{' '.join((host.kernel, *host.features))} is not {kernel.name}"
+
+
+# ---- what to play
+
+
+@dataclass(frozen=True)
+class Part:
+    """One side of one trace that is to be played, or why not."""
+
+    trace: Trace
+    side: Side
+    why_not: str = ""
+    same_as: int = -1  # an earlier part with the same steps
+
+
+@dataclass
+class Plan:
+    """Every side of every trace."""
+
+    parts: list[Part] = field(default_factory=list)
+
+    def add(self, trace: Trace, kernel: Profile, only: str | None = None) -> None:
+        """only: a side's name, or its host's. UsageError when the trace has no such side."""
+        known = sides(trace)
+        chosen = [s for s in known if only in (None, s.name, s.host)]
+        if not chosen:
+            raise UsageError(
+                f"no side `{only}` in the trace of {trace.claim}: choose {' or '.join(s.name for s in known)}"
+            )
+        hosts = {host.name: host for host in trace.hosts}
+        for side in chosen:
+            why = unfit(hosts[side.host], kernel)
+            same = -1 if why else self._same(trace, side)
+            self.parts.append(Part(trace, side, why, same))
+
+    def _same(self, trace: Trace, side: Side) -> int:
+        """Several claims often have one witness; a side's own sysctls and what happens to it are all that counts."""
+        mine = _essence(trace, side)
+        for i, part in enumerate(self.parts):
+            if not part.why_not and part.same_as < 0 and _essence(part.trace, part.side) == mine:
+                return i
+        return -1
+
+
+def _essence(trace: Trace, side: Side) -> object:
+    host = next(h for h in trace.hosts if h.name == side.host)
+    steps = [
+        (a.step.time_ns, a.step.event, a.step.text, a.step.run, a.step.armed, a.step.segment) for a in acts(trace, side)
+    ]
+    replies = [(tuple(a.sends), tuple(a.refused), tuple(a.expected.items())) for a in acts(trace, side)]
+    return side, dict(host.sysctls), host.firewall, host.mss, steps, replies
+
+
+# ---- playing
+
+
+def replay(plan: Plan, wait: bool, jobs: int, report: Callable[[int, int], object] | None = None) -> Iterator[Outcome]:
+    """The outcome of every part, in order. report(done, all). Impossible when no namespace can be had."""
+    todo = [i for i, part in enumerate(plan.parts) if not part.why_not and part.same_as < 0]
+    calls = [(plan.parts[i].trace, plan.parts[i].side, wait) for i in todo]
+    found: dict[int, tuple[str, str, int, Played | None]] = {}
+    for done, (k, outcome) in enumerate(in_namespaces(play, calls, jobs), 1):
+        found[todo[k]] = outcome
+        if report is not None:
+            report(done, len(todo))
+    for i, part in enumerate(plan.parts):
+        if part.why_not:
+            yield Outcome(part.trace, part.side.name, SKIPPED, part.why_not)
+            continue
+        first = plan.parts[part.same_as] if part.same_as >= 0 else part
+        result, why, tries, played = found[part.same_as if part.same_as >= 0 else i]
+        yield Outcome(
+            part.trace, part.side.name, result, why, tries, played, first.trace.claim if first is not part else ""
+        )
+
+
+def play(trace: Trace, side: Side, wait: bool) -> tuple[str, str, int, Played | None]:
+    """One side, in the namespace of this process and in others after it; -> result, why, tries, the play counted."""
+    best: Played | None = None
+    for tries in range(1, TRIES + 1):
+        if tries > 1:
+            fresh()
+        try:
+            played = play_once(trace, side, wait)
+        except Unplayable as why:
+            return SKIPPED, str(why), tries, None
+        if played.disagreement is None and not played.by_chance:
+            return (CUT if played.cut else AGREES), played.cut, tries, played
+        best = played if best is None else _worse(best, played)
+    assert best is not None
+    return (CUT if best.disagreement is None else DISAGREES), best.cut, TRIES, best
+
+
+def _worse(one: Played, other: Played) -> Played:
+    """A disagreement before a cut by chance; of two, the one further on: the nearer may be a race."""
+    return max(one, other, key=lambda played: (played.disagreement is not None, played.done))
+
+
+def play_once(trace: Trace, side: Side, wait: bool) -> Played:
+    """In the namespace of this process, which must be fresh."""
+    host = next(h for h in trace.hosts if h.name == side.host)
+    profile, _ = profile_for(host.kernel)
+    try:
+        for name, value in HOUSE.items():
+            sysctl(name, value)
+    except OSError as error:
+        raise Impossible(f"the sysctls of a network namespace cannot be set here ({error.strerror})") from None
+    for name, value in profile.defaults.items():
+        with contextlib.suppress(Unplayable):  # one that exists for the whole machine only
+            set_sysctls({name: value})
+    set_sysctls(host.sysctls)
+    wire = Wire(1500 if host.mss is None else host.mss + 40)
+    try:
+        player = Player(trace, side, wire, wait)
+        for rule in host.firewall:
+            player.sockets.iptables(f"-A {rule}")
+        return player.play()
+    finally:
+        wire.close()
