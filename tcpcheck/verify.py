@@ -201,6 +201,7 @@ class CaseCheck:
         )
         self.pieces = self.model.pieces
         self.cut = self.model.cut_at_horizon
+        self.stuck = self.model.stuck
         self.totals.add(self.result)
         self.interrupted = self.result.reason == "interrupted"
         try:
@@ -241,11 +242,13 @@ class CaseCheck:
 
     @property
     def exhaustive(self) -> bool:
-        return self.result.exhaustive and not self.cut
+        return self.result.exhaustive and not self.cut and not self.stuck
 
     def why_not(self) -> str:
         if not self.result.complete:
             return self.result.reason
+        if self.stuck:
+            return "in some state something was due and nothing could happen: the model is at fault"
         if self.cut:
             return "the horizon cut runs short in which something was still to happen"
         return "a table of the model was too small for some step"

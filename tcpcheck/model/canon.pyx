@@ -133,9 +133,9 @@ cdef void sort_flying(World* w) noexcept nogil:
         w.fly[j] = x
     j = 0
     for i in range(w.nfly):
+        if i and (w.fly[i].seg.src != w.fly[i - 1].seg.src or w.fly[i].seg.dst != w.fly[i - 1].seg.dst):
+            j = 0
         if w.fly[i].rank:
-            if i and (w.fly[i].seg.src != w.fly[i - 1].seg.src or w.fly[i].seg.dst != w.fly[i - 1].seg.dst):
-                j = 0
             j += 1
             w.fly[i].rank = <uint8_t>j
     for i in range(w.nfly, FLYING_MAX):

@@ -304,7 +304,8 @@ ctypedef struct Machine:
     Choices* ch
     uint64_t hits                       # bits of the step just run
     int truncated                       # the step needs a bigger table than there is
-    int cut_at_horizon                  # some run met the horizon with something still to happen; stays set
+    int cut_at_horizon                  # some run met the horizon with something still to happen; stays
+    int stuck                           # something was due and nothing could happen: a fault of the model; stays set
     uint64_t late                       # those of the hits that are obligations outliving their bound
     uint8_t show_late                   # witness: claim + 1 whose obligation runs out after the last step
     Event event                         # of the step just run

@@ -221,8 +221,8 @@ class Run:
     late: bits of the claims whose obligations end too late, if nothing happens any more after the last step.
     waiting: bits of the claims whose `eventually` still waits at the end. values: (claim, truth, U) of the count
     claims. rules: numbers of the rules taken. ended: `end` (nothing can happen any more), `horizon`, `steps` (cut
-    off), `zero` (before a TSval that the model leaves out), or what should never be: `stuck`, `overflow`, `truncated`. strange: steps after which a watched search has
-    not seen the state or the step. moments: for narrate.py, when asked for; instants: ns; constants: key -> number."""
+    off), `zero` (before a TSval that the model leaves out), or what should never be: `stuck`, `overflow`,
+    `truncated`. strange: steps after which a watched search has not seen the state or the step. moments: for narrate.py, when asked for; instants: ns; constants: key -> number."""
 
     def __init__(self):
         self.hits, self.late, self.waiting, self.values, self.rules = [], 0, 0, set(), set()

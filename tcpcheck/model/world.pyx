@@ -83,7 +83,10 @@ cdef uint64_t waiting(const World* w) noexcept nogil:
 cdef uint64_t sys_hits_at_end(void* ctx) noexcept nogil:
     """Nothing can happen any more: what still waits, waits for ever. Unless the run was only cut at the horizon."""
     cdef Machine* m = <Machine*>ctx
-    return 0 if m.t.horizon and something_waits(m, &m.cur) else waiting(&m.cur)
+    if something_waits(m, &m.cur):
+        m.stuck |= not m.t.horizon
+        return 0
+    return waiting(&m.cur)
 
 
 cdef void sys_rules(void* ctx, uint64_t* words) noexcept nogil:
@@ -147,7 +150,7 @@ cdef class Model:
         m.next_seg_uid = 0
         m.npiece = 0
         m.show_late = 0
-        m.cut_at_horizon = 0
+        m.cut_at_horizon = m.stuck = 0
         sym_init(&m.nxt.tcp.sym, m.t.timed, &self.choices)
         sym_init(&m.cur.tcp.sym, m.t.timed, &self.choices)
         m.nxt.tcp.sym.mode = mode
@@ -188,6 +191,11 @@ cdef class Model:
     @property
     def cut_at_horizon(self):
         return bool(self.m.cut_at_horizon)
+
+    @property
+    def stuck(self):
+        """A state was found in which something is due and nothing can happen: the model is at fault."""
+        return bool(self.m.stuck)
 
     @property
     def pieces(self):
