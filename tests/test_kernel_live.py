@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tcpcheck.live import namespace
-from tests.kernel.cells import SETTINGS, load, record
 from tcpcheck.live.packet import Segment, decode, encode, flag_bits, flag_text
+from tests.kernel.cells import SETTINGS, load, record
 from tests.kernel.states import STATES
 from tests.kernel.stimuli import stimuli_for
 

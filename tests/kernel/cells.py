@@ -21,9 +21,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.kernel.lab import PEER_TS, KernelLab, Lab, Peer, signed
 from tcpcheck.live.namespace import in_namespace
 from tcpcheck.live.packet import ACK, RST, SYN, Segment, flag_text
+from tests.kernel.lab import PEER_TS, KernelLab, Lab, Peer, signed
 from tests.kernel.states import STATES, build
 from tests.kernel.stimuli import Stimulus, stimuli_for
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 import functools
 
-from tests.kernel.model import ModelLab
 from tcpcheck.live.packet import Segment
+from tests.kernel.model import ModelLab
 from tests.kernel.states import STATES, build
 from tests.kernel.walks import LATER, SETTINGS, STARTS, Walk, load, steps
 

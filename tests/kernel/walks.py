@@ -18,10 +18,10 @@ import os
 import random
 from pathlib import Path
 
-from tests.kernel.cells import BASE, BATCH, HOUSE, LATE, TOO_LATE, describe
-from tests.kernel.lab import PEER_TS, KernelLab, Lab, Peer, signed
 from tcpcheck.live.namespace import in_namespace
 from tcpcheck.live.packet import ACK, FIN, M32, RST, SYN, Segment, flag_bits
+from tests.kernel.cells import BASE, BATCH, HOUSE, LATE, TOO_LATE, describe
+from tests.kernel.lab import PEER_TS, KernelLab, Lab, Peer, signed
 from tests.kernel.states import STATES, build
 
 SETTINGS = {**BASE, "tcp_invalid_ratelimit": 0}
