@@ -12,11 +12,17 @@ from tcpcheck.cli.console import Console
 from tcpcheck.cli.failures import fault, single, worst
 from tcpcheck.errors import TcpcheckError, Undecided, UsageError
 
-LATER = ("fixtures", "map", "conform", "replay", "simulate", "sweep")  # promised, not in this version
+LATER = ("fixtures", "map", "conform", "simulate", "sweep")  # promised, not in this version
 EXIT_CODES = """\b
 Exit codes:
   0  every claim as expected       3  undecided: a bound was reached
   1  a claim is not as expected    4  not possible on this machine
+  2  the input or the call is wrong"""
+
+REPLAY_CODES = """\b
+Exit codes:
+  0  the kernel agrees             3  interrupted, or a spec is undecided
+  1  the kernel disagrees          4  not possible on this machine
   2  the input or the call is wrong"""
 
 
@@ -210,6 +216,41 @@ def trace(console: Console, /, **options: Any) -> int:
     bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"])
     call = TraceCall(o["spec"], o["claim"], format_, o["output"], o["host"], o["members"], bounds, o["quiet"])
     return run_trace(_with_console(console, o["color"], o["ascii"]), call)
+
+
+@cli.command(epilog=REPLAY_CODES, short_help="Play traces on this machine's kernel.")
+@click.argument("files", nargs=-1, required=True, metavar="SPEC|TRACE.json...")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.option("--claim", metavar="NAME", help="Only this claim's trace.")
+@MEMBER
+@click.option(
+    "--side", metavar="HOST", help="Play this host (HOST:PORT where it talks to itself); default: each in turn."
+)
+@click.option("--wait", is_flag=True, help="Wait for timers of more than 5 s; else the trace is cut there.")
+@click.option(
+    "--kernel",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="What the running kernel is taken for; hosts of other kernels are skipped.",
+)
+@click.option("--jobs", "-j", callback=_COUNT, metavar="N", help="Sides played at once; default: 6.")
+@QUIET
+@_add(*LOOK)
+@click.pass_obj
+def replay(console: Console, /, **options: Any) -> int:
+    """Plays each witness of the specs, or a trace written by `trace --format json`, against the running kernel.
+
+    It happens in a network namespace with a TUN device, which are made for it and end with it. The host is real
+    sockets; the other hosts' segments are injected; what the kernel sends and its sockets' states are compared."""
+    from tcpcheck.cli.replaying import ReplayCall, run_replay
+    from tcpcheck.cli.verifying import Bounds
+
+    o = options
+    call = ReplayCall(
+        o["files"], o["claim"], o["members"], o["side"], o["wait"], o["kernel"], Bounds(jobs=o["jobs"]), o["quiet"]
+    )
+    return run_replay(_with_console(console, o["color"], o["ascii"]), call)
 
 
 @cli.command(short_help="Bring specs into their canonical form.")

@@ -13,8 +13,9 @@ from tcpcheck.live.namespace import Wire, fresh, in_namespaces, sysctl
 from tcpcheck.live.part import Side, acts, sides
 from tcpcheck.live.player import Played, Player
 from tcpcheck.live.sockets import Unplayable, set_sysctls
-from tcpcheck.tcp.profile import Profile, profile_for
-from tcpcheck.witness.trace import HostInfo, Trace
+from tcpcheck.tcp.profile import FEATURES, Profile, profile_for
+from tcpcheck.tcp.sysctls import SYSCTLS
+from tcpcheck.witness.trace import HostInfo, Segment, Trace
 
 TRIES = 5  # a race with one of the kernel's own timers may be lost; a real difference comes each time
 # What the kernel must also have, though the model knows nothing of it.
@@ -83,7 +84,8 @@ class Plan:
     parts: list[Part] = field(default_factory=list)
 
     def add(self, trace: Trace, kernel: Profile, only: str | None = None) -> None:
-        """only: a side's name, or its host's. UsageError when the trace has no such side."""
+        """only: a side's name, or its host's. UsageError when the trace has no such side, or makes no sense."""
+        check_trace(trace)
         known = sides(trace)
         chosen = [s for s in known if only in (None, s.name, s.host)]
         if not chosen:
@@ -112,6 +114,37 @@ def _essence(trace: Trace, side: Side) -> object:
     ]
     replies = [(tuple(a.sends), tuple(a.refused), tuple(a.expected.items())) for a in acts(trace, side)]
     return side, dict(host.sysctls), host.firewall, host.mss, steps, replies
+
+
+def check_trace(trace: Trace) -> None:
+    """A trace from a file may say anything: UsageError for what cannot be put on a wire."""
+    names = {host.name for host in trace.hosts}
+    if len(names) != len(trace.hosts) or not 1 <= len(names) <= 250:
+        raise UsageError("the trace's hosts: there must be 1 to 250, each with a name of its own")
+    for host in trace.hosts:
+        try:
+            profile_for(host.kernel)
+        except LookupError as why:
+            raise UsageError(f"host {host.name} of the trace: {why}") from None
+        unknown = [f for f in host.features if f.partition(" ")[2] not in FEATURES]
+        if unknown or not all(name in SYSCTLS for name in host.sysctls):
+            raise UsageError(f"host {host.name} of the trace has a feature or a sysctl that nobody knows")
+        if host.mss is not None and not 88 <= host.mss <= 65000:
+            raise UsageError(f"host {host.name} of the trace: an MSS of {host.mss} cannot be had")
+    for step in trace.steps:
+        if step.host not in names or (step.segment is not None and not _sendable(step.segment, names)):
+            raise UsageError(f"step {step.index} of the trace: its host or its segment cannot be")
+
+
+def _sendable(seg: Segment, names: set[str]) -> bool:
+    numbers = [seg.seq, seg.ack, seg.tsval or 0, seg.tsecr or 0, *(seg.sack or ())]
+    return (
+        {seg.src, seg.dst} <= names
+        and all(0 <= n < 1 << 32 for n in numbers)
+        and all(0 <= n < 1 << 16 for n in (seg.sport, seg.dport, seg.mss or 0))
+        and 0 <= seg.length <= 65000
+        and seg.window >= 0
+    )
 
 
 # ---- playing

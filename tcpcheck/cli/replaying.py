@@ -1,0 +1,122 @@
+"""`tcpcheck replay`: the witnesses of specs, or traces, played on this machine's kernel."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tcpcheck.cli.console import CLEAR_LINE, Console, is_terminal
+from tcpcheck.cli.failures import worst
+from tcpcheck.cli.verifying import Bounds, VerifyCall, check, load_all, selected
+from tcpcheck.errors import Impossible, UsageError
+from tcpcheck.live import report
+from tcpcheck.live.namespace import unavailable
+from tcpcheck.live.replay import AGREES, CUT, DISAGREES, Outcome, Plan, replay, running
+from tcpcheck.render import json as render_json
+from tcpcheck.render.rules import rule_lookup
+from tcpcheck.tcp.profile import Profile, profile_for
+from tcpcheck.witness.trace import Trace
+
+JOBS = 6  # most of a replay is waiting
+
+
+@dataclass(frozen=True)
+class ReplayCall:
+    """A call of `replay`. side: a host, or host:port where it talks to itself; None: each side in turn."""
+
+    files: tuple[str, ...]
+    claim: str | None
+    members: tuple[str, ...]
+    side: str | None
+    wait: bool
+    kernel: str
+    bounds: Bounds
+    quiet: bool
+
+
+def run_replay(console: Console, call: ReplayCall) -> int:
+    """-> the exit code: 0 nothing disagrees, 1 something does, 4 this machine could play nothing."""
+    kernel = _kernel(call.kernel)
+    traces = list(_traces(console, call))
+    why_not = unavailable()
+    if why_not is not None:
+        raise Impossible(f"a replay {why_not}")
+    plan = Plan()
+    for _, trace in traces:
+        if trace is not None:
+            plan.add(trace, kernel, call.side)
+    outcomes = list(replay(plan, call.wait, call.bounds.jobs or JOBS, _Progress(call.quiet)))
+    _show(console, traces, outcomes)
+    if outcomes and not any(o.result in (AGREES, CUT, DISAGREES) for o in outcomes):
+        raise Impossible(f"nothing could be played on {running()}: {outcomes[0].why}")
+    return worst(1 if o.result == DISAGREES else 0 for o in outcomes)
+
+
+def _kernel(name: str) -> Profile:
+    """What the running kernel is taken for."""
+    release = running()
+    try:
+        return profile_for(release if name == "auto" else name)[0]
+    except LookupError as why:
+        raise UsageError(str(why)) from None
+
+
+def _traces(console: Console, call: ReplayCall) -> Iterator[tuple[str, Trace | None]]:
+    """(file, trace) of every witness; (file, None) for a spec without any."""
+    specs = [name for name in call.files if not name.endswith(".json")]
+    for name in call.files:
+        if name.endswith(".json"):
+            trace = _read(name)
+            if call.claim not in (None, trace.claim):
+                raise UsageError(f"{name} is the trace of `{trace.claim}`, not of `{call.claim}`")
+            yield name, trace
+    for scenario in selected(load_all(specs), call.claim, call.members) if specs else []:
+        as_verify = VerifyCall((), call.bounds, call.claim, call.members, "none", call.quiet)
+        result = check(console, scenario, as_verify)
+        if result.interrupted:
+            raise KeyboardInterrupt
+        witnesses: list[Trace | None] = [claim.witness for claim in result.claims if claim.witness is not None]
+        undecided = [claim.name for claim in result.claims if claim.verdict == "undecided"]
+        if undecided:
+            console.message(f"tcpcheck: {scenario.file}: undecided, so without a trace: {', '.join(undecided)}")
+        for witness in witnesses or [None]:
+            yield scenario.file, witness
+
+
+def _read(name: str) -> Trace:
+    try:
+        with open(name, encoding="utf-8") as file:
+            document = json.load(file)
+    except OSError as error:
+        raise UsageError(f"cannot read {name}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise UsageError(f"{name} is not a trace: no JSON") from None
+    return render_json.load_trace(document)
+
+
+def _show(console: Console, traces: list[tuple[str, Trace | None]], outcomes: list[Outcome]) -> None:
+    if console.json:
+        console.write(render_json.dumps(report.document(outcomes, running())))
+        return
+    for name in dict.fromkeys(name for name, _ in traces):
+        mine = {id(trace) for file, trace in traces if file == name}
+        found = [o for o in outcomes if id(o.trace) in mine]
+        console.write(
+            report.text(name, found, ascii=console.out_ascii, color=console.out_color, rules=rule_lookup()) + "\n"
+        )
+    console.write(report.summary(outcomes, running()))
+
+
+class _Progress:
+    """How many sides have been played, on a terminal."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.stream = sys.stderr
+        self.on = not quiet and is_terminal(sys.stderr)
+
+    def __call__(self, done: int, of: int) -> None:
+        if self.on:
+            line = f"played {done} of {of}" if done < of else ""
+            print(CLEAR_LINE + line, end="", file=self.stream, flush=True)
