@@ -251,13 +251,22 @@ cdef int synack_retries(Stack* t, int sock) noexcept nogil:
     return most
 
 
+cdef void synack_gives_up(Stack* t, int sock) noexcept nogil:
+    rule(t, sock, R_SYNACK_GIVES_UP)
+    to_closed(t, sock)
+
+
 cdef void synack_fires(Stack* t, int sock) noexcept nogil:
     """reqsk_timer_handler: a SYN-ACK refused by the own firewall ends the request, unless its ACK has come already."""
     cdef Sock* s = &t.sock[sock]
-    cdef int deferred = t.sock[s.parent].defer_accept if s.parent >= 0 and s.req_acked else 0
-    if s.parent < 0 or (s.retries >= synack_retries(t, sock) and s.retries >= deferred):
-        rule(t, sock, R_SYNACK_GIVES_UP)
-        to_closed(t, sock)
+    cdef int deferred = 0, listener = s.parent
+    if listener < 0:
+        synack_gives_up(t, sock)
+        return
+    if s.req_acked:
+        deferred = t.sock[listener].defer_accept
+    if s.retries >= synack_retries(t, sock) and s.retries >= deferred:
+        synack_gives_up(t, sock)
         return
     if s.retries + 1 < deferred:
         rule(t, sock, R_SYNACK_DEFERRED)
