@@ -56,7 +56,8 @@ def test_connect_gives_up() -> None:
     """One retry after 1 s; 2 s later it is over."""
     spec = pair(
         "iptables -A INPUT -p tcp --syn -j DROP ; listen :80",
-        "sysctl net.ipv4.tcp_syn_retries = 1 ; sysctl net.ipv4.tcp_syn_linear_timeouts = 0 ; connect server:80 from :1000 -> s ; stop",
+        "sysctl net.ipv4.tcp_syn_retries = 1 ; sysctl net.ipv4.tcp_syn_linear_timeouts = 0 ; "
+        "connect server:80 from :1000 -> s ; stop",
     )
     claims = [
         ("reach { client.s gets ETIMEDOUT }", R),
@@ -201,3 +202,19 @@ def test_sysctls_and_awaits() -> None:
         ("never { server.c in ESTABLISHED sends FIN }", H),
     ]
     assert results(spec, claims) == claims
+
+
+def test_shutdown() -> None:
+    """After shutdown(SHUT_RD) recv() returns end of file; in FIN-WAIT text is then answered by a reset."""
+    client = "connect server:80 from :1000 -> s ; shutdown s {} ; recv s until eof ; stop"
+    claims = {
+        "write": [("reach { client.s receives DATA and replies RST }", U), ("reach { client.s gets 5B }", R)],
+        "both": [("reach { client.s receives DATA and replies RST }", R), ("reach { client.s gets 5B }", U)],
+        "read": [("reach { client.s receives DATA and replies RST }", U), ("reach { client.s sends FIN }", U)],
+    }
+    for way, table in claims.items():
+        spec = pair("listen :80 ; accept -> c ; sleep 1s ; send c 5B", client.format(way))
+        rows = [*table, ("reach { client.s gets EOF and client.s in CLOSED }", U)]
+        assert results(spec, rows) == rows, way
+    rows = [("reach { client.s gets EOF and client.s in ESTABLISHED }", R), ("reach { client.s gets 5B }", U)]
+    assert results(spec, rows) == rows

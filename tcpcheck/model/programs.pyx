@@ -10,7 +10,7 @@ from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport age_allows, age_require, clock_start, num_base
 from tcpcheck.tcp.calls cimport (
     ConnectOpts, tcp_abort, tcp_accept, tcp_close, tcp_connect, tcp_connected, tcp_listen, tcp_recv, tcp_send,
-    tcp_shutdown_write,
+    tcp_shutdown_read, tcp_shutdown_write,
 )
 from tcpcheck.tcp.sockets cimport E_AGAIN, E_NOTCONN, accept_queue_len, effect
 from tcpcheck.tcp.types cimport (
@@ -129,7 +129,7 @@ cdef int readable(Machine* m, const Proc* pr, const Instr* i) noexcept nogil:
     if s < 0:
         return 1
     k = &m.nxt.tcp.sock[s]
-    return k.rcv_queued > 0 or k.fin_rcvd or k.so_error != 0 or k.kind != SK_FULL or k.state == ST_CLOSED
+    return k.rcv_queued > 0 or k.fin_rcvd or k.rd_shut or k.so_error != 0 or k.kind != SK_FULL or k.state == ST_CLOSED
 
 
 # ---- running one instruction
@@ -244,8 +244,11 @@ cdef void run_simple(Machine* m, int p, const Instr* i) noexcept nogil:
             m.nxt.firewall &= ~(1 << i.a)
     elif i.op == OP_SHUTDOWN or i.op == OP_CLOSE or i.op == OP_ABORT:
         s = slot_of(m, i.a)
-        if s >= 0 and i.op == OP_SHUTDOWN and i.b & 2:
-            tcp_shutdown_write(&m.nxt.tcp, s)
+        if s >= 0 and i.op == OP_SHUTDOWN:
+            if i.b & 1:
+                tcp_shutdown_read(&m.nxt.tcp, s)
+            if i.b & 2:
+                tcp_shutdown_write(&m.nxt.tcp, s)
         elif s >= 0 and i.op != OP_SHUTDOWN:
             m.nxt.owner[s] = 0
             if i.op == OP_CLOSE:

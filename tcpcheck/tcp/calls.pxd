@@ -20,5 +20,6 @@ cdef int tcp_connected(Stack* t, int sock) noexcept nogil                       
 cdef int tcp_send(Stack* t, int sock, int n) noexcept nogil                                 # bytes; -EPIPE, -ECONNRESET ...
 cdef int tcp_recv(Stack* t, int sock, int n) noexcept nogil                                 # bytes > 0; 0: end of file; -EAGAIN; -errno. n < 0: all there is
 cdef void tcp_shutdown_write(Stack* t, int sock) noexcept nogil
+cdef void tcp_shutdown_read(Stack* t, int sock) noexcept nogil                              # recv() blocks no more
 cdef void tcp_close(Stack* t, int sock) noexcept nogil                                      # also of a listener
 cdef void tcp_abort(Stack* t, int sock) noexcept nogil                                      # SO_LINGER {1, 0} and close

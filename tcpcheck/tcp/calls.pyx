@@ -287,8 +287,9 @@ cdef int tcp_recv(Stack* t, int sock, int n) noexcept nogil:
     if not s.fin_rcvd and s.so_error != 0:
         rule(t, sock, R_RECV_ERROR)
         return -take_error(t, sock)
-    if s.fin_rcvd or s.kind != SK_FULL:
-        s.eof_read = EOF_READ
+    if s.fin_rcvd or s.rd_shut or s.kind != SK_FULL:
+        if s.fin_rcvd or s.kind != SK_FULL:
+            s.eof_read = EOF_READ
         rule(t, sock, R_RECV_EOF)
         return 0
     return -E_AGAIN
@@ -307,6 +308,12 @@ cdef int fin_follows(Stack* t, int sock) noexcept nogil:
         return 0
     s.fin_queued = 1
     return 1
+
+
+cdef void tcp_shutdown_read(Stack* t, int sock) noexcept nogil:
+    """RCV_SHUTDOWN: nothing is sent. New text still comes in, but in FIN-WAIT it is answered by a reset."""
+    if t.sock[sock].kind == SK_FULL:
+        t.sock[sock].rd_shut = 1
 
 
 cdef void tcp_shutdown_write(Stack* t, int sock) noexcept nogil:

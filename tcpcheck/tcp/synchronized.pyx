@@ -364,7 +364,8 @@ cdef int _text_is_welcome(Stack* t, int sock, const Seg* g) noexcept nogil:
             send_reset_for(t, k.host, sock, g)
             reset_by_peer(t, sock)
             return 0
-    elif (k.state == ST_FIN_WAIT1 or k.state == ST_FIN_WAIT2) and is_orphan(k) and _brings_new_text(t, k, g):
+    elif (k.state == ST_FIN_WAIT1 or k.state == ST_FIN_WAIT2) and (is_orphan(k) or k.rd_shut) and \
+            _brings_new_text(t, k, g):
         rule(t, sock, R_DATA_AFTER_CLOSE_RST)
         send_reset_for(t, k.host, sock, g)
         reset_by_peer(t, sock)

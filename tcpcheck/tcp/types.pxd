@@ -127,6 +127,7 @@ ctypedef struct Sock:
     int32_t rcv_queued      # bytes in order that recv() has not taken
     uint8_t fin_rcvd
     uint8_t eof_read
+    uint8_t rd_shut         # shutdown(SHUT_RD): recv() gives what is queued, then end of file
     uint8_t nooo
     uint8_t ooo_fin         # bit i: out-of-order block i ends in a FIN
     uint8_t got_data        # bytes were ever received in order (delayed-ACK mode)
