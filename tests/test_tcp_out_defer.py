@@ -1,4 +1,4 @@
-"""TCP_DEFER_ACCEPT: the last ACK of the handshake alone does not wake the application (tcp_check_req, syn_ack_recalc)."""
+"""TCP_DEFER_ACCEPT: the last ACK of the handshake alone wakes nobody (tcp_check_req, syn_ack_recalc)."""
 
 from __future__ import annotations
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from tcpcheck.conform.calls import BACKLOG, Quiet, Visible
+from tcpcheck.conform.calls import BACKLOG, Quiet, Visible, note
 from tcpcheck.conform.live import Live, Overflow, Tuple4
+from tcpcheck.conform.midstream import starts
 from tcpcheck.conform.packets import Packet, tell
 from tcpcheck.conform.passing import SLACK_NS, Clock, Tuples
 from tcpcheck.conform.telling import describe, waits
@@ -22,6 +23,7 @@ from tcpcheck.tcp.drive import Driver
 AT_ONCE_NS = 3_000_000  # an answer that took longer was sent by a timer, or by a call
 STATES_MAX = 512
 EXPECTED_MAX = 8
+MISSED_MAX = 16
 
 __all__ = ["Assumption", "Disagreement", "Follower", "Outcome", "Overflow", "Setting"]
 
@@ -91,16 +93,23 @@ class Follower:
         self.clock = Clock(self.tuples)
         self.reasons: dict[str, None] = {}
         self.bounded = False
-        self.live_before: list[Live] = []
 
     def start(self, ports: Iterable[int]) -> None:
         """The host as it is before the first packet: these ports are listened on."""
+        self.live = [self.empty(ports)]
+
+    def start_in_the_middle(self, key: Tuple4, steps: list[tuple[Tuple4, bool, Packet]]) -> None:
+        """What was before is not known."""
+        self.live = [*starts(self.empty, key, steps), self.empty([key[1].port])]
+
+    def empty(self, ports: Iterable[int] = ()) -> Live:
+        """A host without connections."""
         driver = Driver(self.setting.kernel, self.setting.values(0), rtt_max_ns=self.setting.rtt_max_ns)
         live = Live(driver, self.hosts)
         for port in ports:
             live.listeners[port] = driver.listen(port, self.assumed.backlog)
             driver.defer_accept(live.listeners[port], self.assumed.defer)
-        self.live = [live]
+        return live
 
     def run(self, packets: list[tuple[Tuple4, bool, Packet]], end_ns: int) -> Outcome:
         """packets: connection, from outside?, packet; in order. end_ns: when the capture ends."""
@@ -137,9 +146,15 @@ class Follower:
                     if self._answers_missing(live, packet.time_ns, key if self.assumed.prompt else None):
                         continue
                     if self.setting.lost is None or packet.number in self.setting.lost:
-                        yield live.fork()
+                        yield self._not_reaching(live, packet)
                     if self.setting.lost is None or packet.number not in self.setting.lost:
                         yield from live.every(partial(self._inject, key, packet))
+
+    def _not_reaching(self, live: Live, packet: Packet) -> Live:
+        other = live.fork()
+        if self.setting.lost is None:
+            note(other, f"(packet {packet.number} does not reach the host)")
+        return other
 
     def _outbound(self, key: Tuple4, packet: Packet) -> Iterator[Live]:
         for start in self.live:
@@ -195,6 +210,11 @@ class Follower:
             self._reason(f"{describe(live, owner, pending.seg, pending.rules)}, at once", owner)
         return bool(late)
 
+    @property
+    def missing(self) -> list[dict[str, Any]]:
+        """Segments that were due by now."""
+        return self.clock.missing
+
     # ---- bookkeeping
     def _distinct(self, found: Iterator[Live]) -> list[Live]:
         kept: dict[Any, Live] = {}
@@ -210,18 +230,45 @@ class Follower:
     def _reason(self, text: str, _owner: Tuple4 | None = None) -> None:
         self.reasons[text] = None
 
-    def _expected(self) -> list[str]:
-        rows = dict.fromkeys(self.reasons)
-        for kind, lo, hi, seg, rules in self.clock.missing:
-            key = self.tuples.get((seg["dst"], seg["dport"], seg["sport"]))
-            if key is not None and self.live_before:
-                text = describe(self.live_before[0], key, seg, rules)
-                rows[f"{text}, between {lo / 1e9:.3f} s and {hi / 1e9:.3f} s ({kind} timer)"] = None
-        return list(rows)[:EXPECTED_MAX]
+    def _expected(self, before: list[Live], key: Tuple4, until: int) -> list[str]:
+        """What was missed first, then what the model would have done now."""
+        owners = [self.tuples.get((seg["dst"], seg["dport"], seg["sport"])) for seg in self.missing]
+        missed: dict[str, None] = {}
+        for owner in dict.fromkeys(owner for owner in owners if owner is not None):
+            for live in before:
+                found = self._missed(live, owner, until)
+                if found:
+                    missed |= dict.fromkeys(found)
+                    break
+        return [*missed, *list(self.reasons)[: EXPECTED_MAX - len(missed)]] or [waits(before[0], key)]
+
+    def _missed(self, live: Live, key: Tuple4, until: int) -> list[str]:
+        """Segments that this connection's timers would have sent before `until`, with the times."""
+        lines: list[str] = []
+        live = live.fork()
+        while len(lines) < MISSED_MAX:
+            slot, now = live.slot(key), live.driver.now()
+            timer = next((timer for timer in live.driver.timers() if timer["sock"] == slot), None)
+            if slot < 0 or timer is None or now + timer["hi"] >= until - SLACK_NS:
+                break
+            lo, hi = now + max(timer["lo"], 0), now + timer["hi"]
+            live.driver.advance(lo - now)
+            live.driver.rules()
+            sent = live.driver.fire(timer["sock"], timer["slot"])
+            rules = tuple(live.driver.rules())
+            for seg in sent:
+                when = f", between {lo / 1e9:.3f} s and {hi / 1e9:.3f} s ({timer['kind']} timer)"
+                lines.append(describe(live, key, seg, rules) + when)
+            for other in live.driver.timers():
+                if other["sock"] == slot:
+                    live.driver.widen(slot, other["slot"], 0, hi - lo)
+        if lines:
+            lines.append(f"and then {waits(live, key)}")
+        return lines
 
     def _disagreement(self, before: list[Live], key: Tuple4, packet: Packet) -> Disagreement:
-        self.live_before = before
-        return Disagreement(packet.number, packet.line, self._expected(), f"{tell(packet)}", key)
+        expected = self._expected(before, key, packet.time_ns)
+        return Disagreement(packet.number, packet.line, expected, tell(packet), key)
 
     def _ending(self, outcome: Outcome, packets: list[tuple[Tuple4, bool, Packet]], end_ns: int) -> None:
         """After its last packet a connection is watched until the capture ends."""
@@ -238,8 +285,10 @@ class Follower:
             outcome.left_over = not complete
             self.live = complete or ended
             return
-        last = packets[-1][2]
-        self.live_before = before
+        if not packets:
+            return
+        key, _, last = packets[-1]
+        expected = self._expected(before, key, end_ns)
         outcome.disagreement = Disagreement(
-            last.number, last.line, self._expected(), "nothing more until the capture ends", packets[-1][0]
+            last.number, last.line, expected, "nothing more until the capture ends", key
         )

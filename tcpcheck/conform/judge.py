@@ -10,10 +10,12 @@ from tcpcheck.conform.calls import BACKLOG
 from tcpcheck.conform.clocks import Step, sent_at
 from tcpcheck.conform.follow import Assumption, Disagreement, Follower, Outcome, Overflow, Setting
 from tcpcheck.conform.live import Tuple4
+from tcpcheck.conform.midstream import shows_only
 from tcpcheck.conform.packets import ACK, FIN, RST, SYN, Capture, Endpoint, Packet, canonical_address, signed
 from tcpcheck.errors import UsageError
 from tcpcheck.tcp.profile import profile_for
 
+LOCAL_NAMES = {"localhost": "127.0.0.1", "ip6-localhost": "::1"}
 TOGETHER = 8  # so many connections are led together; more than that one by one
 DEFER_MOST = 8
 RTT_LEAST_NS = 4_000_000
@@ -37,21 +39,15 @@ class Connection:
 
 @dataclass
 class Verdict:
-    """On one file. undecided: states had to be given up before the end."""
+    """On one file. packets: of the connections judged. undecided: states had to be given up before the end."""
 
     file: str
     host: str
     connections: list[Connection] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     undecided: bool = False
-
-    @property
-    def packets(self) -> int:
-        return sum(row.packets for row in self.connections)
-
-    @property
-    def matched(self) -> int:
-        return sum(row.matched for row in self.connections)
+    packets: int = 0
+    matched: list[int] = field(default_factory=list)  # of each side: packets explained
 
     @property
     def agrees(self) -> bool | None:
@@ -71,65 +67,69 @@ class Verdict:
 
 
 def parse_host(text: str) -> tuple[str, int | None]:
-    """`ADDR`, `ADDR:PORT` or `[ADDR]:PORT`; tcpdump's `ADDR.PORT` where ADDR is a name or complete."""
-    head, _, port = text.rpartition(":")
+    """`ADDR`, `ADDR:PORT` or `[ADDR]:PORT`."""
     if text.startswith("[") and "]" in text:
         address, _, rest = text[1:].partition("]")
         return canonical_address(address), int(rest[1:]) if rest[1:].isdigit() else None
+    head, _, port = text.rpartition(":")
     if head and ":" not in head and port.isdigit():
-        return canonical_address(head), int(port)
-    return canonical_address(text), None
+        return canonical_address(LOCAL_NAMES.get(head, head)), int(port)
+    return canonical_address(LOCAL_NAMES.get(text, text)), None
 
 
+@dataclass(frozen=True)
 class Side:
-    """Which ends are the modelled host's."""
+    """Which ends are the modelled host's: those with this address and one of the ports, or any but these (`but`).
+    loopback: its own peer; what the capture shows may yet be dropped on the way in."""
 
-    def __init__(self, address: str, port: int | None) -> None:
-        self.address, self.port = address, port
+    address: str
+    ports: frozenset[int] | None = None
+    but: bool = False
+    loopback: bool = False
 
     def owns(self, end: Endpoint) -> bool:
-        return end.address == self.address and self.port in (None, end.port)
+        """Is it an end of the host's?"""
+        return end.address == self.address and (self.ports is None or (end.port in self.ports) != self.but)
 
     def __str__(self) -> str:
-        return str(Endpoint(self.address, self.port)) if self.port is not None else self.address
+        if self.ports is None:
+            return self.address
+        ports = ",".join(str(port) for port in sorted(self.ports)[:4])
+        return f"{self.address} but port {ports}" if self.but else f"{self.address}:{ports}"
 
 
-def choose_side(capture: Capture, asked: str | None) -> tuple[Side, list[str]]:
-    """The side asked for, or the likely one: who has a part in every connection, and listens."""
+def choose_sides(capture: Capture, asked: str | None) -> tuple[list[Side], list[str]]:
+    """The side asked for, or the likely one: who has a part in every connection, and listens. Both on loopback."""
     notes = []
-    if asked is None:
-        side = _likely(capture)
-        notes.append(f"the side of {side} is modelled (--host names another)")
-    else:
-        side = Side(*parse_host(asked))
+    if asked is not None:
+        address, port = parse_host(asked)
+        side = Side(address, None if port is None else frozenset((port,)))
         if not any(side.owns(end) for packet in capture.packets for end in (packet.src, packet.dst)):
             seen = dict.fromkeys(str(end) for packet in capture.packets[:50] for end in (packet.src, packet.dst))
             raise UsageError(f"{capture.name}: no packet from or to {asked}; there are {', '.join(list(seen)[:6])}")
-    if any(side.owns(packet.src) and side.owns(packet.dst) for packet in capture.packets):
-        port = _listening_port(capture, side.address)
-        notes.append(f"both ends are {side.address}: the side of port {port} is modelled")
-        side = Side(side.address, port)
-    return side, notes
+    else:
+        side = Side(_likely(capture))
+        notes.append(f"the side of {side} is modelled (--host names another)")
+    if not any(packet.src.address == packet.dst.address == side.address for packet in capture.packets):
+        return [side], notes
+    if side.ports is not None:
+        return [replace(side, loopback=True)], notes
+    ports = frozenset(packet.dst.port for packet in capture.packets if opens(packet))
+    ports = ports or frozenset((capture.packets[0].dst.port,))
+    notes = [f"both ends are {side.address}: both sides are modelled (--host {side.address}:PORT names one)"]
+    return [Side(side.address, ports, False, True), Side(side.address, ports, True, True)], notes
 
 
-def _likely(capture: Capture) -> Side:
+def _likely(capture: Capture) -> str:
     pairs = [{packet.src.address, packet.dst.address} for packet in capture.packets]
     common = set.intersection(*pairs)
     if len(common) == 1 and len(set().union(*pairs)) > 2:
-        return Side(common.pop(), None)
+        return common.pop()
     for packet in capture.packets:
         if packet.flags & SYN and packet.flags & ACK:
-            return Side(packet.src.address, packet.src.port if packet.src.address == packet.dst.address else None)
+            return packet.src.address
     first = capture.packets[0]
-    end = first.src if first.flags & SYN else first.dst
-    return Side(end.address, end.port if first.src.address == first.dst.address else None)
-
-
-def _listening_port(capture: Capture, address: str) -> int:
-    for packet in capture.packets:
-        if packet.flags & SYN and packet.src.address == address:
-            return packet.src.port if packet.flags & ACK else packet.dst.port
-    return capture.packets[0].dst.port
+    return first.src.address if first.flags & SYN else first.dst.address
 
 
 # ---- connections -------------------------------------------------------------------------------------------
@@ -187,19 +187,21 @@ def _acknowledged_in_vain(steps: Iterable[Step]) -> bool:
 
 def judge(capture: Capture, asked: str | None, setting: Setting, midstream: bool = False) -> Verdict:
     """Each connection of a capture. Raises UsageError when the capture has nothing of the host's."""
-    side, notes = choose_side(capture, asked)
-    steps, strange = steps_of(capture, side)
-    verdict = Verdict(capture.name, str(side), notes=[*capture.notes, *notes])
-    if strange:
-        verdict.notes.append(f"{strange} packet{'s' * (strange > 1)} of other hosts passed over")
-    end_ns = capture.packets[-1].time_ns
-    by_key: dict[Tuple4, list[Step]] = defaultdict(list)
-    for step in sorted(steps, key=lambda step: step[2].time_ns):
-        by_key[step[0]].append(step)
-    judging = _Judging(verdict, setting, end_ns)
-    for local in dict.fromkeys(key[1].address for key in by_key):
-        rows = {key: found for key, found in by_key.items() if key[1].address == local}
-        judging.address(rows, midstream)
+    sides, notes = choose_sides(capture, asked)
+    verdict = Verdict(capture.name, " and ".join(str(side) for side in sides), notes=[*capture.notes, *notes])
+    for side in sides:
+        steps, strange = steps_of(capture, side)
+        if strange and not side.loopback:
+            verdict.notes.append(f"{strange} packet{'s' * (strange > 1)} of other hosts passed over")
+        verdict.packets = max(verdict.packets, len(steps))
+        by_key: dict[Tuple4, list[Step]] = defaultdict(list)
+        for step in sorted(steps, key=lambda step: step[2].time_ns):
+            by_key[step[0]].append(step)
+        judging = _Judging(verdict, setting, capture.packets[-1].time_ns, side.loopback)
+        for local in dict.fromkeys(key[1].address for key in by_key):
+            rows = {key: found for key, found in by_key.items() if key[1].address == local}
+            judging.address(rows, midstream)
+        verdict.matched.append(judging.matched)
     verdict.connections.sort(key=lambda row: row.first)
     return verdict
 
@@ -207,15 +209,19 @@ def judge(capture: Capture, asked: str | None, setting: Setting, midstream: bool
 class _Judging:
     """Connections of one capture."""
 
-    def __init__(self, verdict: Verdict, setting: Setting, end_ns: int) -> None:
+    def __init__(self, verdict: Verdict, setting: Setting, end_ns: int, loopback: bool) -> None:
         self.verdict, self.setting, self.end_ns = verdict, setting, end_ns
+        self.lossy = loopback and setting.lost == frozenset()
+        self.matched = 0
 
     def address(self, rows: dict[Tuple4, list[Step]], midstream: bool) -> None:
         """The connections of one of the host's addresses: together if they are few."""
-        whole = {key: steps for key, steps in rows.items() if opens(steps[0][2])}
+        whole = {key: steps for key, steps in rows.items() if opens(steps[0][2]) and not midstream}
         for key, steps in rows.items():
-            if key not in whole:
-                self._middle(key, steps, midstream)
+            if midstream:
+                self._alone(key, steps, True)
+            elif key not in whole:
+                self._unjudged(steps, "the capture starts in the middle of it; --midstream models it from there")
         peers = {key[0].address for key in whole}
         if 1 < len(whole) <= TOGETHER and len(peers) < 5 and self._together(whole):
             return
@@ -235,10 +241,10 @@ class _Judging:
             self._report(found, replace(outcome, matched=len(found)))
         return True
 
-    def _alone(self, key: Tuple4, steps: list[Step]) -> None:
+    def _alone(self, key: Tuple4, steps: list[Step], midstream: bool = False) -> None:
         """After a disagreement the next incarnation is judged without what came before."""
         try:
-            outcome = self._best(steps)
+            outcome = self._best(steps, midstream)
         except Overflow as error:
             self._unjudged(steps, f"more at once than the model holds ({error})")
             return
@@ -260,11 +266,12 @@ class _Judging:
                 return i
         return len(steps)
 
-    def _best(self, steps: list[Step]) -> Outcome:
+    def _best(self, steps: list[Step], midstream: bool = False) -> Outcome:
         """The first assumption under which all is explained; else the one that explains most."""
         best: Outcome | None = None
-        for assumed in self._assumptions(steps):
-            outcome = self._run(steps, assumed)
+        settings = [self.setting, replace(self.setting, lost=None)] if self.lossy else [self.setting]
+        for setting, assumed in ((setting, assumed) for setting in settings for assumed in self._assumptions(steps)):
+            outcome = self._run(steps, setting, assumed, midstream)
             if outcome.disagreement is None and (assumed.prompt or not outcome.left_over):
                 return outcome
             if outcome.disagreement is not None and (best is None or outcome.matched > best.matched):
@@ -283,16 +290,20 @@ class _Judging:
             yield from (Assumption(usual, defer) for defer in range(1, DEFER_MOST))
         yield Assumption(usual, prompt=False)
 
-    def _run(self, steps: list[Step], assumed: Assumption) -> Outcome:
-        setting = replace(self.setting, rtt_max_ns=max(self.setting.rtt_max_ns, round_trip(steps)))
+    def _run(self, steps: list[Step], setting: Setting, assumed: Assumption, midstream: bool) -> Outcome:
+        setting = replace(setting, rtt_max_ns=max(setting.rtt_max_ns, round_trip(steps)))
         follower = Follower(dict.fromkeys(key for key, _, _ in steps), setting, assumed)
-        ports = {key[1].port for key, inbound, p in steps if not inbound and p.flags & SYN and p.flags & ACK}
-        follower.start(sorted(ports))
         tick = profile_for(self.setting.kernel)[0].constants["ts_tick_ns"]
-        return follower.run(sent_at(steps, tick), self.end_ns)
-
-    def _middle(self, key: Tuple4, steps: list[Step], midstream: bool) -> None:
-        self._unjudged(steps, "the capture starts in the middle of it; --midstream models it from there")
+        timed = sent_at(steps, tick)
+        if midstream:
+            follower.start_in_the_middle(timed[0][0], timed)
+            if shows_only(timed):
+                outcome = follower.run(timed[1:], self.end_ns)
+                return replace(outcome, matched=outcome.matched + 1)
+        else:
+            ports = {key[1].port for key, inbound, p in steps if not inbound and p.flags & SYN and p.flags & ACK}
+            follower.start(sorted(ports))
+        return follower.run(timed, self.end_ns)
 
     # ---- results
     def _row(self, steps: list[Step]) -> Connection:
@@ -307,6 +318,7 @@ class _Judging:
     def _report(self, steps: list[Step], outcome: Outcome) -> None:
         row = self._row(steps)
         row.matched = outcome.matched
+        self.matched += outcome.matched
         row.story = outcome.story
         row.agrees = outcome.disagreement is None
         row.disagreement = outcome.disagreement

@@ -32,6 +32,7 @@ DRIFT = 200  # 200 parts in a million
 ECHOES_KEPT = 64
 BRANCHES_MAX = 64  # outcomes of one step
 TW_ISN_STEP = 65537
+UNKNOWN_SCALE = 8  # of a connection whose SYN was not seen: wide, lest the model thinks the window closed
 _COMPARED = FIN | SYN | RST | ACK
 
 Tuple4 = tuple[Endpoint, Endpoint]  # the peer's end, the host's end
@@ -63,6 +64,7 @@ class Numbers:
     echoes: tuple[tuple[int, int], ...] = ()
     peer_scale: int = -1
     own_scale: int = -1
+    midstream: bool = False  # the shift is learned from whatever comes first
     last_ns: int = 0  # when its last packet was seen
 
 
@@ -196,7 +198,9 @@ class Live:
         return self._options_differ(known, seg, bits, packet) if packet.options_known else None
 
     def _learns(self, known: Numbers, seg: dict[str, Any], bits: int) -> bool:
-        """Is the ISN new and unrelated to what went before?"""
+        """Is the ISN new and unrelated to what went before? Or was the SYN not seen?"""
+        if known.midstream and known.shift is None and not bits & RST:
+            return True
         if not bits & SYN or seg["seq"] == known.iss:
             return False
         return known.shift is None or signed(seg["seq"], known.nxt) != TW_ISN_STEP
@@ -259,6 +263,8 @@ class Live:
 def peer_window(known: Numbers, packet: Packet) -> int:
     """The peer's window in bytes: scaled when both SYNs had the option (RFC 7323 2.2)."""
     window = 65535 if packet.window is None else packet.window
+    if known.peer_scale == -1 and not packet.flags & SYN:
+        return window << UNKNOWN_SCALE
     if packet.flags & SYN or known.peer_scale < 0 or known.own_scale == -2:
         return window
     return window << min(known.peer_scale, 14)

@@ -20,7 +20,7 @@ class Clock:
 
     def __init__(self, tuples: Tuples) -> None:
         self.tuples = tuples
-        self.missing: list[tuple[str, int, int, dict[str, Any], tuple[str, ...]]] = []
+        self.missing: list[dict[str, Any]] = []
 
     def passed(self, live: Live, until: int, held: frozenset[TimerId] = frozenset()) -> Iterator[Live]:
         """The states at `until`; timers that may fire just then have not. held: those that have not fired by then."""
@@ -48,12 +48,10 @@ class Clock:
         def fire(other: Live) -> bool:
             other.driver.advance(at - now)
             before = {(t["sock"], t["slot"]) for t in other.driver.timers()} - {(timer["sock"], timer["slot"])}
-            other.driver.rules()
             sent = other.driver.fire(timer["sock"], timer["slot"])
             if sent:
                 if now + timer["hi"] < until - SLACK_NS:
-                    rules = tuple(other.driver.rules())
-                    self.missing += [(timer["kind"], at, now + timer["hi"], seg, rules) for seg in sent]
+                    self.missing += sent
                 return False
             for t in other.driver.timers():
                 if (t["sock"], t["slot"]) not in before:

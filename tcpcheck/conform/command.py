@@ -1,0 +1,89 @@
+"""`tcpcheck conform FILE...`: does a capture agree with the model?"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tcpcheck.conform import options
+from tcpcheck.conform.follow import Setting
+from tcpcheck.conform.judge import Verdict, judge
+from tcpcheck.conform.packets import BYTES_MAX, Capture, CaptureError
+from tcpcheck.conform.pcap_reader import is_pcap, read_pcap
+from tcpcheck.conform.tcpdump_reader import is_tcpdump, read_tcpdump
+
+
+@dataclass(frozen=True)
+class ConformCall:
+    """The options as typed."""
+
+    files: Sequence[str]
+    host: str | None = None
+    kernel: str = options.DEFAULT_KERNEL
+    sysctls: Sequence[str] = ()
+    backlog: int | None = None
+    lost: str | None = None
+    unseen: bool = False
+    midstream: bool = False
+
+
+class Conform:
+    """The call, checked. Raises UsageError or Impossible."""
+
+    def __init__(self, call: ConformCall) -> None:
+        self.call = call
+        self.profile, self.notes = options.kernel(call.kernel)
+        self.setting = Setting(
+            self.profile.name,
+            options.sysctls(call.sysctls, self.profile),
+            call.backlog,
+            lost=options.packets(call.lost),
+            unseen=call.unseen,
+        )
+
+    @property
+    def kernel(self) -> str:
+        """The profile's name."""
+        return self.profile.name
+
+    def file(self, name: str) -> Verdict:
+        """The verdict on one file. Raises UsageError."""
+        verdict = judge(read(name), self.call.host, self.setting, self.call.midstream)
+        verdict.notes += self.notes
+        return verdict
+
+
+def read(name: str) -> Capture:
+    """A capture of any of the formats. Raises CaptureError."""
+    data = _bytes(name)
+    if is_pcap(data):
+        return read_pcap(name, data)
+    if not data.strip():
+        raise CaptureError(f"{name}: an empty file")
+    if data[:2] == b"\x1f\x8b":
+        raise CaptureError(f"{name}: compressed; unpack it with gunzip first")
+    text = data.decode("utf-8", errors="replace")
+    if is_tcpdump(text):
+        return read_tcpdump(name, text)
+    raise CaptureError(f"{name}: neither pcap, pcapng, tcpdump's text nor a packetdrill script")
+
+
+def _bytes(name: str) -> bytes:
+    try:
+        with open(name, "rb") as file:
+            state = os.fstat(file.fileno())
+            if stat.S_ISREG(state.st_mode) and state.st_size > BYTES_MAX:
+                raise CaptureError(f"{name}: {state.st_size:,} bytes are too many; cut out the connection in question")
+            data = file.read(BYTES_MAX + 1)
+    except OSError as error:
+        raise CaptureError(f"cannot read {name}: {error.strerror}") from None
+    except ValueError as error:
+        raise CaptureError(f"cannot read {name!r}: {error}") from None
+    if len(data) > BYTES_MAX:
+        raise CaptureError(f"{name}: more than {BYTES_MAX:,} bytes")
+    return data
+
+
+__all__ = ["Conform", "ConformCall", "read"]

@@ -1,0 +1,73 @@
+"""The words of `tcpcheck conform`'s options."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable
+
+from tcpcheck.errors import Impossible, UsageError
+from tcpcheck.tcp.profile import Profile, profile_for
+from tcpcheck.tcp.sysctls import SYSCTLS
+
+DEFAULT_KERNEL = "linux-6.18.44"
+
+
+def kernel(text: str) -> tuple[Profile, list[str]]:
+    """`linux-6.18.44`, `auto`: the running kernel. The profile, and a note when another release stands in."""
+    if text == "auto":
+        release = re.match(r"\d+\.\d+(?:\.\d+)?", os.uname().release)
+        if os.uname().sysname != "Linux" or release is None:
+            raise Impossible("--kernel auto: this machine runs no Linux; name a profile")
+        text = f"linux-{release[0]}"
+    try:
+        profile, warning = profile_for(text)
+    except LookupError as error:
+        raise UsageError(str(error)) from None
+    return profile, [warning] if warning else []
+
+
+def sysctls(texts: Iterable[str], profile: Profile) -> tuple[tuple[int, str, int], ...]:
+    """`NAME=VALUE` from the start, `NAME=VALUE@PACKET` from that packet on: (packet or 0, full name, value)."""
+    return tuple(_sysctl(text, profile) for text in texts)
+
+
+def _sysctl(text: str, profile: Profile) -> tuple[int, str, int]:
+    match = re.fullmatch(r"([\w.]+)\s*=\s*(-?\d{1,12})(?:@(\d{1,9}))?", text.strip())
+    if match is None:
+        raise UsageError(f"--sysctl {text}: write NAME=VALUE, or NAME=VALUE@PACKET")
+    name = sysctl_name(match[1])
+    if name is None:
+        near = difflib.get_close_matches(match[1], [*SYSCTLS, *(n.rpartition(".")[2] for n in SYSCTLS)], 1, 0.0)
+        raise UsageError(f"no sysctl {match[1]}; the nearest is {near[0]}")
+    wrong = SYSCTLS[name].check(int(match[2]))
+    if wrong:
+        raise UsageError(wrong)
+    if SYSCTLS[name].only and SYSCTLS[name].only != profile.family:
+        raise UsageError(f"{profile.name} has no {name}")
+    return int(match[3] or 0), name, int(match[2])
+
+
+def sysctl_name(text: str) -> str | None:
+    """The full name: `tcp_sack`, `net.ipv4.tcp_sack` and `net/ipv4/tcp_sack` are one."""
+    full = text.replace("/", ".")
+    for name in (full, f"net.ipv4.{full}", f"net.core.{full}"):
+        if name in SYSCTLS:
+            return name
+    return None
+
+
+def packets(text: str | None) -> frozenset[int] | None:
+    """`7,9-12` -> those numbers; `any` -> None; None -> none at all."""
+    if text is None:
+        return frozenset()
+    if text == "any":
+        return None
+    found: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,7})(?:-(\d{1,7}))?\s*", part)
+        if match is None:
+            raise UsageError(f"--lost {text}: write packet numbers such as 7,9-12, or any")
+        found |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return frozenset(found)
