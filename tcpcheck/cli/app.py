@@ -12,12 +12,17 @@ from tcpcheck.cli.console import Console
 from tcpcheck.cli.failures import fault, single, worst
 from tcpcheck.errors import TcpcheckError, Undecided, UsageError
 
-LATER = ("fixtures", "map", "conform", "simulate", "sweep")  # promised, not in this version
+LATER = ("fixtures", "map", "simulate", "sweep")  # promised, not in this version
 EXIT_CODES = """\b
 Exit codes:
   0  every claim as expected       3  undecided: a bound was reached
   1  a claim is not as expected    4  not possible on this machine
   2  the input or the call is wrong"""
+CONFORM_CODES = """\b
+Exit codes:
+  0  every capture agrees          3  undecided: a bound was reached
+  1  a capture disagrees           4  not possible on this machine
+  2  the input or the call is wrong, or a capture starts in the middle"""
 
 REPLAY_CODES = """\b
 Exit codes:
@@ -275,6 +280,33 @@ def explain(console: Console, word: str | None) -> int:
     from tcpcheck.cli.explaining import run_explain
 
     return run_explain(console, word)
+
+
+@cli.command(epilog=CONFORM_CODES, short_help="Compare captures with the model.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--host", metavar="ADDR[:PORT]", help="Whose side is modelled; default: who listens.")
+@click.option("--kernel", default="linux-6.18.44", show_default=True, metavar="NAME", help="A profile, or auto.")
+@click.option("--sysctl", "sysctls", multiple=True, metavar="NAME=VALUE[@PACKET]", help="A setting of that host.")
+@click.option("--backlog", type=click.IntRange(0, 65535), metavar="N", help="Of listen(); default: searched for.")
+@click.option("--lost", metavar="PACKETS", help="Packets, as 7,9-12 or any, that did not reach the host.")
+@click.option("--unseen", is_flag=True, help="The capture may lack ACKs to the host that draw no answer.")
+@click.option("--midstream", is_flag=True, help="Nothing is known of what was before the first packet.")
+@click.option("--calls", is_flag=True, help="Print which calls of the application explain the capture.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.pass_obj
+def conform(console: Console, /, **options: Any) -> int:
+    """Does a capture agree with the model? pcap, pcapng, tcpdump's text, packetdrill scripts.
+
+    What the application did is not in a capture: it is searched for. The first disagreement of each connection is
+    printed: what was seen, and what the model would have done, by which rule."""
+    from tcpcheck.cli.conforming import run_conform
+    from tcpcheck.conform.command import ConformCall
+
+    o = options
+    call = ConformCall(
+        o["files"], o["host"], o["kernel"], o["sysctls"], o["backlog"], o["lost"], o["unseen"], o["midstream"]
+    )
+    return run_conform(console, call, o["calls"])
 
 
 @cli.command(short_help="List the kernels that specs can name.")

@@ -26,8 +26,8 @@ def run_conform(console: Console, call: ConformCall, calls: bool = False) -> int
         console.write(text(verdict, conform.kernel, calls))
     if failures and console.json:
         raise SeveralBad(failures)
-    for failure in failures:
-        console.failure(failure)
+    for bad in failures:
+        console.failure(bad)
     if console.json:
         console.write(render_json.dumps(document(verdicts, conform.kernel)))
-    return worst([*map(exit_code, verdicts), *(failure.exit_code for failure in failures)])
+    return worst([*map(exit_code, verdicts), *(bad.exit_code for bad in failures)])
