@@ -309,12 +309,15 @@ cdef int recv_q(const World* w, int i) noexcept nogil:
 
 
 cdef int send_q(const World* w, int i) noexcept nogil:
+    """Send-Q: of a listener its backlog; else write_seq - snd_una, in which a FIN that waits in the queue counts."""
     cdef const Sock* s = &w.tcp.sock[i]
+    cdef int fin
     if s.kind == SK_LISTENER:
         return s.backlog
     if s.kind != SK_FULL:
         return 0
-    return in_flight(<Stack*>&w.tcp, i) + s.unsent
+    fin = s.fin_queued and not s.fin_sent and s.state != ST_SYN_SENT and s.state != ST_SYN_RECV
+    return in_flight(<Stack*>&w.tcp, i) + s.unsent + fin
 
 
 cdef int ss_row(Scope* sc, const PNode* n) noexcept nogil:
