@@ -223,6 +223,7 @@ cdef Num seg_field(const Seg* s, int f, int* known) noexcept nogil:
         return s.tsecr
     if f == SF_WIN:
         return num_const(<uint32_t>s.wnd)
+    known[0] = (s.flags & F_SYN) != 0
     return num_const(s.mss)
 
 

@@ -4,8 +4,7 @@ No congestion control is modelled; what it decides of timing (no tail loss probe
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
-from tcpcheck.sym.number cimport age_allows, age_at_least, clock_start
-from tcpcheck.sym.zone cimport TIME_INF
+from tcpcheck.sym.number cimport age_at_least, clock_start
 from tcpcheck.tcp.rules cimport R_BUCKETS_FULL, R_FIN_WAIT2_BUCKET, R_FIN_WAIT2_KEEPALIVE, R_TIME_WAIT_ENTERED
 from tcpcheck.tcp.sockets cimport (
     arm, arm_between, arm_nominal, config_of, disarm, in_flight, receive_window, rule, to_closed, wheel_latest,
@@ -165,8 +164,9 @@ cdef void spoil(Sock* s, int retries) noexcept nogil:
 
 
 cdef int comes_late(Stack* t, int sock, int64_t usual) noexcept nogil:
+    """Only a segment that the network holds up makes this a question; then both answers are followed."""
     cdef int clk = t.sock[sock].timer[<int>SLOT_RETRANS].clk
-    return clk != 0 and age_allows(&t.sym, clk, usual + 1, TIME_INF)
+    return clk != 0 and age_at_least(&t.sym, clk, usual + 1)
 
 
 cdef void note_late_sample(Stack* t, int sock) noexcept nogil:
