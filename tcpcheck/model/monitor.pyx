@@ -11,7 +11,7 @@ from tcpcheck.model.layout cimport *
 from tcpcheck.model.predicate cimport holds, kind_matches
 from tcpcheck.model.scope cimport *
 from tcpcheck.sym.number cimport (
-    BASE_UNKNOWN, Base, MODE_RECORD, Num, age_at_least, age_require, clock_start, num_const,
+    BASE_PAST, Base, MODE_RECORD, Num, age_at_least, age_require, clock_start, num_const,
 )
 from tcpcheck.sym.zone cimport TIME_INF, zone_allows_between, zone_sup
 from tcpcheck.tcp.types cimport EF_DIED, EF_SEND, Effect, SK_FREE, SK_LISTENER, SOCKS_MAX, ST_CLOSED, Sock
@@ -107,7 +107,7 @@ cdef void note_pieces(Scope* sc, int c, int truth) noexcept nogil:
 cdef void note_side(Machine* m, Num x, uint64_t* key, int64_t* tick, int32_t* instant) noexcept nogil:
     cdef const Base* b = &m.nxt.tcp.sym.base[x.base]
     key[0], tick[0], instant[0] = 0, 0, -1
-    if x.base == 0 or x.base == BASE_UNKNOWN:
+    if x.base == 0 or x.base >= BASE_PAST:
         return
     key[0] = b.key
     if b.tick and (x.rd or not b.linked):
@@ -131,7 +131,7 @@ cdef void note_piece(Machine* m, int c, int truth, Num a, Num b) noexcept nogil:
         if hi - lo >= (<int64_t>1 << 32):
             lo, hi = 0, (<int64_t>1 << 32) - 1
         first, size = <uint32_t>lo, <uint64_t>(hi - lo + 1)
-    elif a.base == b.base:
+    elif a.base == b.base and a.base < BASE_PAST:
         first, size = <uint32_t>(a.off - b.off), 1
     else:
         arc_of(m, a, b, &first, &size)
