@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from model_specs import KERNEL, PLAIN, results
+from model_specs import KERNEL, PLAIN, checked, results, verdicts
 
 V, H, R, U, X = "violated", "holds", "reachable", "unreachable", "vacuous"
 
@@ -240,3 +240,178 @@ RETRIES = [
 def test_losses_and_ordinals() -> None:
     claims = [row for row in RETRIES if "server.c" not in row[0]]
     assert results(RETRY, claims) == claims
+
+
+# ---- vacuous
+
+VACUITY = [
+    ("never { client.s in TIME-WAIT sends RST }", H),  # the state is reached, the event is what must not be
+    ("never { client.s in CLOSING sends RST }", X),
+    ("never { client.s sends RST }", H),
+    ("never { client.s in ESTABLISHED receives RST and becomes CLOSED }", X),  # before the effect: no RST comes
+    ("never { client.s in SYN-SENT receives SYN-ACK and becomes CLOSED }", H),
+    ("never { client.s receives SYN-ACK and replies RST and stays }", H),
+    ("never { client.s receives RST and (replies RST or stays) }", X),
+    ("never { (client.s receives RST and stays) or (client.s receives SYN-ACK and stays) }", H),
+    ("never { (client.s receives RST and stays) or (client.s in CLOSING receives SYN-ACK and stays) }", X),
+    ("always { client.s receives RST implies becomes CLOSED }", X),
+    ("always { client.s receives SYN-ACK implies becomes ESTABLISHED }", H),
+    ("always { client.s receives SYN-ACK implies not replies RST }", H),
+    ("always { client.s in CLOSING implies client.s timer timewait }", X),
+    ("always { client.s in TIME-WAIT implies client.s timer timewait }", H),
+    ("never { server.c[2] in ESTABLISHED }", X),  # accepted once
+    ("never { server.c[1] in CLOSING }", H),
+    ("after { client.s receives RST } eventually { client.s in CLOSED }", X),
+    ("after { client.s receives SYN-ACK } eventually { client.s in CLOSED }", H),
+]
+
+
+def test_vacuous() -> None:
+    spec = PLAIN.replace("accept -> c ;", "loop { accept -> c ;").replace("close c", "close c }")
+    assert results(spec, VACUITY) == VACUITY
+
+
+# ---- effects are judged against the state after, whatever it was before
+
+
+def test_becomes_after_an_event_is_the_state_after_it() -> None:
+    claims = [
+        ("reach { client.s in FIN-WAIT-1 receives ACK and becomes CLOSING }", U),
+        ("reach { server.c in ESTABLISHED receives DATA and becomes ESTABLISHED }", R),
+        ("reach { server.c in ESTABLISHED receives DATA and stays }", R),
+        ("always { server.c in ESTABLISHED receives DATA implies becomes ESTABLISHED|CLOSE-WAIT }", H),
+        ("reach { server.c becomes ESTABLISHED and server.c in ESTABLISHED }", U),  # an event of its own: a change
+        ("reach { server:80 becomes ESTABLISHED }", R),
+    ]
+    assert results(PLAIN, claims) == claims
+
+
+# ---- obligations: triggered again, in turn, after the socket's end
+
+TWICE = f"""
+host server {{ {KERNEL} ; run {{ listen :80 backlog 5 ; accept -> c ; recv c until eof }} }}
+host client {{ {KERNEL} ; run {{ connect server:80 from :1000 -> s
+    send s 1B ; sleep 1s ; send s 1B ; sleep 1s ; exit }} }}
+network {{ delay 1ms }}
+"""
+AGAIN = [
+    ("after { client.s sends DATA } eventually { server:80 receives DATA } within 1ms", H),
+    ("after { client.s sends DATA } eventually { server:80 receives DATA } within 999us", V),
+    ("after { client.s sends 2nd DATA } eventually { client.s sends FIN } within 1s..1s", H),
+    ("after { client.s sends DATA } eventually { client.s sends FIN } within 1s..1s", V),  # from the 1st: 2 s
+    ("after { client.s sends DATA } eventually { client.s sends FIN } within 1s..2s", H),
+    ("after { client.s sends DATA } eventually { client.s sends FIN } within 2s", H),
+    ("after { client.s sends DATA } eventually { client.s sends FIN } within 1999ms", V),
+    ("after { client.s sends FIN } eventually { server.c sends FIN }", V),  # never closes: stuck
+    ("after { client.s in FIN-WAIT-1 } eventually { client.s in CLOSED } within 61s..69s", V),  # FIN-WAIT-2: 60 s
+    ("after { client.s in FIN-WAIT-1 } eventually { client.s in CLOSED } within 60s..67600ms", H),
+    ("after { client.s in CLOSED } eventually { server.c in CLOSED }", V),
+    ("after { client.s in CLOSED } eventually { server.c in CLOSE-WAIT } within 0s", H),
+    ("reach { client.s in CLOSED and server.c in CLOSE-WAIT and quiet }", R),
+    ("reach { client.s in CLOSED and peer(client.s) in CLOSE-WAIT }", R),
+    ("reach { peer(server.c) in CLOSED and server.c in CLOSE-WAIT }", R),
+    ("reach { peer(server.c) absent and server.c in ESTABLISHED }", U),
+    ("reach { peer(peer(server.c)) is server.c }", R),
+]
+
+
+def test_obligations_come_again_and_outlive_their_sockets() -> None:
+    assert results(TWICE, AGAIN) == AGAIN
+
+
+# ---- one 4-tuple again: the old socket and its successor
+
+REUSE = f"""
+host server {{ {KERNEL} ; run {{ listen :80 backlog 5 ; loop 2 {{ accept -> c ; close c }} }} }}
+host client {{ {KERNEL} ; run {{
+    connect server:80 from :1000 -> s1 ; recv s1 until eof ; close s1
+    sleep 2s
+    connect server:80 from :1000 -> s2 ; recv s2 until eof ; close s2 }} }}
+network {{ delay 1ms }}
+"""
+SUCCESSORS = [
+    ("reach { server.c[1] in TIME-WAIT receives SYN and replies SYN-ACK }", R),
+    ("reach { server.c in TIME-WAIT receives SYN and becomes CLOSED }", R),
+    ("reach { server.c[1] in TIME-WAIT receives SYN and stays }", U),
+    ("reach { server.c[1] in CLOSED and server.c[2] in ESTABLISHED }", R),
+    ("reach { server.c[1] in TIME-WAIT and client.s1 in CLOSED and peer(client.s1) in TIME-WAIT }", R),
+    ("reach { peer(client.s1) in CLOSED and client.s1 in CLOSED and client.s2 in SYN-SENT }", R),
+    ("reach { peer(client.s1) in SYN-RECV and client.s1 in CLOSED }", R),  # its successor's: the same 4-tuple
+    ("reach { peer(client.s2) in TIME-WAIT and client.s2 in SYN-SENT }", R),
+    ("reach { server:80 in SYN-RECV and client.s2 in SYN-SENT }", R),
+    ("after { client.s2 in SYN-SENT } eventually { client.s2 in ESTABLISHED } within 2ms", H),
+    ("after { server.c in TIME-WAIT } eventually { server.c in CLOSED } within 2100ms", V),  # of c[2] too
+    ("after { server.c[1] in TIME-WAIT } eventually { server.c[1] in CLOSED } within 2001ms", H),
+    ("after { server.c[1] in TIME-WAIT } eventually { server.c[1] in CLOSED } within 1999ms", V),
+    ("never { server.c sends 2nd FIN }", H),  # counted for each socket
+    ("reach { client.s1 sends FIN and client.s2 absent }", R),
+    ("reach { client.s2 sends FIN and client.s1 absent }", R),
+]
+
+
+def test_a_tuple_used_again() -> None:
+    assert results(REUSE, SUCCESSORS) == SUCCESSORS
+
+
+def test_connect_over_its_own_bucket() -> None:
+    """The active closer comes again from its port while its bucket rests in TIME-WAIT."""
+    spec = f"""
+    host server {{ {KERNEL} ; run {{ listen :80 ; loop 2 {{ accept -> c ; recv c until eof ; close c }} }} }}
+    host client {{ {KERNEL} ; run {{ connect server:80 from :1000 -> s1 ; close s1 ; sleep 2s
+        connect server:80 from :1000 -> s2 else {{ stop }} }} }}
+    network {{ delay 1ms }}
+    """
+    claims = [
+        ("reach { client.s1 in TIME-WAIT and client.s2 absent }", R),
+        ("reach { client.s1 in CLOSED and client.s2 in SYN-SENT }", R),
+        ("reach { client.s1 in TIME-WAIT and client.s2 in SYN-SENT }", U),
+        ("reach { client.s1 becomes CLOSED and client.s2 sends SYN }", R),  # in one step
+        ("reach { client.s1 sends SYN and client.s2 absent }", R),
+        ("never { client.s2 gets EADDRNOTAVAIL }", H),
+        ("never { client.s2 sends 2nd SYN }", H),
+        ("reach { client:1000 in CLOSED and client:1000 in SYN-SENT }", U),
+        ("after { client.s1 in TIME-WAIT } eventually { client.s1 in CLOSED } within 2s", H),
+    ]
+    assert results(spec, claims) == claims
+
+
+# ---- families and expectations
+
+
+def test_each_member_has_its_verdict_and_its_expectation() -> None:
+    spec = f"""
+    host server {{ {KERNEL} ; sysctl net.ipv4.tcp_timestamps = {{0, 1}} -> ts
+        run {{ listen :80 ; accept -> c ; stop }} }}
+    host client {{ {KERNEL} ; run {{ connect server:80 from :1000 -> s ; sleep {{1s, 2s}} -> pause ; send s 1B }} }}
+    network {{ delay 1ms }}
+    never stamped {{ server.c receives DATA (tsval) }} expect violated when ts = 1, else holds
+    reach second {{ client.s sends DATA }}
+    after quick {{ client.s in ESTABLISHED }} eventually {{ client.s sends DATA }} within 1s
+        expect violated when pause = 2s and ts = 0, violated when pause = 2s, else holds
+    never wrong {{ server.c receives DATA (tsval) }} expect holds
+    """
+    found = checked(spec, ()).claims
+    members = [tuple(c.settings.values()) for c in found[::4]]
+    assert len(found) == 16 and len(set(members)) == 4
+    for c in found:
+        ts = c.settings["server.net.ipv4.tcp_timestamps"]
+        stamped = V if ts == 1 else H
+        slow = str(c.settings["pause"]).startswith("2")
+        verdict = {"stamped": stamped, "wrong": stamped, "second": R, "quick": V if slow else H}[c.name]
+        assert (c.verdict, c.ok) == (verdict, c.name != "wrong" or ts == 0)
+        assert c.expected == {"stamped": stamped, "wrong": H, "second": R, "quick": V if slow else H}[c.name]
+
+
+# ---- every witness
+
+
+def test_witnesses_are_confirmed_and_end_where_the_claim_is_decided() -> None:
+    tables = [(PLAIN, STATES), (PLAIN, EVENTS), (PLAIN, SOCKETS), (TWICE, AGAIN), (REUSE, SUCCESSORS)]
+    for spec, table in tables:
+        for result in verdicts(spec, [text for text, _ in table]):
+            if result.verdict in (V, R):
+                assert result.witness is not None and result.witness.confirmed_by == ("z3", "concrete-rerun")
+                times = [s.time_ns for s in result.witness.steps]
+                assert times == sorted(times) and [s.index for s in result.witness.steps] == list(range(len(times)))
+            else:
+                assert result.witness is None
