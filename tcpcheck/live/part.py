@@ -41,12 +41,14 @@ class Act:
     """One thing that happens to the side: a call, a segment that comes in, a timer that fires.
 
     sends: what it must send then, in order. refused: what its own firewall keeps back.
-    expected: the state of each of its connections after it, as `ss` prints it."""
+    last: the last step of the act. expected: the states of its connections after it, as `ss` prints them; a trace may
+    contradict itself."""
 
     step: Step
+    last: Step
     sends: list[Segment] = field(default_factory=list)
     refused: list[Segment] = field(default_factory=list)
-    expected: dict[Pair, str] = field(default_factory=dict)
+    expected: list[tuple[Pair, str]] = field(default_factory=list)
 
     @property
     def rule(self) -> str:
@@ -128,15 +130,18 @@ def acts(trace: Trace, side: Side) -> list[Act]:
         if step.event in ("call", "receive", "timer") or (step.event == "drop" and step.text == "INPUT"):
             mine = _begins(step, side, names)
             if mine:
-                found.append(Act(step))
-        elif seg is None or not mine or not side.owns(step.host, seg.sport):
+                found.append(Act(step, step))
             continue
-        elif step.event in ("send", "lose"):
+        if seg is None or not mine or not side.owns(step.host, seg.sport):
+            continue
+        found[-1].last = step
+        if step.event in ("send", "lose"):
             found[-1].sends.append(seg)
         elif step.event == "drop":
             found[-1].refused.append(seg)
     for act in found:
-        act.expected = _expected(act.step, side, names)
+        states = (_expected(step, side, names) for step in (act.step, act.last))
+        act.expected = list(dict.fromkeys(row for after in states for row in after.items()))
     return [act for act in found if not _of_others(act, side)]
 
 

@@ -246,12 +246,11 @@ class Player:
         window = self.window(act)
         if window is None:
             raise Cut("the spec keeps no time: nothing says when a timer fires")
-        changed = {pair: state for pair, state in act.expected.items() if self.states.get(pair, CLOSED) != state}
+        changed = [(pair, state) for pair, state in act.expected if self.states.get(pair, CLOSED) != state]
         if act.sends:
             self.timer_sends(act, window)
         elif changed:
-            fired = self.timer_changes(window, *next(iter(changed.items())))
-            self.fired(act, fired)
+            self.fired(act, self.timer_changes(window, *changed[0]))
         else:
             return  # nothing shows that it has fired
         self.check_states(act)
@@ -304,14 +303,14 @@ class Player:
         return CLOSED if diag is None else STATES.get(diag.state, diag.state.replace("_", "-"))
 
     def check_states(self, act: Act) -> None:
-        for pair, state in act.expected.items():
+        for pair, state in act.expected:
             end = time.monotonic() + SETTLE
             while (found := self.state(pair)) != state and time.monotonic() < end:
                 time.sleep(0.001)
             if found != state:
                 raise Disagrees("state", f"{name(pair)} {state}", found)
             self.played.states += 1
-        self.states = act.expected
+        self.states = dict(act.expected)
 
     # ---- names and addresses
 

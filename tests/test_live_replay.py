@@ -1,0 +1,364 @@
+"""Traces on the kernel of this machine; and that a trace which is not the kernel's is refused, at the right place."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from tcpcheck.cli import main
+from tcpcheck.errors import UsageError
+from tcpcheck.live import namespace, report
+from tcpcheck.live.replay import AGREES, CUT, DISAGREES, SKIPPED, Outcome, Plan, running
+from tcpcheck.live.replay import replay as replay_plan
+from tcpcheck.render import json as render_json
+from tcpcheck.render.rules import rule_lookup
+from tcpcheck.tcp.profile import PROFILES
+from tcpcheck.verify import verify, verify_text
+from tcpcheck.witness.trace import Armed, Segment, Step, Trace
+
+SPECS = Path(__file__).parent.parent / "specs"
+KERNEL = PROFILES["linux-6.18.44"]
+why_not = namespace.unavailable()
+if why_not is None and running() != "linux 6.18.44":
+    why_not = f"the specs are about linux 6.18.44, this is {running()}"
+needs_kernel = pytest.mark.skipif(why_not is not None, reason=f"the real kernel is not asked: {why_not}")
+
+
+@functools.cache
+def witnesses(spec: str) -> tuple[Trace, ...]:
+    return tuple(claim.witness for claim in verify(SPECS / f"{spec}.tcp").claims if claim.witness is not None)
+
+
+def witness(spec: str, claim: str, **settings: int) -> Trace:
+    """The witness of the first member with these settings (`server_tcp_timestamps=1`)."""
+    for trace in witnesses(spec):
+        found = {name.replace(".net.ipv4.", "_"): value for name, value in trace.settings.items()}
+        if trace.claim == claim and settings.items() <= found.items():
+            return trace
+    raise LookupError(f"{spec} has no witness of {claim} with {settings}")
+
+
+def play(traces: list[Trace], side: str | None = None, wait: bool = False) -> list[Outcome]:
+    plan = Plan()
+    for trace in traces:
+        plan.add(trace, KERNEL, side)
+    return list(replay_plan(plan, wait, 4))
+
+
+def first_of_each_claim(spec: str) -> list[Trace]:
+    return list({trace.claim: trace for trace in reversed(witnesses(spec))}.values())
+
+
+# ---- what agrees
+
+
+@needs_kernel
+@pytest.mark.parametrize("spec", ["simultaneous_open", "simultaneous_close", "tw_syn", "fin_wait1_loss", "tw_fin"])
+def test_the_shipped_specs_are_the_kernels(spec: str) -> None:
+    outcomes = play(first_of_each_claim(spec))
+    assert outcomes
+    for outcome in outcomes:
+        assert outcome.result in (AGREES, CUT), report.text(spec, [outcome])
+        assert outcome.played is not None
+        assert outcome.played.compared > 0 and outcome.played.states > 0
+        assert (outcome.result == CUT) == (spec == "tw_fin")
+
+
+@needs_kernel
+def test_one_number_is_unlucky_on_the_kernel_too() -> None:
+    """The refusal acknowledges exactly the new SYN: no RST, the SYN waits for its timer."""
+    trace = witness("tw_syn", "unlucky", server_tcp_timestamps=1, client_tcp_timestamps=1)
+    (outcome,) = play([trace], "client")
+    assert outcome.result == AGREES
+    assert outcome.played is not None and outcome.played.done == outcome.played.acts
+    assert trace.steps[-1].rules[-1] == "SYNSENT_NO_SYN_IGNORED"
+
+
+@needs_kernel
+def test_the_same_play_serves_several_claims() -> None:
+    traces = [witness("fin_wait1_loss", claim) for claim in ("both", "passes")]
+    one, other = play(traces, "client")
+    assert (one.same_as, other.same_as) == ("", "both")
+
+
+# ---- what is refused
+
+Mutation = Callable[[Trace], Trace]
+
+
+def at(trace: Trace, where: Callable[[Step], bool], change: Callable[[Step], Step | None]) -> Trace:
+    """The trace with its last step of a kind changed, or taken out."""
+    index = max(step.index for step in trace.steps if where(step))
+    steps = [s if s.index != index else change(s) for s in trace.steps]
+    return replace(trace, steps=tuple(replace(s, index=i) for i, s in enumerate(s for s in steps if s is not None)))
+
+
+def reply(host: str, **fields: int | str) -> Mutation:
+    """The host's last segment with fields of its own; a number is added to what is there."""
+
+    def change(step: Step) -> Step:
+        seg = step.segment
+        assert seg is not None
+        new = {k: (getattr(seg, k) + v) % 2**32 if isinstance(v, int) else v for k, v in fields.items()}
+        return replace(step, segment=replace(seg, **new))  # type: ignore[arg-type]
+
+    return lambda trace: at(trace, lambda s: s.event == "send" and s.host == host, change)
+
+
+def no_reply(host: str) -> Mutation:
+    return lambda trace: at(trace, lambda s: s.event == "send" and s.host == host, lambda _: None)
+
+
+def twice(host: str) -> Mutation:
+    def change(trace: Trace) -> Trace:
+        index = max(s.index for s in trace.steps if s.event == "send" and s.host == host)
+        steps = [*trace.steps[: index + 1], trace.steps[index], *trace.steps[index + 1 :]]
+        return replace(trace, steps=tuple(replace(s, index=i) for i, s in enumerate(steps)))
+
+    return change
+
+
+def state(name: str, value: str) -> Mutation:
+    return lambda trace: at(trace, lambda s: name in s.state, lambda s: replace(s, state={**s.state, name: value}))
+
+
+def retransmission(factor: float) -> Mutation:
+    """The client's first retransmission by timeout is predicted at another time."""
+
+    def change(step: Step) -> Step:
+        assert step.armed is not None
+        lo, hi = (round(age * factor) for age in (step.armed.lo_ns, step.armed.hi_ns))
+        return replace(step, armed=Armed(step.armed.since_ns, lo, hi))
+
+    def mutate(trace: Trace) -> Trace:
+        index = next(s.index for s in trace.steps if s.text.startswith("retransmission timer of client.s"))
+        return at(trace, lambda s: s.index == index, change)
+
+    return mutate
+
+
+REFUSAL = ("tw_syn", "refusal", "server", "TW_SYN_REFUSED")
+REFUSED_CLIENT = ("tw_syn", "assassinated", "client", "NO_SOCKET_RST")
+LOSS = ("fin_wait1_loss", "gives_up", "client", "RTO_RETRANSMIT")
+
+# trace, side, rule; what is changed; what the report says of the predicted, and of what came
+REFUSED: dict[str, tuple[tuple[str, str, str, str], Mutation, str, str]] = {
+    "ack one more": (REFUSAL, reply("server", ack=1), "[.] seq", "(acknowledgement)"),
+    "seq one less": (REFUSAL, reply("server", seq=-1), "[.] seq", "(sequence number)"),
+    "TSecr one more": (REFUSAL, reply("server", tsecr=1), "[.] seq", "(TSecr)"),
+    "TSval later": (REFUSAL, reply("server", tsval=40), "[.] seq", "(TSval off by -4"),
+    "RST for ACK": (REFUSAL, reply("server", flags="R"), "[R] seq", "(flags)"),
+    "data": (REFUSAL, reply("server", length=1), "len 1", "(length)"),
+    "a reply left out": (REFUSAL, no_reply("server"), "nothing", "[.] seq"),
+    "a reply invented": (REFUSAL, twice("server"), "[.] seq", "nothing"),
+    "another state": (REFUSAL, state("server.c", "CLOSED"), "CLOSED", "TIME-WAIT"),
+    "ACK for RST": (REFUSED_CLIENT, reply("client", flags="."), "[.] seq", "[R] seq"),
+    "no RST": (REFUSED_CLIENT, no_reply("client"), "nothing", "[R] seq"),
+    "a timer too early": (LOSS, retransmission(1.5), "0.306..", "it 0.2"),
+    "a timer too late": (LOSS, retransmission(0.5), "0.102..", "nothing"),
+}
+
+
+@functools.cache
+def refusals() -> dict[str, Outcome]:
+    """All of them at once: a play waits for a second, and a disagreement is tried again."""
+    plan = Plan()
+    for (spec, claim, side, _), mutate, _, _ in REFUSED.values():
+        settings = {"server_tcp_timestamps": 1, "client_tcp_timestamps": 1} if spec == "tw_syn" else {}
+        plan.add(mutate(witness(spec, claim, **settings)), KERNEL, side)
+    return dict(zip(REFUSED, replay_plan(plan, False, 6), strict=True))
+
+
+@needs_kernel
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_changed_trace_is_refused_and_named(name: str) -> None:
+    (_, _, _, rule), _, predicted, came = REFUSED[name]
+    outcome = refusals()[name]
+    assert outcome.result == DISAGREES
+    found = outcome.played and outcome.played.disagreement
+    assert found
+    assert predicted in found.predicted
+    assert came in found.came
+    assert outcome.trace.steps[found.at].host == outcome.side
+    assert found.rule == rule
+    said = report.text("x", [outcome], rules=rule_lookup())
+    assert f"step {found.at} at" in said and f"by {found.rule} (" in said
+
+
+SYN_BY_TIMESTAMP = """
+host server { kernel linux 6.18.44 %s ; run { listen :80 ; accept -> c ; close c } }
+host client {
+    kernel linux 6.18.44
+    run {
+        connect server:80 from :1000 -> a ; recv a until eof ; close a
+        await { server.c in TIME-WAIT } ; sleep 1s
+        connect server:80 from :1000 (seq any, tsval any) -> b
+    }
+}
+reach it { server.c in TIME-WAIT receives SYN (seq < rcv_nxt and tsval > ts_recent and not paws_old) and %s }
+"""
+
+
+@needs_kernel
+def test_a_flipped_rule_is_found() -> None:
+    """A model that does not accept a SYN by its timestamp alone is not this kernel."""
+    right = verify_text(SYN_BY_TIMESTAMP % ("", "replies SYN-ACK")).claims[0].witness
+    wrong = verify_text(SYN_BY_TIMESTAMP % ("without tw_accepts_by_ts", "replies ACK")).claims[0].witness
+    assert right is not None and wrong is not None
+    posing = replace(wrong, hosts=tuple(replace(host, features=()) for host in wrong.hosts))
+    honest, found, skipped = play([right, posing, wrong], "server")
+    assert (honest.result, found.result, skipped.result) == (AGREES, DISAGREES, SKIPPED)
+    assert "without tw_accepts_by_ts is not linux-6.18.44" in skipped.why
+    assert found.played is not None and found.played.disagreement is not None
+    assert found.played.disagreement.rule == "TW_SYN_REFUSED"
+    assert found.played.disagreement.predicted.startswith("[.]")
+    assert found.played.disagreement.came.startswith("[S.]")
+
+
+# ---- the command
+
+
+@pytest.fixture
+def trace_file(tmp_path: Path) -> Iterator[Callable[[Trace], str]]:
+    def write(trace: Trace) -> str:
+        path = tmp_path / "trace.json"
+        path.write_text(render_json.dumps(render_json.trace(trace)))
+        return str(path)
+
+    yield write
+
+
+@needs_kernel
+def test_the_command_and_its_document(trace_file: Callable[[Trace], str], capsys: pytest.CaptureFixture[str]) -> None:
+    trace = witness("simultaneous_close", "closing")
+    name = trace_file(trace)
+    assert main(["replay", name, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    jsonschema.validate(document, render_json.schema("replay/1"))
+    assert [(r["side"], r["result"]) for r in document["replays"]] == [("a", "agrees"), ("b", "agrees")]
+    assert document["replays"][0]["agreed"] == document["replays"][0]["steps"] > 0
+    assert main(["replay", trace_file(reply("a", ack=1)(trace)), "--side", "a", "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    jsonschema.validate(document, render_json.schema("replay/1"))
+    assert document["replays"][0]["disagreement"]["what"] == "packet"
+    assert main(["replay", name, "--side", "b"]) == 0
+    said = capsys.readouterr().out
+    assert "closing as b: 4 steps" in said and "1 sides of traces on linux 6.18.44: 1 agree" in said
+
+
+@needs_kernel
+def test_a_host_of_another_kernel_is_skipped_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", str(SPECS / "close_wait_syn.tcp"), "-q"]) == 4
+    said = capsys.readouterr()
+    assert "skipped   bucket as localhost:12345: linux-4.4 is not linux-6.18.44" in said.out
+    assert "4 skipped" in said.out and "nothing could be played" in said.err
+
+
+def test_without_a_tun_device_it_is_impossible(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(namespace, "_TUN", "/dev/net/no-such-device")
+    assert main(["replay", str(SPECS / "simultaneous_open.tcp"), "-q"]) == 4
+    error = capsys.readouterr().err.strip()
+    assert "a replay needs" in error and "\n" not in error
+
+
+def _with(trace: Trace, **fields: object) -> Trace:
+    return at(trace, lambda s: s.segment is not None, lambda s: replace(s, segment=_changed(s.segment, fields)))
+
+
+def _changed(seg: Segment | None, fields: dict[str, object]) -> Segment:
+    assert seg is not None
+    return replace(seg, **fields)  # type: ignore[arg-type]
+
+
+BAD: dict[str, Mutation] = {
+    "an unknown host": lambda t: _with(t, dst="nobody"),
+    "a number of 33 bits": lambda t: _with(t, seq=1 << 32),
+    "a payload that no packet holds": lambda t: _with(t, length=70_000),
+    "an unknown kernel": lambda t: replace(t, hosts=tuple(replace(h, kernel="minix 2") for h in t.hosts)),
+    "an unknown sysctl": lambda t: replace(t, hosts=tuple(replace(h, sysctls={"kernel.x": 1}) for h in t.hosts)),
+    "no hosts": lambda t: replace(t, hosts=()),
+    "a socket connected to itself": lambda t: _with(t, src="a", dst="a", sport=5, dport=5),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_trace_that_makes_no_sense_is_bad_input(name: str) -> None:
+    with pytest.raises(UsageError):
+        Plan().add(BAD[name](witness("simultaneous_close", "closing")), KERNEL)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": "tcpcheck.trace/1"}', "[" * 100_000])
+def test_a_file_that_is_no_trace(content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(content)
+    assert main(["replay", str(path)]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_side_that_is_not_there(trace_file: Callable[[Trace], str], capsys: pytest.CaptureFixture[str]) -> None:
+    name = trace_file(witness("simultaneous_close", "closing"))
+    with pytest.raises(UsageError, match="choose a or b"):
+        Plan().add(witness("simultaneous_close", "closing"), KERNEL, "c")
+    assert main(["replay", name, "--claim", "other"]) == 2
+    assert main(["replay", name, "--kernel", "minix"]) == 2
+    capsys.readouterr()
+
+
+# ---- nothing is left behind
+
+
+def devices() -> list[str]:
+    return [line.split(":")[0].strip() for line in Path("/proc/net/dev").read_text().splitlines()[2:]]
+
+
+def of_session(session: int) -> list[int]:
+    """Processes of a session."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+@needs_kernel
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_left_behind(how: signal.Signals, trace_file: Callable[[Trace], str]) -> None:
+    before = devices(), os.readlink("/proc/self/ns/net")
+    name = trace_file(witness("tw_fin", "length"))
+    command = [sys.executable, "-c", "import sys; from tcpcheck.cli import main; sys.exit(main())", "replay", "--wait"]
+    process = subprocess.Popen([*command, name], start_new_session=True, stdout=-3, stderr=-3)
+    try:
+        end = time.monotonic() + 20
+        while len(of_session(process.pid)) < 3 and time.monotonic() < end:
+            time.sleep(0.05)
+        children = [pid for pid in of_session(process.pid) if pid != process.pid]
+        assert len(children) == 2
+        time.sleep(0.3)
+        process.send_signal(how)
+        code = process.wait(10)
+        end = time.monotonic() + 5
+        while of_session(process.pid) and time.monotonic() < end:
+            time.sleep(0.02)
+        assert of_session(process.pid) == []
+        assert code == (3 if how == signal.SIGINT else -how)
+    finally:
+        if process.poll() is None:
+            process.kill()
+    assert (devices(), os.readlink("/proc/self/ns/net")) == before
