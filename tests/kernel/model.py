@@ -28,8 +28,10 @@ def segment_in(text: dict[str, Any]) -> Segment:
 class ModelLab:
     """One stack with one listener and one peer; `fork` to try several things from the same state."""
 
-    def __init__(self, settings: dict[str, int], driver: Driver | None = None, listener: int = -1) -> None:
-        self.driver = driver or Driver("linux-6.18.44", settings)
+    def __init__(
+        self, settings: dict[str, int], driver: Driver | None = None, listener: int = -1, rtt_max_ns: int = 4_000_000
+    ) -> None:
+        self.driver = driver or Driver("linux-6.18.44", settings, rtt_max_ns=rtt_max_ns)
         self._listener = self.driver.listen(PORT, 16) if driver is None else listener
 
     def fork(self) -> ModelLab:
