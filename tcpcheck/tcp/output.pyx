@@ -169,7 +169,9 @@ cdef int ack_at_once(Stack* t, int sock, int owed_before) noexcept nogil:
     if owed_before and unacked > TAIL_UNKNOWN_MSS and choose(t.sym.ch, 2, CHOOSE_FATE) == 0:
         return 1
     if s.quickack == 0:                     # as after a FIN, which puts the socket into ping-pong mode
-        return 0
+        if s.fin_rcvd or owed_before or not config_of(t, sock).linux_timers:
+            return 0
+        return choose(t.sym.ch, 2, CHOOSE_FATE)     # quick again after a silence longer than the RTO
     return not sent_data(t, sock) or choose(t.sym.ch, 2, CHOOSE_FATE) == 0
 
 
@@ -362,6 +364,11 @@ cdef int nagle_holds(Stack* t, int sock, int32_t n) noexcept nogil:
     return n < most and not s.fin_queued and in_flight(t, sock) > 0 and 0 < s.tail_len < most
 
 
+cdef int loss_holds(Stack* t, int sock) noexcept nogil:
+    """RFC 5681 3.1: after a timeout one segment may be in flight, the one sent again, until it is acknowledged."""
+    return t.sock[sock].retries > 0 and in_flight(t, sock) > 0
+
+
 cdef int send_one(Stack* t, int sock) noexcept nogil:
     """The next segment, which fits the window. 1: refused."""
     cdef Sock* s = &t.sock[sock]
@@ -375,7 +382,7 @@ cdef void push_pending(Stack* t, int sock) noexcept nogil:
     cdef int32_t before = in_flight(t, sock)
     cdef int sent = 0, refused = 0
     while next_fits(t, sock) and not t.sym.ch.overflow:
-        if nagle_holds(t, sock, s.unsent):
+        if nagle_holds(t, sock, s.unsent) or loss_holds(t, sock):
             break
         refused = send_one(t, sock)
         if refused:

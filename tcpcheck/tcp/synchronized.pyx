@@ -4,7 +4,7 @@ The order of the checks is the kernel's: flags, PAWS, sequence, RST, SYN (tcp_va
 what the ACK does to the state, then text and FIN.
 """
 cimport cython
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memset
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport Num, diff_in, diff_known, num_add, seq_after, seq_before, seq_eq
@@ -45,6 +45,7 @@ cdef enum:
 cdef void synchronized_arrives(Stack* t, int sock, const Seg* g) noexcept nogil:
     cdef Sock* k = &t.sock[sock]
     cdef int repeats = k.retries + k.synack_acked_out
+    cdef int quiet = k.ack_pending and k.state == ST_ESTABLISHED and _pure_ack_predicted(t, k, g)
     cdef Owed owed
     if not g.flags & (F_ACK | F_RST | F_SYN):
         rule(t, sock, R_NO_ACK_IGNORED)
@@ -56,9 +57,17 @@ cdef void synchronized_arrives(Stack* t, int sock, const Seg* g) noexcept nogil:
     if not _state_moves(t, sock, g, repeats):
         return
     memset(&owed, 0, sizeof(Owed))
+    owed.quiet = <uint8_t>quiet
     if _text_is_welcome(t, sock, g):
         segment_text(t, sock, g, &owed)
     send_what_is_due(t, sock, &owed)
+
+
+cdef int _pure_ack_predicted(Stack* t, const Sock* k, const Seg* g) noexcept nogil:
+    """The short way of tcp_rcv_established for an ACK with nothing new but itself: no ACK of ours is considered."""
+    if g.len or g.flags & (F_SYN | F_FIN | F_RST | F_URG) or g.wnd != k.snd_wnd or k.nooo or g.has_sack:
+        return 0
+    return g.has_ts == k.ts_ok and seq_eq(&t.sym, g.seq, k.rcv_nxt)
 
 
 # ---- PAWS, sequence, RST, SYN -----------------------------------------------------------------------------------

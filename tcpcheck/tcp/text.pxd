@@ -11,6 +11,7 @@ cdef enum OwedKind:
 ctypedef struct Owed:       # the ACK that a segment earns, sent after what is waiting to be sent
     uint8_t kind
     uint8_t dsack
+    uint8_t quiet           # a pure ACK that looked just as expected: an ACK that waits for its timer goes on waiting
     Num lo
     Num hi
 

@@ -292,7 +292,7 @@ cdef void send_what_is_due(Stack* t, int sock, const Owed* o) noexcept nogil:
     if k.kind != SK_FULL or _acknowledged_since(t, sock, first):
         return
     if o.kind == OWED_NOTHING:
-        if k.ack_pending and _nearly_due(t, sock):
+        if k.ack_pending and not o.quiet and _nearly_due(t, sock):
             rule(t, sock, R_ACK_QUICK)
             send_ack(t, sock)
         return
@@ -305,13 +305,15 @@ cdef void send_what_is_due(Stack* t, int sock, const Owed* o) noexcept nogil:
 
 
 cdef int _nearly_due(Stack* t, int sock) noexcept nogil:
-    """An ACK is delayed, and the next segment owes none: the ACK goes now if its timer has a quarter of its time left
+    """An ACK is delayed, and the next segment owes none: the ACK goes now if its timer has a quarter of its jiffies left
     at most (tcp_send_delayed_ack). Before any text that time is nil."""
     cdef Sock* k = &t.sock[sock]
     cdef Timer* m = &k.timer[<int>SLOT_DELACK]
+    cdef int64_t jiffy = config_of(t, sock).jiffy_ns
+    cdef int64_t due = m.lo - (m.lo // jiffy >> 2) * jiffy
     if not config_of(t, sock).linux_timers:
         return 0
-    return not k.got_data or elapsed(t, m.clk, m.lo - m.lo // 4 - config_of(t, sock).jiffy_ns, m.lo - m.lo // 4)
+    return not k.got_data or elapsed(t, m.clk, due - jiffy, due)
 
 
 cdef int _acknowledged_since(Stack* t, int sock, int first) noexcept nogil:

@@ -94,6 +94,10 @@ class Walk:
         """The step in words; the peer has now seen the replies."""
         text = ", ".join(describe(self.peer, self._last, seg) for seg in replies)
         for seg in replies:
+            if seg.ts is not None:
+                self.peer.tsval = seg.ts[0]
+            if seg.flags & SYN and seg.flags & ACK:  # perhaps of a new connection
+                self.peer.sn, self.peer.rn = (seg.seq + 1) & M32, seg.ack
             if seg.flags & (RST | SYN):
                 continue
             end = (seg.seq + seg.length + bool(seg.flags & FIN)) & M32
