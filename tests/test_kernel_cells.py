@@ -59,7 +59,10 @@ def test_the_model_walks_as_the_kernel(state: str) -> None:
 PARTIAL = "an ACK inside a segment restarts the timer here, in the kernel only one that acknowledges a segment"
 # Walks in which time passes: (state, number).
 KNOWN_TIMED: dict[tuple[str, int], str] = {
-    ("SYN-RECV full", 21): "an open connection whose SYN was never acknowledged gives up by the SYN's rule, not the text's",
+    (
+        "SYN-RECV full",
+        21,
+    ): "an open connection whose SYN was never acknowledged gives up by the SYN's rule, not the text's",
     ("ESTABLISHED in flight", 11): PARTIAL,
     ("ESTABLISHED in flight", 31): PARTIAL,
     ("ESTABLISHED in flight", 36): PARTIAL,

@@ -4,9 +4,9 @@ Each is one comparison where the kernel needs two or three: a comparison that is
 """
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
-from tcpcheck.sym.number cimport Num, diff_in, diff_known, num_add
+from tcpcheck.sym.number cimport MODE_CONCRETE, Num, diff_in, diff_known, num_add
 from tcpcheck.tcp.output cimport read_tsval
-from tcpcheck.tcp.types cimport F_FIN, F_SYN, Seg, Sock, Stack
+from tcpcheck.tcp.types cimport F_FIN, F_SYN, SK_REQUEST, Seg, Sock, Stack
 
 cdef int64_t HALF = 1 << 31
 
@@ -50,8 +50,9 @@ cdef void keep_timestamp(Sock* k, const Seg* g) noexcept nogil:
 cdef int tsecr_in_range(Stack* t, int sock, const Seg* g) noexcept nogil:
     """Does SEG.TSecr echo a TSval that this connection sent (SYN-SENT; request sockets)?
 
-    The kernel compares numbers: [TSval of the first SYN or SYN-ACK, now]. Only this incarnation's own TSvals lie
-    there, so who is echoed decides. A made-up TSecr is compared where the number is kept, else it may be either.
+    The kernel compares numbers: [TSval of the first SYN, now], or [that of the first SYN-ACK, that of the latest]. Only
+    this incarnation's own TSvals lie there, so who is echoed decides; whether it is a SYN-ACK or a later ACK of the
+    request is left open. A made-up TSecr is compared where the number is kept, else it may be either.
     """
     cdef const Sock* k = &t.sock[sock]
     cdef Seg now
@@ -59,7 +60,9 @@ cdef int tsecr_in_range(Stack* t, int sock, const Seg* g) noexcept nogil:
     if g.ecr_inc == 0:                  # TSecr 0 is not looked at
         return 1
     if g.ecr_inc != ECR_FORGED:
-        return g.ecr_inc == k.inc
+        return g.ecr_inc == k.inc and (not k.req_answered or choose(t.sym.ch, 2, CHOOSE_FATE) == 0)
+    if k.kind == SK_REQUEST and t.sym.mode == MODE_CONCRETE:
+        return diff_in(&t.sym, g.tsecr, k.syn_tsval, 0, <int64_t>k.synack_span + 1)
     if k.syn_tsval.base or k.syn_tsval.off:
         read_tsval(t, sock, &now)
         if not diff_known(&t.sym, now.tsval, k.syn_tsval, &elapsed):

@@ -3,7 +3,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memset
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport (
-    BASE_UNKNOWN, Num, clock_start, diff_known, num_add, num_base, num_const, num_counter,
+    BASE_UNKNOWN, MODE_CONCRETE, Num, clock_start, diff_known, num_add, num_base, num_const, num_counter,
 )
 from tcpcheck.tcp.rto cimport arm_persist, arm_rto_or_probe, elapsed, next_fits, payload_most, pending, probe_applies
 from tcpcheck.tcp.rules cimport (
@@ -14,8 +14,8 @@ from tcpcheck.tcp.sockets cimport (
     KEY_ISN, KEY_TS, arm_between, config_of, disarm, effect, in_flight, receive_window, rule, tuple_key,
 )
 from tcpcheck.tcp.types cimport (
-    EF_SEND, F_ACK, F_FIN, F_PSH, F_RST, F_SYN, SK_FULL, SLOT_DELACK, SLOT_RETRANS, ST_SYN_SENT, TM_DELACK, TM_NONE,
-    TM_TLP, Config, Effect, Seg, Sock, Stack,
+    EF_SEND, F_ACK, F_FIN, F_PSH, F_RST, F_SYN, SK_FULL, SK_REQUEST, SLOT_DELACK, SLOT_RETRANS, ST_SYN_SENT,
+    TM_DELACK, TM_NONE, TM_TLP, Config, Effect, Seg, Sock, Stack,
 )
 
 cdef int64_t MS = 1000000
@@ -224,8 +224,10 @@ cdef int oow_rate_limited(Stack* t, int sock, const Seg* seg) noexcept nogil:
 cdef void send_limited_ack(Stack* t, int sock, const Seg* seg) noexcept nogil:
     if oow_rate_limited(t, sock, seg):
         rule(t, sock, R_OOW_ACK_LIMITED)
-    else:
-        send_ack(t, sock)
+        return
+    if t.sock[sock].kind == SK_REQUEST and t.sock[sock].ts_ok:
+        t.sock[sock].req_answered = 1
+    send_ack(t, sock)
 
 
 cdef int host_limit_reached(Stack* t, int sock) noexcept nogil:
@@ -272,6 +274,7 @@ cdef int send_synack(Stack* t, int sock) noexcept nogil:
     """A full socket's SYN-ACK has the options of a SYN: timestamps by the sysctl, whatever the peer's SYN had."""
     cdef Sock* k = &t.sock[sock]
     cdef Seg s
+    cdef int64_t span = 0
     cdef uint8_t agreed = k.ts_ok
     ack_goes_out(t, sock)
     if k.kind == SK_FULL:
@@ -280,6 +283,10 @@ cdef int send_synack(Stack* t, int sock) noexcept nogil:
     k.ts_ok = agreed
     s.seq = k.iss
     syn_options(config_of(t, sock), k.sack_ok, &s)
+    if k.kind == SK_REQUEST:
+        k.req_answered = 0
+        if t.sym.mode == MODE_CONCRETE and s.has_ts and diff_known(&t.sym, s.tsval, k.syn_tsval, &span):
+            k.synack_span = <int32_t>span
     return emit(t, sock, k.host, &s)
 
 

@@ -307,6 +307,8 @@ cdef void tidy_full(Stack* t, int sock) noexcept nogil:
         s.syn_clk = 0
     if s.state != ST_SYN_SENT:
         memset(&s.syn_tsval, 0, sizeof(Num))
+    s.req_answered = 0
+    s.synack_span = 0
     if s.bytes_acked > s.max_window:
         s.bytes_acked = s.max_window
     if s.nooo == 0:             # tcp_sack_remove: without blocks there is no right edge

@@ -163,6 +163,8 @@ ctypedef struct Sock:
     # --- errors and requests
     uint8_t so_error        # errno that the next call gets
     uint8_t req_acked       # request socket: a valid ACK came and the accept queue was full
+    uint8_t req_answered    # request socket: an ACK was sent since the latest SYN-ACK; who echoes its TSval is refused
+    int32_t synack_span     # request socket in MODE_CONCRETE: TSval of the latest SYN-ACK, from syn_tsval
     uint8_t synack_acked_out  # request: the SYN-ACK was sent again for a repeated SYN (no RTT sample); listener: a cookie was sent
     int8_t binding          # index of the model's name binding; -1; TCP never reads it
     uint32_t uid            # serial number for traces; not part of the state

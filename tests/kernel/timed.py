@@ -20,11 +20,11 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+from tcpcheck.live.namespace import in_namespace
+from tcpcheck.live.packet import Segment
 from tests.kernel.cells import BASE, HOUSE
 from tests.kernel.lab import KernelLab, Peer, signed
 from tests.kernel.model import ModelLab
-from tests.kernel.namespace import in_namespace
-from tests.kernel.packet import Segment
 from tests.kernel.states import STATES, build
 from tests.kernel.walks import Walk, steps
 
