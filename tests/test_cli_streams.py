@@ -8,7 +8,9 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ import pytest
 from cli_call import ENDLESS, OPEN, PROGRAM, ROOT, Result, validate
 
 GUARD = ("--seconds", "60", "--memory", "2000")  # should the signal never arrive
+PATIENCE = 120.0  # s
+SEARCHING = b", frontier "  # of the progress line
 CLEAR_LINE = "\r\x1b[K"
 
 
@@ -26,15 +30,42 @@ def endless(tmp_path: Path) -> str:
     return str(path)
 
 
-def interrupted(*arguments: str, wait: float = 1.5, times: int = 1) -> Result:
-    """The program, sent SIGINT when it has been searching for a while."""
-    process = subprocess.Popen([*PROGRAM, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(wait)
-    for _ in range(times):
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.05)
-    out, err = process.communicate(timeout=60)
-    return Result(process.returncode, out.decode(), err.decode())
+def on_terminal(process: subprocess.Popen[bytes], parent: int, when: bytes, then: Callable[[], None]) -> str:
+    """All that a process writes to a terminal; `then` is done once, as soon as `when` was written."""
+    seen = b""
+    begin = time.monotonic()
+    while time.monotonic() - begin < PATIENCE:
+        ready, _, _ = select.select([parent], [], [], 0.1)
+        try:
+            data = os.read(parent, 65536) if ready else None
+        except OSError:  # Linux: the other side is closed
+            break
+        if data == b"":
+            break
+        fresh = when not in seen
+        seen += data or b""
+        if fresh and when in seen:
+            then()
+    os.close(parent)
+    process.wait(timeout=PATIENCE)
+    return seen.decode()
+
+
+def interrupted(*arguments: str, times: int = 1) -> Result:
+    """The program, sent SIGINT as soon as its progress line (standard error is a terminal) says that it searches."""
+    parent, child = pty.openpty()
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen([*PROGRAM, *arguments], cwd=ROOT, stdout=out, stderr=child)
+        os.close(child)
+
+        def interrupt() -> None:
+            for _ in range(times):
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.05)
+
+        err = on_terminal(process, parent, SEARCHING, interrupt)
+        out.seek(0)
+        return Result(process.returncode, out.read().decode(), err)
 
 
 def test_interrupt_prints_what_was_found(endless: str) -> None:
@@ -68,8 +99,13 @@ def test_interrupt_twice_is_quiet_too(endless: str) -> None:
     assert result.code == 3 and "Traceback" not in result.err
 
 
-def in_terminal(*arguments: str, ctrl_c_after: float | None = None) -> tuple[int, str]:
-    """The program on a terminal of its own; -> exit code and all that the terminal got."""
+def press_ctrl_c(parent: int) -> None:
+    os.write(parent, b"\x03")
+
+
+def in_terminal(*arguments: str) -> tuple[int, str]:
+    """The program on a terminal of its own, where Ctrl-C is pressed as soon as it searches; -> exit code and all that
+    the terminal got."""
     parent, child = pty.openpty()
     environment = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLUMNS")}
     process = subprocess.Popen(
@@ -83,25 +119,12 @@ def in_terminal(*arguments: str, ctrl_c_after: float | None = None) -> tuple[int
         preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),  # it becomes the controlling terminal
     )
     os.close(child)
-    seen = b""
-    begin = time.monotonic()
-    pressed = False
-    while time.monotonic() - begin < 60:
-        ready, _, _ = select.select([parent], [], [], 0.1)
-        try:
-            data = os.read(parent, 65536) if ready else b"-"
-        except OSError:  # Linux: the other side is closed
-            break
-        seen += data if ready else b""
-        if ctrl_c_after is not None and not pressed and time.monotonic() - begin > ctrl_c_after:
-            os.write(parent, b"\x03")
-            pressed = True
-    os.close(parent)
-    return process.wait(timeout=10), seen.decode()
+    seen = on_terminal(process, parent, SEARCHING, lambda: press_ctrl_c(parent))
+    return process.returncode, seen
 
 
 def test_ctrl_c_on_a_terminal(endless: str) -> None:
-    code, seen = in_terminal("verify", endless, *GUARD, ctrl_c_after=2.0)
+    code, seen = in_terminal("verify", endless, *GUARD)
     assert code == 3 and "Traceback" not in seen
     assert "endless.tcp: " in seen and ", frontier " in seen  # the progress line ...
     assert seen.rindex(", frontier ") < seen.rindex(CLEAR_LINE) < seen.index("never reset: undecided")  # ... is gone

@@ -26,8 +26,8 @@ class ProgressLine:
         text = progress_text(progress)
         if self.terminal:
             line = f"{os.path.basename(self.name)}: {text}"[: max(self.console.width - 1, 20)]
+            self.shown = True  # first: Ctrl-C may come in the middle of the line
             print(CLEAR_LINE + line, end="", file=sys.stderr, flush=True)
-            self.shown = True
         elif time.monotonic() - self.logged >= LOG_EVERY:
             self.logged = time.monotonic()
             self.console.message(f"{self.name}: {text}")
