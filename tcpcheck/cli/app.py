@@ -288,7 +288,7 @@ def explain(console: Console, word: str | None) -> int:
 @click.option("--kernel", default="linux-6.18.44", show_default=True, metavar="NAME", help="A profile, or auto.")
 @click.option("--sysctl", "sysctls", multiple=True, metavar="NAME=VALUE[@PACKET]", help="A setting of that host.")
 @click.option("--backlog", type=click.IntRange(0, 65535), metavar="N", help="Of listen(); default: searched for.")
-@click.option("--lost", metavar="PACKETS", help="Packets, as 7,9-12 or any, that did not reach the host.")
+@click.option("--lost", metavar="PACKETS", help="Packets, as 7,9-12, any or none, that did not reach the host.")
 @click.option("--unseen", is_flag=True, help="The capture may lack ACKs to the host that draw no answer.")
 @click.option("--midstream", is_flag=True, help="Nothing is known of what was before the first packet.")
 @click.option("--calls", is_flag=True, help="Print which calls of the application explain the capture.")

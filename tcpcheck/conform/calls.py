@@ -192,7 +192,7 @@ class Quiet:
                     yield self._recv_close
         if not self.inbound:
             return
-        if self.unseen and state == "TIME_WAIT/tw":
+        if self.unseen and state == "TIME_WAIT/tw" and self._ends(live, slot):
             yield self._prolonged
         if slot >= 0 and self._overflows(live, slot):
             yield self._recv
@@ -205,6 +205,11 @@ class Quiet:
     def _asks_for_place(self, live: Live, slot: int) -> bool:
         """Does it matter how full the accept queue is?"""
         return bool(slot < 0 or live.driver.sock(slot)["kind"] in (2, 4))
+
+    def _ends(self, live: Live, slot: int) -> bool:
+        """Might the bucket be gone when the packet comes?"""
+        left = self.packet.time_ns - live.driver.now()
+        return any(timer["sock"] == slot and timer["lo"] <= left for timer in live.driver.timers())
 
     def _overflows(self, live: Live, slot: int) -> bool:
         sock = live.driver.sock(slot)

@@ -40,6 +40,7 @@ class Conform:
             options.sysctls(call.sysctls, self.profile),
             call.backlog,
             lost=options.packets(call.lost),
+            lost_known=call.lost is not None,
             unseen=call.unseen,
         )
 

@@ -31,7 +31,8 @@ __all__ = ["Assumption", "Disagreement", "Follower", "Outcome", "Overflow", "Set
 @dataclass(frozen=True)
 class Setting:
     """What is known of the host. sysctls: (from packet number, name, value). backlog: None unknown.
-    lost: numbers of packets from outside that did not reach the host; None: any may not have. unseen: the capture may
+    lost: numbers of packets from outside that did not reach the host; None: any may not have. lost_known: that is
+    said and not only supposed. unseen: the capture may
     lack packets from outside that draw no answer."""
 
     kernel: str = "linux-6.18.44"
@@ -39,6 +40,7 @@ class Setting:
     backlog: int | None = None
     rtt_max_ns: int = 4_000_000
     lost: frozenset[int] | None = frozenset()
+    lost_known: bool = False
     unseen: bool = False
 
     def values(self, number: int) -> dict[str, int]:
@@ -143,7 +145,7 @@ class Follower:
         for start in self.live:
             for called in Quiet(key, packet, True, self.setting.unseen).tried(start):
                 for live in self.clock.passed(called.fork(), packet.time_ns):
-                    if self._answers_missing(live, packet.time_ns, key if self.assumed.prompt else None):
+                    if self._answers_missing(live, packet.time_ns, self.assumed.prompt):
                         continue
                     if self.setting.lost is None or packet.number in self.setting.lost:
                         yield self._not_reaching(live, packet)
@@ -160,12 +162,12 @@ class Follower:
         for start in self.live:
             if start.first(key):
                 for live in self.clock.passed(start.fork(), packet.time_ns):
-                    if not self._answers_missing(live, packet.time_ns, None):
+                    if not self._answers_missing(live, packet.time_ns):
                         yield from self._matched(live, key, packet)
                 continue
             for called in Quiet(key, packet, False, self.setting.unseen).tried(start):
                 for live in self.clock.passed(called.fork(), packet.time_ns):
-                    if not self._answers_missing(live, packet.time_ns, None):
+                    if not self._answers_missing(live, packet.time_ns):
                         yield from self._explained(live, key, packet)
 
     def _explained(self, live: Live, key: Tuple4, packet: Packet) -> Iterator[Live]:
@@ -196,18 +198,18 @@ class Follower:
     def _matched(self, live: Live, key: Tuple4, packet: Packet) -> Iterator[Live]:
         pending = live.first(key)
         assert pending is not None
-        why = live.differs(key, pending.seg, packet)
+        why = live.differs(key, pending, packet)
         if why is None:
             live.seen(key, packet)
             yield live
         else:
             self._reason(f"{describe(live, key, pending.seg, pending.rules)} [differs in {why}]")
 
-    def _answers_missing(self, live: Live, at: int, key: Tuple4 | None) -> bool:
-        """Has the capture passed over what the model has sent? With a key: at once, on this connection."""
-        late = [(owner, p) for owner, p in live.out if owner == key or at - p.time_ns > AT_ONCE_NS]
+    def _answers_missing(self, live: Live, at: int, prompt: bool = False) -> bool:
+        """Has the capture passed over what the model has sent? prompt: all of it should have been seen."""
+        late = [(owner, p) for owner, p in live.out if prompt or at - p.time_ns > AT_ONCE_NS]
         for owner, pending in late:
-            self._reason(f"{describe(live, owner, pending.seg, pending.rules)}, at once", owner)
+            self._reason(f"{describe(live, owner, pending.seg, pending.rules)}, at once")
         return bool(late)
 
     @property
@@ -227,7 +229,7 @@ class Follower:
             self.bounded = True
         return rows[:STATES_MAX]
 
-    def _reason(self, text: str, _owner: Tuple4 | None = None) -> None:
+    def _reason(self, text: str) -> None:
         self.reasons[text] = None
 
     def _expected(self, before: list[Live], key: Tuple4, until: int) -> list[str]:
@@ -278,7 +280,7 @@ class Follower:
             live
             for start in self.live
             for live in self.clock.passed(start.fork(), end_ns)
-            if not self._answers_missing(live, end_ns, None)
+            if not self._answers_missing(live, end_ns)
         ]
         if ended:
             complete = [live for live in ended if not live.out]

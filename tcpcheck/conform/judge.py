@@ -211,7 +211,7 @@ class _Judging:
 
     def __init__(self, verdict: Verdict, setting: Setting, end_ns: int, loopback: bool) -> None:
         self.verdict, self.setting, self.end_ns = verdict, setting, end_ns
-        self.lossy = loopback and setting.lost == frozenset()
+        self.lossy = loopback and not setting.lost_known
         self.matched = 0
 
     def address(self, rows: dict[Tuple4, list[Step]], midstream: bool) -> None:
@@ -223,23 +223,38 @@ class _Judging:
             elif key not in whole:
                 self._unjudged(steps, "the capture starts in the middle of it; --midstream models it from there")
         peers = {key[0].address for key in whole}
-        if 1 < len(whole) <= TOGETHER and len(peers) < 5 and self._together(whole):
+        together = self._together(whole) if 1 < len(whole) <= TOGETHER and len(peers) < 5 else None
+        if together is not None and together.disagreement is None:
             return
+        before = len(self.verdict.connections)
         for key, steps in whole.items():
             self._alone(key, steps)
+        fresh = self.verdict.connections[before:]
+        if together is not None and all(row.agrees for row in fresh):
+            self._only_together(fresh, together)
 
-    def _together(self, whole: dict[Tuple4, list[Step]]) -> bool:
-        """False: there is no room, or they disagree."""
+    def _together(self, whole: dict[Tuple4, list[Step]]) -> Outcome | None:
+        """None: there is no room. When all agree they are reported."""
         steps = sorted((step for found in whole.values() for step in found), key=lambda step: step[2].number)
         try:
             outcome = self._best(steps)
         except Overflow:
-            return False
-        if outcome.disagreement is not None or outcome.bounded:
-            return False
-        for found in whole.values():
-            self._report(found, replace(outcome, matched=len(found)))
-        return True
+            return None
+        if outcome.bounded and outcome.disagreement is not None:
+            return None
+        if outcome.disagreement is None:
+            for found in whole.values():
+                self._report(found, replace(outcome, matched=len(found)))
+        return outcome
+
+    def _only_together(self, rows: list[Connection], outcome: Outcome) -> None:
+        """Each connection by itself agrees, but one host cannot have done all of it."""
+        wrong = outcome.disagreement
+        assert wrong is not None and wrong.key is not None
+        for row in rows:
+            if (row.peer, row.host) == (str(wrong.key[0]), str(wrong.key[1])):
+                row.agrees, row.disagreement = False, wrong
+        self.matched = outcome.matched
 
     def _alone(self, key: Tuple4, steps: list[Step], midstream: bool = False) -> None:
         """After a disagreement the next incarnation is judged without what came before."""

@@ -32,6 +32,7 @@ DRIFT = 200  # 200 parts in a million
 ECHOES_KEPT = 64
 BRANCHES_MAX = 64  # outcomes of one step
 TW_ISN_STEP = 65537
+ISN_TICK_NS = 64
 UNKNOWN_SCALE = 8  # of a connection whose SYN was not seen: wide, lest the model thinks the window closed
 _COMPARED = FIN | SYN | RST | ACK
 
@@ -58,6 +59,8 @@ class Numbers:
 
     shift: int | None = None
     iss: int | None = None
+    isn: int | None = None  # the same, as captured, and when it was learned
+    isn_time: int = 0
     nxt: int = 0
     ts_shift: int | None = None
     ts_time: int = 0
@@ -180,13 +183,17 @@ class Live:
         return (tsecr + known.ts_shift) & M32 if tsecr and known.ts_shift is not None else tsecr
 
     # ---- comparison
-    def differs(self, key: Tuple4, seg: dict[str, Any], packet: Packet) -> str | None:
+    def differs(self, key: Tuple4, pending: Pending, packet: Packet) -> str | None:
         """How the capture's packet differs from the model's segment; None: not at all."""
+        seg = pending.seg
         bits = flag_bits(seg["flags"])
         if packet.flags_known and bits & _COMPARED != packet.flags & _COMPARED:
             return "flags"
         known = self.known(key)
-        if packet.seq is not None and not self._learns(known, seg, bits):
+        if packet.seq is not None and self._learns(known, seg, bits):
+            if bits & SYN and "LISTEN_COOKIE_SENT" not in pending.rules and not self._isn_fits(known, seg, packet):
+                return "seq: not by the ISN clock"
+        elif packet.seq is not None:
             reset_of_none = bits & RST and bits & ACK and seg["seq"] == 0
             shift = 0 if reset_of_none else known.shift or 0
             if (packet.seq + shift) & M32 != seg["seq"]:
@@ -204,6 +211,16 @@ class Live:
         if not bits & SYN or seg["seq"] == known.iss:
             return False
         return known.shift is None or signed(seg["seq"], known.nxt) != TW_ISN_STEP
+
+    @staticmethod
+    def _isn_fits(known: Numbers, seg: dict[str, Any], packet: Packet) -> bool:
+        """One connection's ISNs lie as far apart as the ISN clock says (RFC 9293 3.4.1); the model's has its speed."""
+        if known.shift is None or known.midstream or packet.seq is None:
+            return True
+        if packet.seq == known.isn:
+            return False
+        tolerance = TSVAL_TOLERANCE_NS + (packet.time_ns - known.isn_time) * DRIFT // 1_000_000
+        return abs(signed(packet.seq + known.shift, seg["seq"])) <= tolerance // ISN_TICK_NS
 
     def _options_differ(self, known: Numbers, seg: dict[str, Any], bits: int, packet: Packet) -> str | None:
         ts = seg["ts"]
@@ -235,9 +252,10 @@ class Live:
         seg, known = pending.seg, self.known(key)
         bits = flag_bits(seg["flags"])
         if self._learns(known, seg, bits) and packet.seq is not None:
-            known = replace(known, shift=(seg["seq"] - packet.seq) & M32)
+            known = replace(known, shift=(seg["seq"] - packet.seq) & M32, isn_time=packet.time_ns)
         if bits & SYN:
-            known = replace(known, iss=seg["seq"], own_scale=packet.wscale if packet.wscale is not None else -2)
+            scale = packet.wscale if packet.wscale is not None else -2
+            known = replace(known, iss=seg["seq"], isn=packet.seq, own_scale=scale)
         if not bits & RST:
             end = (seg["seq"] + seg["len"] + bool(bits & FIN) + bool(bits & SYN)) & M32
             known = replace(known, nxt=end if bits & SYN or signed(end, known.nxt) > 0 else known.nxt)

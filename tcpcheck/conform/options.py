@@ -59,15 +59,16 @@ def sysctl_name(text: str) -> str | None:
 
 
 def packets(text: str | None) -> frozenset[int] | None:
-    """`7,9-12` -> those numbers; `any` -> None; None -> none at all."""
-    if text is None:
+    """`7,9-12` -> those numbers; `any` -> None; `none` or None -> none at all."""
+    if text in (None, "none"):
         return frozenset()
     if text == "any":
         return None
     found: set[int] = set()
+    assert text is not None
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,7})(?:-(\d{1,7}))?\s*", part)
         if match is None:
-            raise UsageError(f"--lost {text}: write packet numbers such as 7,9-12, or any")
+            raise UsageError(f"--lost {text}: write packet numbers such as 7,9-12, or any, or none")
         found |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
     return frozenset(found)
