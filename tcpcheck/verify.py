@@ -27,6 +27,7 @@ from tcpcheck.witness.trace import Trace
 from tcpcheck.witness.verdict import ClaimResult, Count, SpecResult, Stats
 
 NO_LIMITS = Limits()
+LOOSE_COUNT = "the number lies in this range, but which it is depends on the rest; count over a difference of variables"
 RULE_NAMES = {rule.number: rule.name for rule in RULES}
 
 
@@ -199,7 +200,7 @@ class CaseCheck:
             limits=self.limits,
             progress=self.progress,
         )
-        self.pieces = self.model.pieces
+        self.pieces, self.pieces_full = self.model.pieces, self.model.pieces_full
         self.cut = self.model.cut_at_horizon
         self.stuck = self.model.stuck
         self.totals.add(self.result)
@@ -351,6 +352,10 @@ class CaseCheck:
         """The values of U for which the claim's predicate came true, proved exact by z3."""
         if not self.exhaustive:
             return self.undecided(claim, self.why_not())
+        if self.pieces_full >> i & 1:
+            return self.undecided(
+                claim, "too many sets of values to tell apart, or a variable had no value; ask for less"
+            )
         paths = self.count_paths(i)
         seen = ArcSet([(lo, lo + n - 1) for owner, truth, lo, n, _ in self.pieces if owner == i and truth])
         if not paths[True] and not paths[False]:
@@ -361,20 +366,23 @@ class CaseCheck:
         low, high = values.must.count(), values.may.count()
         lo, hi = claim.expected_count or (0, 1 << 32)
         count: Count = {"min": low, "max": high, "intervals": [(a, b) for a, b in values.may.spans]}
-        ok = lo <= low and high <= hi and values.exact and values.proved
+        sure = values.exact and values.proved
+        ok = lo <= low and high <= hi and sure
+        # low..high contains the count of every run's circumstances, but need not be met at both ends
+        wrong = sure and (low == high or high < lo or low > hi)
         first = self.hit(i)
         trace = self.witness(i, claim, "reachable", first) if first is not None else None
         return ClaimResult(
             claim.name,
             "count",
-            "holds" if ok else "violated" if values.exact and values.proved else "undecided",
+            "holds" if ok else "violated" if wrong else "undecided",
             expected_verdict(claim),
             ok,
             self.case.settings,
             self.bounds(),
             trace,
             count,
-            in_seconds(values.may, paths[True]) if values.exact else values.why,
+            values.why or in_seconds(values.may, paths[True]) if ok or wrong else values.why or LOOSE_COUNT,
         )
 
     def count_paths(self, i: int) -> dict[bool, list[Any]]:

@@ -589,9 +589,11 @@ class ClaimCompiler:
         kept = -1
         if isinstance(e.sock, sc.Named) and f in (k.KF_ISS, k.KF_IRS, k.KF_SND_NXT, k.KF_RCV_NXT):
             row = (self.c.bind(e.sock.host, e.sock.name), (e.sock.index or 1) - 1, f)
-            if row not in self.p.kept and len(self.p.kept) < k.KEPT_MAX:
+            if row not in self.p.kept:
+                if len(self.p.kept) >= k.KEPT_MAX:
+                    raise _refuse(e.span, f"more than {k.KEPT_MAX} different variables of sockets in the claims")
                 self.p.kept.append(row)
-            kept = self.p.kept.index(row) if row in self.p.kept else -1
+            kept = self.p.kept.index(row)
         return self.new(k.E_VAR, v, f, kept)
 
 

@@ -14,7 +14,7 @@ cpdef enum:
     FIREWALL_MAX = 16
     SPINS_MAX = 32              # a program that goes round so often without time passing hides what time would bring
     PENDS_MAX = 30              # obligations of `eventually` that wait
-    KEPT_MAX = 6                # numbers that outlive their sockets because a claim asks for them
+    KEPT_MAX = 12               # numbers that outlive their sockets because a claim asks for them
     ORDINALS_MAX = 6            # patterns such as `3rd FIN`
     VARS_MAX = 4                # sockets that one claim quantifies over
     GONE_MAX = 10               # connections of sockets that ended, for `host:port` and `peer`
@@ -315,6 +315,7 @@ ctypedef struct Machine:
     uint8_t clock_now                   # a clock that a claim started in this step; 0: none
     int settled                         # no step is under way: m.nxt alone is looked at
     int32_t npiece
+    uint64_t pieces_full                # count claims with a piece that could not be noted; stays
     Piece piece[PIECES_MAX]
     Quantity over                       # MODE_RECORD: of the count claim judged last
     # a concrete re-run: the events to take and the time that passes before each

@@ -99,7 +99,10 @@ cdef void note_pieces(Scope* sc, int c, int truth) noexcept nogil:
     cdef Num b = num_const(0)
     if sc.claim.over_b >= 0:
         b = eval_num(sc, sc.claim.over_b, &kb)
-    if not (ka and kb) or sc.m.ch.dead:
+    if sc.m.ch.dead:
+        return
+    if not (ka and kb):
+        sc.m.pieces_full |= bit(c)      # this run counts for no value
         return
     note_piece(sc.m, c, truth, a, b)
 
@@ -140,7 +143,7 @@ cdef void note_piece(Machine* m, int c, int truth, Num a, Num b) noexcept nogil:
             m.hits |= bit(2 * CLAIMS_MAX + i)
             return
     if m.npiece >= PIECES_MAX:
-        m.truncated = 1
+        m.pieces_full |= bit(c)
         return
     m.piece[m.npiece].claim = <int8_t>c
     m.piece[m.npiece].truth = <uint8_t>truth
@@ -399,7 +402,7 @@ cdef void judge_all(Machine* m, int initial) noexcept nogil:
         if c.kind == CL_NEVER or c.kind == CL_REACH:
             for_each(m, AFTER if c.eventless else BEFORE, c.var, c.nvar, judge_safety, i)
         elif c.kind == CL_COUNT:
-            for_each(m, BEFORE, c.var, c.nvar, judge_count, i)
+            for_each(m, AFTER if c.eventless else BEFORE, c.var, c.nvar, judge_count, i)
         elif c.kind == CL_AFTER:
             for_each(m, AFTER if c.eventless else BEFORE, c.var, c.ntrigger,
                      judge_first if initial else judge_trigger, i)

@@ -149,6 +149,7 @@ cdef class Model:
         m.ch = &self.choices
         m.next_seg_uid = 0
         m.npiece = 0
+        m.pieces_full = 0
         m.show_late = 0
         m.cut_at_horizon = m.stuck = 0
         sym_init(&m.nxt.tcp.sym, m.t.timed, &self.choices)
@@ -196,6 +197,11 @@ cdef class Model:
     def stuck(self):
         """A state was found in which something is due and nothing can happen: the model is at fault."""
         return bool(self.m.stuck)
+
+    @property
+    def pieces_full(self):
+        """Bits of the count claims that met a set of values for which there was no room, or no value."""
+        return self.m.pieces_full
 
     @property
     def pieces(self):
