@@ -1,7 +1,7 @@
 """The log of parents and choices. A path is read backwards, one mark and at most 31 entries per step."""
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t
 from tcpcheck.explore.memory cimport (
-    Arena, Memory, arena_at, arena_free, arena_init, arena_put, arena_reserve, arena_take, memory_init,
+    Memory, arena_at, arena_free, arena_init, arena_put, arena_reserve, arena_take, memory_init,
 )
 from tcpcheck.sym.choice cimport CHOICES_MAX
 

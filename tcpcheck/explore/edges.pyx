@@ -1,6 +1,6 @@
 """A log of edges. Sources never decrease: nodes are expanded in the order of their numbers."""
 from libc.stdint cimport int64_t, uint8_t, uint64_t
-from tcpcheck.explore.memory cimport Arena, Memory, arena_at, arena_free, arena_init, arena_put, arena_reserve, arena_take
+from tcpcheck.explore.memory cimport Memory, arena_at, arena_free, arena_init, arena_put, arena_reserve, arena_take
 from tcpcheck.sym.choice cimport CHOICES_MAX
 
 

@@ -5,7 +5,7 @@ Strongly connected components (Tarjan 1972, with a stack of its own instead of r
 cycle; then breadth-first searches inside a component, from its shallowest nodes on, look for the shortest cycle. The
 sum of stem and cycle is the least there is, unless WORK_MAX edges were looked at before that was sure.
 """
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from tcpcheck.explore.ancestry cimport Ancestry, ancestry_path
 from tcpcheck.explore.edges cimport Edge, Edges, edges_at, edges_choices
 from tcpcheck.explore.memory cimport Arena, Memory, arena_at, memory_give, memory_take

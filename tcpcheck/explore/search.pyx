@@ -226,8 +226,8 @@ cdef int _load_next(Search* s) noexcept nogil:
 cdef void _advance(Search* s) noexcept nogil:
     """Some hundred expansions. Ends in the middle of a node when that has very many branches."""
     cdef int64_t last = s.popped + NODES_PER_TURN
-    cdef int i
-    for i in range(STEPS_PER_TURN):
+    cdef int _
+    for _ in range(STEPS_PER_TURN):
         if not s.expanding and (s.popped >= last or not _load_next(s)):
             return
         _one_branch(s)

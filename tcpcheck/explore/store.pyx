@@ -5,10 +5,10 @@ A state is known by the 64-bit hash of its discrete part alone; two different st
 of n states about n^2 / 2^65 are omitted. The zones of one discrete state form a list in which none includes another:
 a zone within a stored one is not new; stored ones within a new one leave the list, though they stay nodes.
 """
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy
 from tcpcheck.explore.memory cimport (
-    Arena, Memory, arena_at, arena_free, arena_init, arena_take, memory_give, memory_init, memory_take,
+    Memory, arena_at, arena_free, arena_init, arena_take, memory_give, memory_init, memory_take,
 )
 from tcpcheck.sym.zone cimport CLOCKS_MAX
 

@@ -280,7 +280,7 @@ cdef class Toy:
         _set_marks(m, &m.wait, [(when, claim, 0) for claim, when in waits])
         _set_marks(m, &m.cut, [(when, 0, 0) for when in cut])
         zone_init(&m.zone)
-        for i in range(clocks):
+        for i in range(clocks):  # no-cython-lint
             zone_copy(&m.zone, 0)
         assert _let_time_pass(m)
 

@@ -4,10 +4,10 @@ from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from tcpcheck.model.layout cimport (
-    Bind, Flying, Machine, Pend, World, BINDS_MAX, BIND_DEPTH, FLYING_MAX, KEPT_MAX, ORDINALS_MAX, PENDS_MAX,
-    Tuple, VARS_MAX, VAR_NAMED, PROCS_MAX,
+    Bind, Flying, Machine, Pend, World, BIND_DEPTH, FLYING_MAX, ORDINALS_MAX, PENDS_MAX,
+    Tuple, VARS_MAX, VAR_NAMED,
 )
-from tcpcheck.sym.number cimport Arc, BASE_PAST, Base, MODE_CONCRETE, Num, sym_prune, sym_select
+from tcpcheck.sym.number cimport BASE_PAST, Base, MODE_CONCRETE, Num, sym_prune, sym_select
 from tcpcheck.sym.zone cimport CLOCKS_MAX, zone_sup
 from tcpcheck.tcp.sockets cimport stack_tidy
 from tcpcheck.tcp.types cimport (

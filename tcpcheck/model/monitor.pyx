@@ -14,7 +14,7 @@ from tcpcheck.sym.number cimport (
     BASE_PAST, Base, MODE_RECORD, Num, age_at_least, age_require, clock_start, num_const,
 )
 from tcpcheck.sym.zone cimport TIME_INF, zone_allows_between, zone_sup
-from tcpcheck.tcp.types cimport EF_DIED, EF_SEND, Effect, SK_FREE, SK_LISTENER, SOCKS_MAX, ST_CLOSED, Sock
+from tcpcheck.tcp.types cimport EF_DIED, EF_SEND, Effect, SK_FREE, SK_LISTENER, ST_CLOSED, Sock
 
 
 # ---- assignments
@@ -445,7 +445,6 @@ cdef void monitor_start(Machine* m) noexcept nogil:
 
 
 cdef void monitor_step(Machine* m) noexcept nogil:
-    cdef int i
     count_sent(m)
     keep_numbers(m)
     remember_tuples(m)

@@ -1,6 +1,6 @@
 """Predicates: states, events, effects and comparisons of one moment. A comparison may split the state."""
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from tcpcheck.model.layout cimport *

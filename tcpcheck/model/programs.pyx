@@ -1,6 +1,6 @@
 """Programs: one sockets call a step. A call that would block is not enabled; everything else is urgent but `sleep`."""
 
-from libc.stdint cimport int8_t, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport int8_t, uint8_t, uint16_t
 from libc.string cimport memset
 
 from tcpcheck.model.layout cimport *
@@ -14,7 +14,7 @@ from tcpcheck.tcp.calls cimport (
 )
 from tcpcheck.tcp.sockets cimport E_AGAIN, E_NOTCONN, accept_queue_len, effect
 from tcpcheck.tcp.types cimport (
-    EF_GETS, Effect, SK_DEAD, SK_FREE, SK_FULL, SOCKS_MAX, ST_CLOSED, ST_SYN_RECV, ST_SYN_SENT, Sock,
+    EF_GETS, Effect, SK_FREE, SK_FULL, SOCKS_MAX, ST_CLOSED, ST_SYN_RECV, ST_SYN_SENT, Sock,
 )
 
 

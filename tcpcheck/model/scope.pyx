@@ -1,6 +1,6 @@
 """Which sockets a claim means, and what it sees of them: before the step, or after it."""
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from tcpcheck.model.layout cimport *

@@ -4,7 +4,7 @@ Nothing of the search's knowledge is used: no zones, no arcs, no forgetting. So 
 an exhaustive search is a bug. The generator is our own (splitmix64): the same seed gives the same run on every machine.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 

@@ -1,20 +1,20 @@
 """One step: choose an event, run it, judge it, make the state canonical, let time pass."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy, memset
 
 from tcpcheck.model.canon cimport canonicalise
 from tcpcheck.model.layout cimport *
 from tcpcheck.model.monitor cimport monitor_start, monitor_step, monitor_time
-from tcpcheck.model.network cimport deliver, latest, may_arrive, output
+from tcpcheck.model.network cimport deliver, latest, may_arrive
 from tcpcheck.model.programs cimport can_run, programs_start, run_step
 from tcpcheck.sym.choice cimport CHOOSE_EVENT, Choices, choose
 from tcpcheck.sym.number cimport (
     Arc, Base, LOG_AGE, MODE_CONCRETE, MODE_RECORD, MODE_SEARCH, Sym, age_allows, age_require, clock_start,
 )
-from tcpcheck.sym.zone cimport CLOCKS_MAX, TIME_INF, Zone, zone_allows_between, zone_init, zone_pass, zone_up
+from tcpcheck.sym.zone cimport CLOCKS_MAX, TIME_INF, zone_allows_between, zone_pass, zone_up
 from tcpcheck.tcp.timeouts cimport timer_fires
-from tcpcheck.tcp.types cimport HOSTS_MAX, SK_FREE, SLOTS, SOCKS_MAX, Sock, Stack, TM_NONE, Timer
+from tcpcheck.tcp.types cimport HOSTS_MAX, SK_FREE, SLOTS, SOCKS_MAX, Sock, TM_NONE, Timer
 
 cdef enum:
     EVENTS_MAX = FLYING_MAX + SOCKS_MAX * SLOTS + PROCS_MAX

@@ -1,17 +1,17 @@
 """A Case as a transition system: built from its tables, searched, recorded along a path, run again with numbers."""
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from tcpcheck.explore.system cimport Handle, System
+from tcpcheck.explore.system cimport Handle
 from tcpcheck.model.canon cimport pack, unpack
 from tcpcheck.model.layout cimport *
 from tcpcheck.model.network cimport output
 from tcpcheck.model.step cimport copy_world, something_waits, start, step
 from tcpcheck.sym.choice cimport CHOOSE_FATE, CHOICES_MAX, Choices, choices_start
 from tcpcheck.sym.number cimport (
-    LOG_AGE, MODE_CONCRETE, MODE_RECORD, MODE_SEARCH, Num, Recorder, sym_init,
+    LOG_AGE, MODE_CONCRETE, MODE_RECORD, MODE_SEARCH, Recorder, sym_init,
 )
 from tcpcheck.sym.zone cimport CLOCKS_MAX, zone_sup
 from tcpcheck.tcp.config cimport ConfigTable
@@ -32,7 +32,7 @@ class ReplayFailed(TcpcheckError):
 
 cdef void sys_load(void* ctx, const uint8_t* state, int32_t n, const int64_t* zone, int32_t clocks) noexcept nogil:
     cdef Machine* m = <Machine*>ctx
-    cdef int i, k
+    cdef int i
     cdef int c = clocks if clocks > 0 else 1
     m.cur.tcp.sym.z.n = c
     m.cur.tcp.sym.z.m[0] = 0

@@ -1,6 +1,6 @@
 # cython: cdivision=True
 """Choice points and the odometer that walks all lists of choices of one step."""
-from libc.stdint cimport int32_t, uint8_t
+from libc.stdint cimport uint8_t
 from libc.string cimport memset
 
 

@@ -10,7 +10,7 @@ from tcpcheck.sym.arc cimport CIRCLE, Span, Spans, span_cap, span_complement, sp
 from tcpcheck.sym.choice cimport CHOOSE_NUMBER, Choices, choose
 from tcpcheck.sym.known cimport arc_best, arc_rename, arc_store, arcs_tidy, compose_away, floor_div, known_arcs, \
     log_age, log_number, ticks_between
-from tcpcheck.sym.zone cimport CLOCKS_MAX, TIME_INF, Zone, zone_allows_between, zone_constrain, zone_copy, zone_init, \
+from tcpcheck.sym.zone cimport CLOCKS_MAX, TIME_INF, zone_allows_between, zone_constrain, zone_copy, zone_init, \
     zone_round, zone_select, zone_sup
 
 cdef enum:

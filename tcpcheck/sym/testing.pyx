@@ -1,6 +1,6 @@
 # cython: cdivision=True
 """Python's handle on a Sym, for tests only: numbers are (off, base, rd) tuples."""
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from tcpcheck.sym.choice cimport Choices, choices_next, choices_start

@@ -4,7 +4,7 @@
 After Dill 1989 and Bengtsson/Yi 2004, with <= bounds only. A function that returns 0 for an empty zone leaves the
 matrix in any state: the branch is dead.
 """
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
 TIME_INF = <int64_t>1 << 60

@@ -15,12 +15,12 @@ from tcpcheck.tcp.rules cimport (
     R_WINDOW_UPDATE,
 )
 from tcpcheck.tcp.sockets cimport (
-    E_ADDRINUSE, E_ADDRNOTAVAIL, E_AGAIN, E_CONNRESET, E_INVAL, E_NOTCONN, E_PIPE, accept_queue_len, config_of,
-    find_listener, find_tuple, is_orphan, orphans_full, receive_window, replace_bucket, report_error, rule, rule_host,
+    E_ADDRINUSE, E_ADDRNOTAVAIL, E_AGAIN, E_CONNRESET, E_INVAL, E_NOTCONN, E_PIPE, config_of,
+    find_listener, find_tuple, orphans_full, receive_window, replace_bucket, report_error, rule, rule_host,
     set_state, sock_alloc, sock_free, to_closed,
 )
 from tcpcheck.tcp.types cimport (
-    SK_BUCKET, SK_DEAD, SK_FULL, SK_LISTENER, SK_REQUEST, SOCKS_MAX, ST_CLOSED, ST_CLOSE_WAIT, ST_CLOSING,
+    SK_BUCKET, SK_DEAD, SK_FULL, SK_LISTENER, SK_REQUEST, SOCKS_MAX, ST_CLOSE_WAIT, ST_CLOSING,
     ST_ESTABLISHED, ST_FIN_WAIT1, ST_FIN_WAIT2, ST_LAST_ACK, ST_LISTEN, ST_SYN_RECV, ST_SYN_SENT, ST_TIME_WAIT,
     Config, Seg, Sock, Stack,
 )

@@ -4,11 +4,11 @@ Tests, the generated state table and the comparison with a real kernel use it. N
 time is a plain number of ns that passes only by `advance`. Host 0 is the host under test, the others are whoever sends
 to it; all of them run the same Config. Nothing is delivered by itself: what a host sends is handed back.
 """
-from libc.stdint cimport int64_t, uint32_t, uint8_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from tcpcheck.sym.choice cimport CHOICES_MAX, Choices, choices_start
-from tcpcheck.sym.number cimport MODE_CONCRETE, Num, Recorder, Sym, num_const, sym_init
+from tcpcheck.sym.number cimport MODE_CONCRETE, Num, Recorder, num_const, sym_init
 from tcpcheck.sym.zone cimport CLOCKS_MAX, zone_pass, zone_sup
 from tcpcheck.tcp.arrives cimport segment_arrives
 from tcpcheck.tcp.calls cimport (

@@ -37,8 +37,8 @@ cdef int elapsed(Stack* t, int clk, int64_t no_until, int64_t yes_from) noexcept
 # ---- retransmission timeout --------------------------------------------------------------------------------
 
 cdef int64_t shifted(int64_t ns, int by, int64_t most) noexcept nogil:
-    cdef int i
-    for i in range(by):
+    cdef int _
+    for _ in range(by):
         if ns >= most:
             break
         ns *= 2

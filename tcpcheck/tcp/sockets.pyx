@@ -1,5 +1,5 @@
 """Sockets as such: slots, look-up, states, timers, and the effects of a step. No segment is sent here."""
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memset
 from tcpcheck.sym.number cimport Num, age_allows, clock_start, diff_known
 from tcpcheck.tcp.types cimport (

@@ -1,16 +1,15 @@
 """Python's handle on a Stack of two hosts, for tests only: calls, timers, exact time, a wire."""
-from libc.stdint cimport int32_t, int64_t, uint8_t
-from libc.stdlib cimport calloc, free
+from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memmove, memset
 from tcpcheck.sym.choice cimport Choices, choices_next, choices_start
 from tcpcheck.sym.number cimport (
-    BASES_MAX, Num, age_allows, clock_start, diff_known, num_read_at, sym_init, sym_prune, sym_select,
+    BASES_MAX, Num, age_allows, clock_start, num_read_at, sym_init, sym_prune, sym_select,
 )
 from tcpcheck.sym.zone cimport CLOCKS_MAX, zone_pass
 from tcpcheck.tcp.arrives cimport segment_arrives
 from tcpcheck.tcp.calls cimport *
 from tcpcheck.tcp.config cimport ConfigTable
-from tcpcheck.tcp.sockets cimport accept_queue_len, in_flight, lookup, request_count, stack_init, stack_tidy
+from tcpcheck.tcp.sockets cimport accept_queue_len, in_flight, request_count, stack_init, stack_tidy
 from tcpcheck.tcp.timeouts cimport timer_fires
 from tcpcheck.tcp.types cimport *
 

@@ -4,7 +4,7 @@ A bucket looks at sequence number, flags and timestamps only, never at the ACK f
 old connection had them and net.ipv4.tcp_timestamps is on now.
 """
 from libc.stdint cimport int64_t
-from tcpcheck.sym.number cimport age_at_least, clock_start, diff_in, num_add, num_const, seq_after, seq_before, seq_eq
+from tcpcheck.sym.number cimport age_at_least, clock_start, num_add, num_const, seq_after, seq_before, seq_eq
 from tcpcheck.tcp.checks cimport in_window, keep_timestamp, paws_fails, seg_end, seg_length
 from tcpcheck.tcp.listen cimport listener_takes_bucket
 from tcpcheck.tcp.output cimport send_ack, send_limited_ack, send_reset_for
@@ -16,7 +16,7 @@ from tcpcheck.tcp.rules cimport (
 )
 from tcpcheck.tcp.sockets cimport arm_nominal, config_of, find_listener, rule, set_state, to_closed
 from tcpcheck.tcp.types cimport (
-    F_ACK, F_FIN, F_RST, F_SYN, SLOT_RETRANS, ST_TIME_WAIT, TM_TIMEWAIT, Config, Seg, Sock, Stack,
+    F_ACK, F_FIN, F_RST, F_SYN, SLOT_RETRANS, ST_TIME_WAIT, TM_TIMEWAIT, Seg, Sock, Stack,
 )
 
 cdef int64_t HALF = 1 << 31
