@@ -357,13 +357,14 @@ class CaseCheck:
                 claim, "too many sets of values to tell apart, or a variable had no value; ask for less"
             )
         paths = self.count_paths(i)
-        seen = ArcSet([(lo, lo + n - 1) for owner, truth, lo, n, _ in self.pieces if owner == i and truth])
+        seen = self.values_seen(i, True)
         if not paths[True] and not paths[False]:
             return self.make(claim, "vacuous")
         values = values_for(*([(r.constraints, r.over) for r in paths[truth]] for truth in (True, False)))
         if values.may != seen:
             return self.undecided(claim, "the search and the solver disagree about the values")
-        low, high = values.must.count(), values.may.count()
+        # runs that do otherwise: all that the search saw of them, which is the safe side
+        low, high = (values.may - self.values_seen(i, False)).count(), values.may.count()
         lo, hi = claim.expected_count or (0, 1 << 32)
         count: Count = {"min": low, "max": high, "intervals": [(a, b) for a, b in values.may.spans]}
         sure = values.exact and values.proved
@@ -385,12 +386,17 @@ class CaseCheck:
             values.why or in_seconds(values.may, paths[True]) if ok or wrong else values.why or LOOSE_COUNT,
         )
 
+    def values_seen(self, i: int, truth: bool) -> ArcSet:
+        """The values of claim i's quantity with which its predicate held, or did not, as the search saw them."""
+        return ArcSet([(lo, lo + n - 1) for owner, held, lo, n, _ in self.pieces if owner == i and held == truth])
+
     def count_paths(self, i: int) -> dict[bool, list[Any]]:
         """A recorded path for each set of values that the search told apart, by whether the claim's predicate held."""
         paths: dict[bool, list[Any]] = {True: [], False: []}
-        for owner, truth, _, _, bit in self.pieces:
+        for piece in self.pieces:
+            owner, truth, _, _, bit = piece
             if owner == i and bit in self.result.hits:
-                paths[truth].append(self.model.record(list(self.result.hits[bit].path), -1))
+                paths[truth].append(self.model.record(list(self.result.hits[bit].path), -1, piece))
         return paths
 
     def outcomes_at(self, i: int, value: int) -> set[bool]:

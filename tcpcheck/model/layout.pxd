@@ -317,7 +317,8 @@ ctypedef struct Machine:
     int32_t npiece
     uint64_t pieces_full                # count claims with a piece that could not be noted; stays
     Piece piece[PIECES_MAX]
-    Quantity over                       # MODE_RECORD: of the count claim judged last
+    Quantity over                       # MODE_RECORD: what the count claim of `asked` ranges over, where it has these values
+    Piece asked                         # claim -1: none
     # a concrete re-run: the events to take and the time that passes before each
     Event* script
     int32_t nscript, at

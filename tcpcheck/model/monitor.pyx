@@ -123,10 +123,6 @@ cdef void note_piece(Machine* m, int c, int truth, Num a, Num b) noexcept nogil:
     cdef int i
     cdef uint32_t first = 0
     cdef uint64_t size = 0
-    if m.nxt.tcp.sym.mode == MODE_RECORD:
-        note_side(m, a, &m.over.key_a, &m.over.tick_a, &m.over.i)
-        note_side(m, b, &m.over.key_b, &m.over.tick_b, &m.over.j)
-        m.over.c = a.off - b.off
     if a.base == b.base and a.rd and b.rd:
         tick = m.nxt.tcp.sym.base[a.base].tick
         lo = -zone_sup(&m.nxt.tcp.sym.z, a.rd, b.rd) // tick + a.off - b.off
@@ -138,6 +134,11 @@ cdef void note_piece(Machine* m, int c, int truth, Num a, Num b) noexcept nogil:
         first, size = <uint32_t>(a.off - b.off), 1
     else:
         arc_of(m, a, b, &first, &size)
+    if m.nxt.tcp.sym.mode == MODE_RECORD and m.asked.claim == c and m.asked.truth == truth and \
+            m.asked.lo == first and m.asked.len == size:
+        note_side(m, a, &m.over.key_a, &m.over.tick_a, &m.over.i)
+        note_side(m, b, &m.over.key_b, &m.over.tick_b, &m.over.j)
+        m.over.c = a.off - b.off
     for i in range(m.npiece):
         if m.piece[i].claim == c and m.piece[i].truth == truth and m.piece[i].lo == first and m.piece[i].len == size:
             m.hits |= bit(2 * CLAIMS_MAX + i)

@@ -214,8 +214,9 @@ cdef class Model:
 
     # ---- a path again
 
-    def record(self, list path, int claim=-1):
+    def record(self, list path, int claim=-1, piece=None):
         """Follows a path of the search and logs its constraints. claim: the one whose hit is at its end.
+        piece: one of `pieces`, whose values its last step told; else `over` means nothing.
 
         -> Recording(constraints, events, fates, late, over). Error: ReplayFailed.
         """
@@ -224,6 +225,9 @@ cdef class Model:
         cdef bytes taken
         cdef int n, late = 0
         self.begin(MODE_RECORD)
+        m.asked.claim = -1
+        if piece is not None:
+            m.asked.claim, m.asked.truth, m.asked.lo, m.asked.len = piece[:4]
         start(m)
         for n, taken in enumerate(path):
             copy_for_next(m)
