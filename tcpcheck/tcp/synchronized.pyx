@@ -67,7 +67,9 @@ cdef int _pure_ack_predicted(Stack* t, const Sock* k, const Seg* g) noexcept nog
     """The short way of tcp_rcv_established for an ACK with nothing new but itself: no ACK of ours is considered."""
     if g.len or g.flags & (F_SYN | F_FIN | F_RST | F_URG) or g.wnd != k.snd_wnd or k.nooo or g.has_sack:
         return 0
-    return g.has_ts == k.ts_ok and seq_eq(&t.sym, g.seq, k.rcv_nxt)
+    if g.has_ts != k.ts_ok or not seq_eq(&t.sym, g.seq, k.rcv_nxt):
+        return 0
+    return not (k.ts_ok and k.has_ts_recent and diff_in(&t.sym, k.ts_recent, g.tsval, 1, HALF))
 
 
 # ---- PAWS, sequence, RST, SYN -----------------------------------------------------------------------------------
