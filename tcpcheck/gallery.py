@@ -1,0 +1,181 @@
+"""docs/gallery.md: every spec below specs/ with its question, answer, verdicts, command and one trace.
+
+    python -m tcpcheck.gallery            writes docs/gallery.md anew
+    python -m tcpcheck.gallery --check    exit code 1 if it is not as it would be written
+
+A spec's first line is the question. A comment that begins with `# Answer:` is the answer; it goes on in the comment
+lines below it that are indented. `# Trace: NAME` names the claim whose trace is shown; without one it is the first
+violated claim, else the first reached one. Rows of specs/not_yet.md say what cannot be said yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tcpcheck.render.tcpdump import tcpdump
+from tcpcheck.render.words import settings_text
+from tcpcheck.verify import verify
+from tcpcheck.witness.trace import Trace
+from tcpcheck.witness.verdict import ClaimResult, SpecResult
+
+ROOT = Path(__file__).parents[1]
+DOCUMENT = ROOT / "docs" / "gallery.md"
+TRACE_LINES_MAX = 40  # a longer trace is shown with a gap in its middle
+TRACE_ENDS = 18  # lines before and after the gap
+HEAD = """\
+# Gallery
+
+What people ask about TCP's corners, and what the model answers. Each entry is a spec that can be changed and checked
+again; the traces are real runs with numbers that z3 found, as `tcpdump -S -n -tt` prints them.
+
+Written by `python -m tcpcheck.gallery`; a test keeps it fresh.
+"""
+FOLDERS = {  # folder below specs/ -> heading, in the order of the document
+    "seeds": "Questions of five write-ups",
+    "": "The first specs",
+    "time_wait": "TIME-WAIT and incarnations",
+    "resets": "Resets and challenge ACKs",
+    "opening": "Opening and queues",
+    "closing": "Closing",
+    "windows": "Windows, timers, wraparound",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One spec. path: below the root. trace_of: the claim whose trace is shown, "" for the first there is."""
+
+    path: str
+    folder: str
+    question: str
+    answer: str
+    trace_of: str
+    result: SpecResult
+
+    @property
+    def anchor(self) -> str:
+        return re.sub(r"[^a-z0-9]+", "-", self.path.removeprefix("specs/").removesuffix(".tcp").lower())
+
+
+def comments(text: str) -> tuple[str, str, str]:
+    """Question, answer and name of the claim to trace, as a spec's comments say them; "" for what is missing."""
+    lines = text.splitlines()
+    question = lines[0].removeprefix("#").strip() if lines and lines[0].startswith("#") else ""
+    answer: list[str] = []
+    trace_of = ""
+    for line in lines[1:]:
+        if line.startswith("# Answer:"):
+            answer = [line.removeprefix("# Answer:").strip()]
+        elif answer and line.startswith("#   "):
+            answer.append(line.removeprefix("#").strip())
+        elif line.startswith("# Trace:"):
+            trace_of = line.removeprefix("# Trace:").strip()
+        elif not line.startswith("#"):
+            break
+    return question, " ".join(answer), trace_of
+
+
+def load_entry(path: Path) -> Entry:
+    """Checks one spec."""
+    shown = path.relative_to(ROOT).as_posix()
+    folder = path.parent.relative_to(ROOT / "specs").as_posix()
+    return Entry(shown, "" if folder == "." else folder, *comments(path.read_text(encoding="utf-8")), verify(path))
+
+
+def verdict_rows(claims: Sequence[ClaimResult]) -> list[str]:
+    """A row for each claim: its kind, name and verdicts, counted where the members of the families differ."""
+    rows = []
+    for key in dict.fromkeys((c.kind, c.name) for c in claims):
+        mine = [c for c in claims if (c.kind, c.name) == key]
+        found = Counter(outcome(c) for c in mine)
+        if len(found) == 1:
+            text = next(iter(found))
+        else:
+            text = ", ".join(f"{verdict} in {n} of {len(mine)}" for verdict, n in found.items())
+        surprise = "" if all(c.ok for c in mine) else " (not as expected)"
+        rows.append(f"| {key[0]} {key[1]} | {text}{surprise} |")
+    return rows
+
+
+def outcome(claim: ClaimResult) -> str:
+    """A verdict; of a count, the count."""
+    if claim.count is None:
+        return claim.verdict
+    low, high = claim.count["min"], claim.count["max"]
+    return f"{low:,} values" if low == high else f"{low:,} to {high:,} values"
+
+
+def shown_trace(entry: Entry) -> Trace | None:
+    """The trace to print: of the claim named, else of the first violated claim, else of the first reached one."""
+    traced = [c for c in entry.result.claims if c.witness is not None]
+    named = [c for c in traced if c.name == entry.trace_of]
+    violated = [c for c in traced if c.verdict == "violated"]
+    first = next(iter(named or violated or traced), None)
+    return first.witness if first is not None else None
+
+
+def trace_text(trace: Trace) -> str:
+    """Its segments, with a gap in the middle of a long one."""
+    lines = tcpdump(trace).splitlines()
+    if len(lines) > TRACE_LINES_MAX:
+        left_out = len(lines) - 2 * TRACE_ENDS
+        lines = [*lines[:TRACE_ENDS], f"... {left_out} more ...", *lines[-TRACE_ENDS:]]
+    return "\n".join(lines)
+
+
+def entry_text(entry: Entry) -> str:
+    """One entry of the document."""
+    out = [f'<a id="{entry.anchor}"></a>', f"### {entry.result.title}", "", entry.question, ""]
+    out += [f"**{entry.answer}**", "", f"[{entry.path}](../{entry.path})", "", f"    tcpcheck verify {entry.path}", ""]
+    out += ["| claim | verdict |", "|---|---|"]
+    out += verdict_rows(entry.result.claims)
+    trace = shown_trace(entry)
+    if trace is not None:
+        member = f" when {settings_text(trace.settings)}" if trace.settings else ""
+        out += ["", f"`{trace.claim}` is {trace.verdict}{member}:", "", "```text", trace_text(trace), "```"]
+    return "\n".join(out) + "\n"
+
+
+def document(entries: Sequence[Entry], not_yet: str) -> str:
+    """The whole of docs/gallery.md: a table of questions, the entries, and what is missing."""
+    folders = [*FOLDERS, *sorted({e.folder for e in entries} - set(FOLDERS))]
+    verdicts = sum(len(e.result.claims) for e in entries)
+    parts = [HEAD, f"\n{len(entries)} specs, {verdicts} verdicts.\n\n| question | answer |\n|---|---|\n"]
+    details = []
+    for folder in folders:
+        mine = [e for e in entries if e.folder == folder]
+        if mine:
+            heading = FOLDERS.get(folder, folder)
+            parts += [f"| **{heading}** | |\n"]
+            parts += [f"| [{e.question}](#{e.anchor}) | {e.answer} |\n" for e in mine]
+            details += [f"\n## {heading}\n", *(f"\n{entry_text(e)}" for e in mine)]
+    return "".join([*parts, *details, f"\n{not_yet}" if not_yet else ""])
+
+
+def generate() -> str:
+    """Checks every spec and writes the document."""
+    paths = sorted((ROOT / "specs").rglob("*.tcp"))
+    not_yet = ROOT / "specs" / "not_yet.md"
+    return document([load_entry(p) for p in paths], not_yet.read_text(encoding="utf-8") if not_yet.exists() else "")
+
+
+def main(argv: Sequence[str]) -> int:
+    """-> the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tcpcheck.gallery", description="Writes docs/gallery.md.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if the document is stale")
+    options = parser.parse_args(argv)
+    fresh = generate()
+    if options.check:
+        return int(not DOCUMENT.exists() or DOCUMENT.read_text(encoding="utf-8") != fresh)
+    DOCUMENT.write_text(fresh, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
