@@ -251,7 +251,9 @@ class RunCompiler:
         self.emit(k.OP_ABORT, f"abort {s.sock}", a=self.c.bind(self.host, s.sock))
 
     def step_sleep(self, s: sc.Sleep) -> None:
-        pc = self.emit(k.OP_SLEEP, "sleep", lo=s.time.lo, hi=s.time.hi)
+        span = f"..{duration(s.time.hi)}" if s.time.hi != s.time.lo else ""
+        name = f" -> {s.time.name}" if s.time.name else ""
+        pc = self.emit(k.OP_SLEEP, f"sleep {duration(s.time.lo)}{span}{name}", lo=s.time.lo, hi=s.time.hi)
         if s.time.name:
             self.p.sleeps[pc] = s.time.name
 
@@ -607,6 +609,14 @@ STATE_BITS = {
     "ESTABLISHED": 1, "SYN-SENT": 2, "SYN-RECV": 3, "FIN-WAIT-1": 4, "FIN-WAIT-2": 5, "TIME-WAIT": 6,
     "CLOSED": 7, "CLOSE-WAIT": 8, "LAST-ACK": 9, "LISTEN": 10, "CLOSING": 11,
 }  # fmt: skip
+
+
+def duration(ns: int) -> str:
+    """`12.5s`, `50ms`, `10us`: exact, in the greatest unit of which it has at least one."""
+    for unit, size in (("s", 10**9), ("ms", 10**6), ("us", 10**3)):
+        if ns >= size:
+            return f"{ns / size:.9f}".rstrip("0").rstrip(".") + unit
+    return f"{ns}ns" if ns else "0s"
 
 
 def states_mask(names: tuple[str, ...]) -> int:

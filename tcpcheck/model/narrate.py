@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from typing import Any
 
 from tcpcheck.lang.scenario import Case
-from tcpcheck.model.compile import Program
+from tcpcheck.model.compile import Program, duration
 from tcpcheck.witness.trace import Armed, Change, HostInfo, Segment, Step
 
 STATE_NAMES = {
@@ -19,6 +20,7 @@ TIMER_NAMES = {
 }  # fmt: skip
 EF_SEND, EF_RULE, EF_LOST, EF_DROP, EF_ARRIVE, EF_DUP, EF_GETS = 0, 2, 7, 8, 9, 10, 6
 EV_DELIVER, EV_TIMER, EV_PROGRAM = 0, 1, 2
+OP_LISTEN, OP_ACCEPT, OP_CONNECT = 0, 1, 2
 WATCHED = ("state", "snd_una", "snd_nxt", "rcv_nxt", "ts_recent")
 
 
@@ -28,19 +30,12 @@ def flag_letters(flags: int) -> str:
     return letters or "none"
 
 
-def duration(ns: int) -> str:
-    """`12.5s`, `50ms`: exact, in the greatest unit that leaves no fraction smaller than the unit's thousandths."""
-    for unit, size in (("s", 10**9), ("ms", 10**6), ("us", 10**3)):
-        if ns >= size or (unit == "us" and ns):
-            return f"{ns / size:.9f}".rstrip("0").rstrip(".") + unit
-    return f"{ns}ns"
-
-
 class Narrator:
     """Turns Moments into Steps."""
 
     def __init__(self, program: Program, case: Case, rule_name: Callable[[int], str]) -> None:
         self.p, self.case, self.rule_name = program, case, rule_name
+        self.depth: dict[int, int] = {}  # how often each name is bound
         self.names: dict[int, str] = {}
         self.gone: dict[str, str] = {}
         self.start = 0
@@ -61,17 +56,14 @@ class Narrator:
 
     def name_sockets(self, moments: list[Any]) -> None:
         """Each socket's best name: what the spec binds it to at any time, else host:port."""
-        last = moments[-1].socks if moments else {"live": [], "ended": []}
-        depth: dict[int, int] = {}
-        pairs = [pair for s in last["live"] for pair in s["names"]] + list(last["ended"])
-        for bind, k in pairs:
-            depth[bind] = max(depth.get(bind, 0), k + 1)
+        for bind, k in self.bound(moments[-1]) if moments else []:
+            self.depth[bind] = max(self.depth.get(bind, 0), k + 1)
         for m in moments:
             for s in m.socks["live"]:
                 shown = [n for n in s["names"] if not self.p.binds[n[0]][1].startswith(".")]
                 if shown:
                     host, name = self.p.binds[shown[0][0]]
-                    index = f"[{shown[0][1] + 1}]" if depth.get(shown[0][0], 1) > 1 else ""
+                    index = f"[{shown[0][1] + 1}]" if self.depth.get(shown[0][0], 1) > 1 else ""
                     self.names[s["uid"]] = f"{host}.{name}{index}"
                 else:
                     fallback = f"{self.p.hosts[s['host']]}:{s['lport']}"
@@ -101,11 +93,12 @@ class Narrator:
             add(s["host"] if s else 0, "timer", text, None, rules, armed=self.armed(s, m.event[2]))
         elif kind == EV_PROGRAM:
             instr = self.p.instrs[detail]
-            text = self.call_text(detail, m)
+            result = self.result(m)
+            text = self.call_text(detail, result)
+            changes += (Change(self.called_on(detail, m), "gets", "", result),) if result else ()
             returns = text.startswith("connect ") and detail == self.called.get(m.event[1])
             self.called[m.event[1]] = detail
-            failed = " = " in text
-            if rules or changes or failed or not returns:  # that a connect() came back well shows in its socket's state
+            if rules or changes or not returns:  # that a connect() came back well shows in its socket's state
                 add(instr["host"], "call", text, None, rules, run=self.run(m.event[1]))
         self.segments(m, add, rules if kind == EV_DELIVER else ())
 
@@ -122,18 +115,35 @@ class Narrator:
         since, lo, hi = sock["armed"][slot]
         return Armed(since - self.start, lo, hi)
 
-    def call_text(self, pc: int, m: Any) -> str:
-        """The step as the spec spells it, and what the call returned."""
-        import errno
-
-        text = self.p.texts[pc]
+    def result(self, m: Any) -> str:
+        """What the call returned: an errno, `EOF`, `10 bytes`; "" when it has nothing to say."""
         results = [e for e in m.effects if e["kind"] == EF_GETS]
         if not results or (results[-1]["arg"] == 0 and not results[-1]["uid"]):
-            return text
+            return ""
         arg = results[-1]["arg"]
-        shown = "EOF" if results[-1]["uid"] else errno.errorcode.get(-arg, str(arg)) if arg < 0 else f"{arg} bytes"
-        ends = "; exit" if arg < 0 and self.p.instrs[pc]["orelse"] < 0 else ""
-        return f"{text} = {shown}{ends}"
+        return "EOF" if results[-1]["uid"] else errno.errorcode.get(-arg, str(arg)) if arg < 0 else f"{arg} bytes"
+
+    def call_text(self, pc: int, result: str) -> str:
+        """The step as the spec spells it, and what the call returned."""
+        text = self.p.texts[pc]
+        if not result:
+            return text
+        failed = result in errno.errorcode.values()
+        return f"{text} = {result}{'; exit' if failed and self.p.instrs[pc]['orelse'] < 0 else ''}"
+
+    def called_on(self, pc: int, m: Any) -> str:
+        """The name of the socket that a call was made on: the one its name is bound to last."""
+        instr = self.p.instrs[pc]
+        bind = instr["c"] if instr["op"] in (OP_LISTEN, OP_ACCEPT, OP_CONNECT) else instr["a"]
+        host, name = self.p.binds[bind]
+        times = max((k + 1 for b, k in self.bound(m) if b == bind), default=0)
+        index = f"[{times}]" if self.depth.get(bind, 1) > 1 else ""
+        return f"{host}.{name}{index}" if not name.startswith(".") else host
+
+    @staticmethod
+    def bound(m: Any) -> list[tuple[int, int]]:
+        """(binding, position) of every socket bound so far, alive or not."""
+        return [pair for s in m.socks["live"] for pair in s["names"]] + list(m.socks["ended"])
 
     def segments(self, m: Any, add: Callable[..., None], rules: tuple[str, ...]) -> None:
         fate = {e["uid"]: e for e in m.effects if e["kind"] in (EF_LOST,)}

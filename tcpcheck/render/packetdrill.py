@@ -156,6 +156,7 @@ class _Script:
         self.listener: int | None = None
         self.fd_next = 3
         self.unread = 0
+        self.partial: dict[str, int] = {}  # bytes that a `recv` has taken so far
         self.asserts: list[str] = []
         self.received: set[tuple[int, int]] = set()
 
@@ -257,18 +258,26 @@ class _Script:
     # ---- calls
 
     def call(self, step: Step) -> None:
+        got = _gets(step)
+        text = step.text.partition(f" = {got}")[0] if got else step.text
         for pattern, play in _CALLS:
-            found = pattern.match(step.text)
+            found = pattern.match(text)
             if found:
-                return play(self, step, found)
-        self.comment(step.text)
+                play(self, step, found)
+                break
+        else:
+            self.comment(step.text)
+        if step.text.endswith("; exit") and not self.ended:
+            self.close_changed(step)
 
     def result(self, step: Step, name: str, expected: str) -> str:
-        """` = 0`, or the error that the trace says the call got."""
-        for change in step.changes:
-            if change.what == "gets" and _own_name(change, self.host) == name and change.after in ERRNO_NOTES:
-                return f"-1 {change.after} ({ERRNO_NOTES[change.after]})"
-        return expected
+        """What the trace says the call got: an error, or a number of bytes; else what was expected."""
+        got = _gets(step)
+        if got in ERRNO_NOTES and (not name or any(_own_name(c, self.host) == name for c in step.changes)):
+            return f"-1 {got} ({ERRNO_NOTES[got]})"
+        if got.endswith(" bytes"):
+            return got.removesuffix(" bytes")
+        return "0" if got == "EOF" else expected
 
     def new_fd(self, name: str | None) -> int:
         fd, self.fd_next = self.fd_next, self.fd_next + 1
@@ -296,6 +305,12 @@ class _Script:
         self.line(step.time_ns, f"accept({listener}, ..., ...) = {self.new_fd(found[1])}")
 
     def connect(self, step: Step, found: re.Match[str]) -> None:
+        error = _gets(step)
+        if error in ERRNO_NOTES and (found[3] or "") in self.fds:  # the return of a call made before
+            fd = self.fds.pop(found[3] or "")
+            self.line(step.time_ns, f"getsockopt({fd}, SOL_SOCKET, SO_ERROR, [{error}], [4]) = 0")
+            self.line(step.time_ns, f"close({fd}) = 0")
+            return
         if "seq" in step.text:
             self.comment(f"{step.text}: the kernel's own numbers stand in for the chosen ones")
         name = found[3] or ""
@@ -313,6 +328,8 @@ class _Script:
     def recv(self, step: Step, found: re.Match[str]) -> None:
         until_eof = found[2] == "until eof"
         wanted = int(found[3]) * _UNITS.get(found[4] or "", 1) if found[3] else self.unread
+        if _gets(step):
+            return self.received_bytes(step, found[1], wanted if found[3] else 0)
         size = min(self.unread, wanted)
         if size or not until_eof:
             self.on_fd(step, found[1], f"read({{fd}}, ..., {max(size, 1000)})", str(size))
@@ -330,9 +347,25 @@ class _Script:
         self.on_fd(step, found[2], "close({fd})", "0")
         self.fds.pop(found[2], None)
 
+    def received_bytes(self, step: Step, name: str, wanted: int) -> None:
+        """One call of a `recv`; of one that waits for so many bytes the trace tells how many it has by now."""
+        result = self.result(step, name, "0")
+        if result.isdigit() and wanted:
+            total = int(result)
+            result = str(total - self.partial.get(name, 0))
+            self.partial[name] = total if 0 < total < wanted else 0
+        if name not in self.fds:
+            return self.comment(f"{step.text}: no descriptor")
+        self.unread -= min(self.unread, int(result)) if result.isdigit() else 0
+        size = max(wanted, 1000) if not result.isdigit() else max(wanted, int(result), 1000 if not wanted else 0)
+        self.line(step.time_ns, f"read({self.fds[name]}, ..., {size}) = {result}")
+
     def exit(self, step: Step, _found: re.Match[str]) -> None:
         """Closes the sockets that the exit changed: the trace does not say which run of the host it was."""
         self.comment("exit")
+        self.close_changed(step)
+
+    def close_changed(self, step: Step) -> None:
         names = [_own_name(change, self.host) for change in step.changes]
         for name in dict.fromkeys(name for name in names if name in self.fds):
             self.line(step.time_ns, f"close({self.fds.pop(name)}) = 0")
@@ -375,6 +408,11 @@ def _own_name(change: Change, host: str) -> str:
     """`c` for `server.c[2]` of host server; "" for another host's socket."""
     prefix, _, name = change.subject.partition(".")
     return name.partition("[")[0] if prefix == host else ""
+
+
+def _gets(step: Step) -> str:
+    """What a call returned, as the trace says it: an errno, `EOF`, `10 bytes`; "" when it says nothing."""
+    return next((c.after for c in step.changes if c.what == "gets" and step.event == "call"), "")
 
 
 def _seconds(time_ns: int) -> str:

@@ -136,6 +136,8 @@ def _done_before(trace: Trace, sent: Step) -> list[Step]:
 def _changes(step: Step) -> list[str]:
     said = []
     for change in step.changes:
+        if change.what == "gets" and step.event == "call":
+            continue  # the call's own words say it
         what = "" if change.what == "state" else f" {change.what}"
         before = f"{change.before} -> " if change.before else ""
         said.append(printable(f"{change.subject}{what}: {before}{change.after}"))

@@ -194,6 +194,8 @@ class _Drawing:
         arrow = self.glyphs.becomes
         block: list[Note] = []
         for change in step.changes:
+            if change.what == "gets" and step.event == "call":
+                continue  # the call's own words say it
             what = "" if change.what == "state" else f" {printable(change.what)}"
             before = f"{printable(change.before)} {arrow} " if change.before else ""
             block.append((f"{printable(change.subject)}{what}: {before}{printable(change.after)}", GOOD, 0))
