@@ -19,6 +19,7 @@ from tcpcheck.conform.packets import Packet, tell
 from tcpcheck.conform.passing import SLACK_NS, Clock, Tuples
 from tcpcheck.conform.telling import describe, waits
 from tcpcheck.tcp.drive import Driver
+from tcpcheck.tcp.profile import profile_for
 
 AT_ONCE_NS = 3_000_000  # an answer that took longer was sent by a timer, or by a call
 STATES_MAX = 512
@@ -92,7 +93,7 @@ class Follower:
             self.hosts.setdefault(key[0].address, len(self.hosts) + 1)
         self.tuples = Tuples({(self.hosts[key[0].address], key[0].port, key[1].port): key for key in keys})
         self.live: list[Live] = []
-        self.clock = Clock(self.tuples)
+        self.clock = Clock(self.tuples, profile_for(setting.kernel)[0])
         self.reasons: dict[str, None] = {}
         self.bounded = False
 
@@ -183,7 +184,7 @@ class Follower:
     def _by_timer(self, live: Live, key: Tuple4) -> Iterator[Live]:
         slot = live.slot(key)
         for timer in live.driver.timers():
-            if timer["sock"] == slot and timer["lo"] - SLACK_NS <= 0 <= timer["hi"] + SLACK_NS:
+            if timer["sock"] == slot and timer["lo"] - self.clock.early <= 0 <= timer["hi"] + SLACK_NS:
                 for other in live.every(partial(self._fire, timer)):
                     if other.first(key):
                         yield other
@@ -270,7 +271,8 @@ class Follower:
 
     def _disagreement(self, before: list[Live], key: Tuple4, packet: Packet) -> Disagreement:
         expected = self._expected(before, key, packet.time_ns)
-        return Disagreement(packet.number, packet.line, expected, tell(packet), key)
+        when = f"{tell(packet)}, at {packet.time_ns / 1e9:.3f} s"
+        return Disagreement(packet.number, packet.line, expected, when, key)
 
     def _ending(self, outcome: Outcome, packets: list[tuple[Tuple4, bool, Packet]], end_ns: int) -> None:
         """After its last packet a connection is watched until the capture ends."""

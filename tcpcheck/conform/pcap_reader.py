@@ -33,6 +33,8 @@ def is_pcap(head: bytes) -> bool:
 
 def read_pcap(name: str, data: bytes) -> Capture:
     """The TCP segments of a file. Raises CaptureError when it is broken or has none."""
+    if not is_pcap(data):
+        raise CaptureError(f"{name}: neither pcap nor pcapng")
     records = _pcapng(name, data) if data[:4] == _PCAPNG else _pcap(name, data)
     capture, first = Capture(name), None
     passed: Counter[str] = Counter()

@@ -45,6 +45,7 @@ _DIRECTION = re.compile(r"\s(In|Out|M|B|P)\s+IP6?\s")
 _SACK = re.compile(r"\{(\d+):(\d+)\}")
 _NEAR = 1 << 24  # an absolute number lies so close behind its ISN
 _TWICE_NS = 50_000
+_MARGIN_NS = 2_000_000
 _NAMES = {"localhost": "127.0.0.1", "ip6-localhost": "::1", "localhost6": "::1"}
 _SERVICES = {"http": 80, "https": 443, "ssh": 22, "smtp": 25, "domain": 53, "ftp": 21, "telnet": 23, "http-alt": 8080}
 
@@ -144,11 +145,11 @@ def _joined(capture: Capture, blocks: list[list[_Line]]) -> list[_Line]:
 def _follow_clock(name: str, lines: list[_Line]) -> None:
     """Times that go backwards: past midnight, or each since the line before (-ttt)."""
     falls = [i for i in range(1, len(lines)) if lines[i].time_ns < lines[i - 1].time_ns]
-    if not falls:
-        return
-    if lines[0].time_ns == 0:
+    if lines[0].time_ns == 0 and (falls or _since_the_line_before(lines)):
         for i in range(1, len(lines)):
             lines[i].time_ns += lines[i - 1].time_ns
+        return
+    if not falls:
         return
     offset = 0
     for i in range(1, len(lines)):
@@ -157,6 +158,17 @@ def _follow_clock(name: str, lines: list[_Line]) -> None:
                 raise CaptureError(f"{name}:{lines[i].line}: the time goes backwards: two captures in one text?")
             offset += DAY
         lines[i].time_ns += offset
+
+
+def _since_the_line_before(lines: list[_Line]) -> bool:
+    """-ttt and -ttttt look alike while each gap is longer than the one before; the TSvals tell them apart."""
+    seen: dict[Endpoint, list[int]] = {}
+    for row in lines:
+        if row.packet.ts is not None:
+            seen.setdefault(row.packet.src, []).append(row.packet.ts[0])
+    span = max((signed(rows[-1], rows[0]) for rows in seen.values()), default=-1) * 1_000_000
+    since_start, added = lines[-1].time_ns, sum(row.time_ns for row in lines)
+    return span >= 0 and abs(span - added) + _MARGIN_NS < abs(span - since_start)
 
 
 def _once(capture: Capture, lines: list[_Line]) -> list[_Line]:

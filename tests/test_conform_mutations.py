@@ -1,0 +1,27 @@
+"""A capture with one packet changed no longer agrees, unless what is left could have been.
+
+Every fifth mutation is tried here; `python -m tests.conform.share` tries them all and prints the shares of
+docs/conformance.md.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conform.captures import NAMES
+from tests.conform.share import KNOWN, judged, reason
+
+EVERY = 5
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_changed_packet_is_refused(name: str) -> None:
+    kept = [m for i, m in enumerate(judged(name, every=EVERY, offset=len(name) % EVERY)) if m.agrees]
+    assert [str(m.mutation) for m in kept if reason(m) is None] == []
+
+
+def test_the_known_survivors_survive() -> None:
+    """Else their explanations are out of date."""
+    names = {name for name, _ in KNOWN}
+    found = {(name, str(m.mutation)) for name in names for m in judged(name) if m.agrees}
+    assert found >= KNOWN.keys()
