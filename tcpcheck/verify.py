@@ -175,7 +175,7 @@ def warning_text(w: Diagnostic) -> str:
 
 
 class Refused(Exception):
-    """z3 refutes a path that the search believed in: something was too coarse."""
+    """z3 or the concrete run refutes a path that the search believed in: something was too coarse."""
 
 
 class CaseCheck:
@@ -305,6 +305,8 @@ class CaseCheck:
         try:
             trace = self.witness(i, claim, verdict, hit)
         except ReplayFailed as why:
+            if not self.exact:
+                raise Refused(str(why)) from why
             return self.undecided(claim, f"its witness could not be confirmed: {why}")
         return self.make(claim, verdict, trace, trace.note)
 

@@ -70,8 +70,8 @@ cdef void close_up(Machine* m) noexcept nogil:
 
 # ---- segments in flight: a multiset, or a queue for each direction
 
-cdef void plain(Seg* s) noexcept nogil:
-    """Zero what the flags say is not there."""
+cdef void plain(Seg* s, int keep_tsecr) noexcept nogil:
+    """Zero what the flags say is not there, and what nobody will look at."""
     if not s.flags & F_ACK:
         memset(&s.ack, 0, sizeof(Num))
     if not s.has_ts:
@@ -82,7 +82,7 @@ cdef void plain(Seg* s) noexcept nogil:
     if not s.has_sack:
         memset(&s.sack_lo, 0, sizeof(Num))
         memset(&s.sack_hi, 0, sizeof(Num))
-    if s.ecr_inc:
+    if s.ecr_inc and not keep_tsecr:
         memset(&s.tsecr, 0, sizeof(Num))      # who it echoes says it all: see the TSecr test in tcp/
 
 
@@ -119,11 +119,12 @@ cdef int64_t fly_order(World* w, Flying* a, Flying* b) noexcept nogil:
     return d
 
 
-cdef void sort_flying(World* w) noexcept nogil:
+cdef void sort_flying(Machine* m) noexcept nogil:
+    cdef World* w = &m.nxt
     cdef Flying x
-    cdef int i, j
+    cdef int i, j, keep_tsecr = m.t.keeps_tsecr or w.tcp.sym.mode == MODE_CONCRETE
     for i in range(w.nfly):
-        plain(&w.fly[i].seg)
+        plain(&w.fly[i].seg, keep_tsecr)
     for i in range(1, w.nfly):
         x = w.fly[i]
         j = i
@@ -330,7 +331,7 @@ cdef void canonicalise(Machine* m) noexcept nogil:
     stack_tidy(&m.nxt.tcp)
     settle_deaths(m)
     close_up(m)
-    sort_flying(&m.nxt)
+    sort_flying(m)
     sort_pends(&m.nxt)
     forget_timestamps(m)
     rename_all(m)

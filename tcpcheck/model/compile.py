@@ -61,6 +61,7 @@ class Program:
     sleeps: dict[int, str] = field(default_factory=dict)  # pc of a named sleep -> name
     kept: list[tuple[int, int, int]] = field(default_factory=list)  # binding, position, socket field
     peered: list[int] = field(default_factory=list)  # bindings whose peers a claim asks for
+    keeps_tsecr: bool = False  # a claim asks for the number in a TSecr
     keeps_gone: bool = False  # a claim speaks of sockets by their port or as peers
 
 
@@ -567,6 +568,8 @@ class ClaimCompiler:
         return len(self.p.ordinals) - 1
 
     def expr(self, e: sc.Expr) -> int:
+        if isinstance(e, sc.Field | sc.InField) and e.name == "tsecr":
+            self.p.keeps_tsecr = True
         if isinstance(e, sc.Const):
             return self.new(k.E_CONST, big=e.value)
         if isinstance(e, sc.Field):

@@ -253,6 +253,7 @@ ctypedef struct Tables:                 # read-only while a search runs
     int32_t kept_pos[KEPT_MAX]
     int32_t kept_field[KEPT_MAX]
     int32_t keeps_gone, npeered
+    uint8_t keeps_tsecr                 # a claim asks for the number in a TSecr
     int32_t peered_bind[PEERED_MAX]
     int32_t ordinal_kind[ORDINALS_MAX]
     int32_t ordinal_flags[ORDINALS_MAX]

@@ -440,7 +440,7 @@ cdef load_tables(Tables* t, p):
         t.pattern[i] = row
     for i, (kind, flags, most) in enumerate(p.ordinals):
         t.ordinal_kind[i], t.ordinal_flags[i], t.ordinal_most[i] = kind, flags, most
-    t.keeps_gone, t.npeered = p.keeps_gone, len(p.peered)
+    t.keeps_gone, t.npeered, t.keeps_tsecr = p.keeps_gone, len(p.peered), p.keeps_tsecr
     for i, bind in enumerate(p.peered):
         t.peered_bind[i] = bind
     for i, (bind, pos, f) in enumerate(p.kept):
