@@ -46,6 +46,7 @@ cdef void masked_sock(const Sock* of, Sock* s) noexcept nogil:
     for k in range(SLOTS):
         s.timer[k].lo = s.timer[k].hi = 0
     s.rtt_worst = 0
+    s.synack_span = 0               # kept in concrete runs only
     s.uid = 0
 
 
