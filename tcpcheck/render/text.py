@@ -33,14 +33,19 @@ def lines(trace: Trace, *, width: int = 100, ascii: bool = False, rules: RuleLoo
     """As `text`, before colour: summary, ladder, and how it ends."""
     glyphs = styled.ASCII if ascii else styled.UNICODE
     width = max(width, WIDTH_MIN)
-    drawing = _Drawing(trace, width, glyphs, rules)
-    drawing.draw()
     out = summary(trace, width, glyphs)
     out.append([])
-    out += [row.line() for row in drawing.board.rows]
+    out += ladder(trace, width=width, ascii=ascii, rules=rules)
     if trace.note:
         out += [[], *([(piece, BAD)] for piece in styled.wrap(printable(trace.note), width))]
     return out
+
+
+def ladder(trace: Trace, *, width: int = 100, ascii: bool = False, rules: RuleLookup = no_rules) -> list[Line]:
+    """The drawing alone."""
+    drawing = _Drawing(trace, max(width, WIDTH_MIN), styled.ASCII if ascii else styled.UNICODE, rules)
+    drawing.draw()
+    return [row.line() for row in drawing.board.rows]
 
 
 def summary(trace: Trace, width: int, glyphs: styled.Glyphs) -> list[Line]:
