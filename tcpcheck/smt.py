@@ -38,10 +38,13 @@ def solver(logic: str | None = None, effort: int = EFFORT) -> Any:
 
 
 def check(s: Any, *assumptions: Any) -> str:
-    """One counted call: `sat`, `unsat` or `unknown`."""
+    """One counted call: `sat`, `unsat` or `unknown`. KeyboardInterrupt on Ctrl-C, which z3 would keep to itself."""
     global calls
     calls += 1
-    return str(s.check(*assumptions))
+    answer = str(s.check(*assumptions))
+    if answer == "unknown" and "keyboard" in s.reason_unknown():
+        raise KeyboardInterrupt
+    return answer
 
 
 # ---- the lemmas on which arcs, counters and least times rest

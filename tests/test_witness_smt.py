@@ -40,3 +40,23 @@ def test_calls_are_counted() -> None:
     assert smt.calls == 1
     smt.reset_calls()
     assert smt.calls == 0
+
+
+CTRL_C = """
+import os, signal, threading
+from tcpcheck import smt
+z3 = smt.load()
+x, y, z = z3.BitVecs("x y z", 64)
+s = smt.solver()
+s.add(x * y == 0x1234567890abcdef1, x > 1, y > 1, z * z == x + y, z > 3, x * x * x == y + 7 * z)
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    print(smt.check(s))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_ends_the_solver_and_is_not_taken_for_an_answer() -> None:
+    done = subprocess.run([sys.executable, "-c", CTRL_C], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
