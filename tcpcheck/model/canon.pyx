@@ -115,7 +115,19 @@ cdef int64_t fly_order(World* w, Flying* a, Flying* b) noexcept nogil:
     if d == 0: d = num_order(w, &a.seg.ack, &b.seg.ack)
     if d == 0: d = <int64_t>a.seg.ecr_inc - b.seg.ecr_inc
     if d == 0 and a.clk and b.clk:
-        d = zone_sup(&w.tcp.sym.z, b.clk, 0) - zone_sup(&w.tcp.sym.z, a.clk, 0)
+        d = age_order(w, a.clk, b.clk)
+    if d == 0: d = num_order(w, &a.seg.tsval, &b.seg.tsval)
+    if d == 0: d = num_order(w, &a.seg.tsecr, &b.seg.tsecr)
+    if d == 0: d = num_order(w, &a.seg.sack_lo, &b.seg.sack_lo)
+    if d == 0: d = num_order(w, &a.seg.sack_hi, &b.seg.sack_hi)
+    return d
+
+
+cdef int64_t age_order(World* w, int a, int b) noexcept nogil:
+    """Negative: a is the older. By their greatest ages, their least, then by what is known of their difference."""
+    cdef int64_t d = zone_sup(&w.tcp.sym.z, b, 0) - zone_sup(&w.tcp.sym.z, a, 0)
+    if d == 0: d = zone_sup(&w.tcp.sym.z, 0, a) - zone_sup(&w.tcp.sym.z, 0, b)
+    if d == 0: d = zone_sup(&w.tcp.sym.z, b, a) - zone_sup(&w.tcp.sym.z, a, b)
     return d
 
 
@@ -154,7 +166,7 @@ cdef int64_t pend_order(World* w, const Pend* a, const Pend* b) noexcept nogil:
     for k in range(VARS_MAX):
         if d == 0: d = <int64_t>a.var[k] - b.var[k]
     if d == 0 and a.clk and b.clk:
-        d = zone_sup(&w.tcp.sym.z, b.clk, 0) - zone_sup(&w.tcp.sym.z, a.clk, 0)
+        d = age_order(w, a.clk, b.clk)
     return d
 
 

@@ -4,8 +4,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from tcpcheck.explore.system cimport Handle
-from tcpcheck.model.canon cimport pack, unpack
+from tcpcheck.explore.system cimport Handle, STATE_BYTES_MAX
+from tcpcheck.model.canon cimport canonicalise, pack, unpack
 from tcpcheck.model.layout cimport *
 from tcpcheck.model.network cimport output
 from tcpcheck.model.step cimport copy_world, something_waits, start, step
@@ -211,6 +211,29 @@ cdef class Model:
              2 * CLAIMS_MAX + i)
             for i in range(self.m.npiece)
         ]
+
+    # ---- for tests
+
+    def _packed_again(self, bytes state, zone, order=None):
+        """A state and its zone, unpacked and packed; order: the segments in flight are shuffled in between, and the
+        canonical form is made again. -> (state, zone)."""
+        cdef Machine* m = self.m
+        cdef int64_t rows[CLOCKS_MAX * CLOCKS_MAX]
+        cdef uint8_t out[STATE_BYTES_MAX]
+        cdef int i, n, k = len(zone)
+        for i in range(k * k):
+            rows[i] = zone[i // k][i % k]
+        sys_load(m, state, len(state), rows, k)
+        copy_world(&m.nxt, &m.cur)
+        choices_start(&self.choices)
+        m.ch = m.nxt.tcp.sym.ch = &self.choices
+        if order is not None:
+            for i, at in enumerate(order):
+                m.nxt.fly[i] = m.cur.fly[at]
+            canonicalise(m)
+        n = sys_save(m, out)
+        k = sys_save_zone(m, rows)
+        return <bytes>out[:n], tuple(tuple(rows[i * k + j] for j in range(k)) for i in range(k))
 
     # ---- a path again
 
