@@ -21,7 +21,6 @@ ISN = "an ISN of which nothing in the capture says what it should have been"
 # What is left of these could have been, for a reason of its own.
 KNOWN = {
     ("defer_accept", "dropped of packet 4"): "as with a longer TCP_DEFER_ACCEPT",
-    ("defer_accept", "dropped of packet 5"): "the timer may fire after the ACK that ends the wait",
     ("fw2_full_data", "dropped of packet 7"): "the ACK may be delayed, and close() forgets that it is owed",
 }
 
