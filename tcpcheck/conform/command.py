@@ -9,9 +9,12 @@ from dataclasses import dataclass
 
 from tcpcheck.conform import options
 from tcpcheck.conform.follow import Setting
-from tcpcheck.conform.judge import Verdict, judge
+from tcpcheck.conform.judge import Connection, Verdict, judge
+from tcpcheck.conform.live import Overflow
+from tcpcheck.conform.packetdrill_reader import HOST, PEER, Unsupported, is_packetdrill, read_packetdrill
 from tcpcheck.conform.packets import BYTES_MAX, Capture, CaptureError
 from tcpcheck.conform.pcap_reader import is_pcap, read_pcap
+from tcpcheck.conform.script import ScriptRun
 from tcpcheck.conform.tcpdump_reader import is_tcpdump, read_tcpdump
 
 
@@ -51,14 +54,36 @@ class Conform:
 
     def file(self, name: str) -> Verdict:
         """The verdict on one file. Raises UsageError."""
-        verdict = judge(read(name), self.call.host, self.setting, self.call.midstream)
+        data = _bytes(name)
+        text = "" if is_pcap(data) else data.decode("utf-8", errors="replace")
+        if text and not is_tcpdump(text) and is_packetdrill(text):
+            verdict = self._script(name, text)
+        else:
+            verdict = judge(read(name, data), self.call.host, self.setting, self.call.midstream)
         verdict.notes += self.notes
         return verdict
 
+    def _script(self, name: str, text: str) -> Verdict:
+        """A packetdrill script; what is not supported makes it skipped, never passed."""
+        verdict = Verdict(name, HOST)
+        row = Connection(str(PEER), HOST, 1, 0)
+        verdict.connections.append(row)
+        try:
+            outcome = ScriptRun(read_packetdrill(name, text), self.setting).run()
+        except (Unsupported, Overflow) as reason:
+            row.why, verdict.undecided = f"skipped, {reason}", True
+            return verdict
+        row.packets = verdict.packets = outcome.packets
+        row.agrees, row.disagreement = outcome.disagreement is None, outcome.disagreement
+        row.matched = outcome.matched
+        verdict.matched.append(outcome.matched)
+        verdict.notes += outcome.notes
+        return verdict
 
-def read(name: str) -> Capture:
-    """A capture of any of the formats. Raises CaptureError."""
-    data = _bytes(name)
+
+def read(name: str, data: bytes | None = None) -> Capture:
+    """A capture of any of the formats but scripts. Raises CaptureError."""
+    data = _bytes(name) if data is None else data
     if is_pcap(data):
         return read_pcap(name, data)
     if not data.strip():

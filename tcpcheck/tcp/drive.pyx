@@ -227,6 +227,10 @@ cdef class Driver:
         self._args[1] = {**self._args[1], **changes}
         self._configure()
 
+    def set_mss(self, int mss):
+        """TCP_MAXSEG of every socket opened from now on."""
+        self.cfg.mss = mss
+
     def refuse_output(self, int on):
         """1: the host's own firewall refuses what is sent from now on (-EPERM)."""
         self.refuse = on
