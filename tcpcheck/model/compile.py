@@ -287,6 +287,8 @@ class RunCompiler:
             else:
                 self.emit(k.OP_JUMP, "", a=top)
             return
+        if s.count > 255:  # Proc.loop is a byte: a greater count would never be reached
+            raise _refuse(s.span, "a loop of more than 255 rounds")
         if self.loops >= k.LOOPS_MAX:
             raise _refuse(s.span, f"more than {k.LOOPS_MAX} nested loops")
         counter, self.loops = self.loops, self.loops + 1
