@@ -171,7 +171,8 @@ def not_checked(claim: Claim, case: Case) -> ClaimResult:
 
 
 def warning_text(w: Diagnostic) -> str:
-    return f"{w.file}:{w.span.line}:{w.span.column}: warning: {w.message}"
+    advice = f" ({w.advice})" if w.advice else ""
+    return f"{w.file}:{w.span.line}:{w.span.column}: {w.message}{advice}"
 
 
 class Refused(Exception):

@@ -162,3 +162,21 @@ def test_inexact_kernel() -> None:
 
 def test_good_spec_has_no_warning() -> None:
     assert warnings("host a { kernel linux 4.4 ; run { listen :1 -> l } }\nreach x { a.l in LISTEN }\n") == ""
+
+
+def test_states_that_a_name_never_has_are_warned_of() -> None:
+    spec = (
+        "host a { kernel linux 4.4 ; run { listen :80 -> l ; accept -> c } }\n"
+        "host b { kernel linux 4.4 ; run { connect a:80 -> s } }\n"
+        "reach x { PLACE }\n"
+    )
+    for place in ("a.c in SYN-RECV", "a.c in LISTEN|SYN-RECV", "a.l in ESTABLISHED", "b.s in LISTEN", "a:80 in LISTEN"):
+        assert "this is never so in" in warnings(spec.replace("PLACE", place)), place
+    for place in (
+        "a.c in SYN-RECV|CLOSED",
+        "a.l in LISTEN",
+        "b.s in SYN-RECV",
+        "a:80 in SYN-RECV",
+        "a.c in ESTABLISHED",
+    ):
+        assert warnings(spec.replace("PLACE", place)) == "", place

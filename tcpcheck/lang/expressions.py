@@ -71,6 +71,25 @@ class Expressions:
             return None if host is None else sc.HostRef(host.name, node.span)
         return self.sock(node)
 
+    def impossible(self, sock: sc.SockRef, states: tuple[str, ...]) -> str | None:
+        """Why a socket is never in any of these states, when its name alone says so; and what may be meant."""
+        first = set(states) <= {"LISTEN", "SYN-SENT", "SYN-RECV"}
+        if isinstance(sock, sc.PortSock) and set(states) <= {"LISTEN"}:
+            return f"`{sock.host}:{sock.port}` is never the listener: name it, `listen :{sock.port} -> NAME`"
+        if not isinstance(sock, sc.Named):
+            return None
+        host = self.scope.hosts[sock.host]
+        listens, connects = sock.name in host.listeners, sock.name in host.connected
+        if listens and not connects and sock.name not in host.accepted and not set(states) <= {"LISTEN", "CLOSED"}:
+            return f"`{sock.name}` is a listener; its connections are `{sock.host}:PORT`, or named by `accept`"
+        if not listens and not connects and first:
+            ports = sorted(host.ports)
+            port = ports[0] if len(ports) == 1 else "PORT"
+            return f"`accept` names a connection once it is ESTABLISHED; `{sock.host}:{port}` is one from its SYN on"
+        if not listens and set(states) <= {"LISTEN"}:
+            return "`connect` makes no listener; name that, `listen :PORT -> NAME`"
+        return None
+
     def _example(self, host: str) -> str:
         names = list(self.scope.hosts[host].bindings)
         return f"{host}.{names[0]}" if names else f"{host}.NAME"

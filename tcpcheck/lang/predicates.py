@@ -100,6 +100,9 @@ class Predicates:
     def _in_state(self, node: ast.InState, said: Said, place: str, env: Env) -> tuple[sc.Pred, Said]:
         sock = self.x.sock(node.subject)
         states = self._states(node.states)
+        why = None if sock is None else self.x.impossible(sock, states)
+        if why is not None:
+            self.mistakes.warning(node.span, f"this is never so in {' or '.join(states)}", why)
         if node.event is None:
             return (BROKEN if sock is None else sc.InState(sock, states, node.span)), said
         event, said = self._event(sock, node.event, node.span, place, env)

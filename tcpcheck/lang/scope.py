@@ -15,13 +15,16 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass
 class HostScope:
-    """bindings: socket name -> how often it can be bound (None: without limit)."""
+    """bindings: socket name -> how often it can be bound (None: without limit). connected, accepted, listeners: the
+    names that such a call binds."""
 
     name: str
     node: ast.Host
     address: str
     bindings: dict[str, int | None] = field(default_factory=dict)
     listeners: set[str] = field(default_factory=set)
+    connected: set[str] = field(default_factory=set)
+    accepted: set[str] = field(default_factory=set)
     ports: set[int] = field(default_factory=set)
     autobinds: bool = False
 
@@ -120,6 +123,10 @@ def _collect_call(call: object, times: int | None, host: HostScope) -> None:
             host.autobinds = True
         else:
             host.ports.add(port.number)
+        if call.name is not None:
+            host.connected.add(call.name.text)
+    elif isinstance(call, ast.Accept):
+        host.accepted.add(call.name.text)
     if isinstance(call, (ast.Listen, ast.Accept, ast.Connect)) and call.name is not None:
         before = host.bindings.get(call.name.text, 0)
         host.bindings[call.name.text] = None if before is None or times is None else before + times
