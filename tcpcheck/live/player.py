@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from tcpcheck.live import calls
 from tcpcheck.live.compare import COOKIE_TICKS, TICKS, differs, end_of, said, ticks_off, told
 from tcpcheck.live.namespace import KERNEL, Arrival, Wire
-from tcpcheck.live.numbers import Numbers, Stamp
-from tcpcheck.live.packet import ACK, RST, SYN, flag_bits
+from tcpcheck.live.numbers import Numbers, Stamp, away_from_zero
+from tcpcheck.live.packet import ACK, M32, RST, SYN, flag_bits
 from tcpcheck.live.packet import Segment as Packet
 from tcpcheck.live.part import CLOSED, Act, Pair, Side, acts, got_on, sent_on
 from tcpcheck.live.sockets import Sockets, Unplayable
-from tcpcheck.witness.trace import Segment, Trace
+from tcpcheck.witness.trace import Armed, Segment, Trace
 
 LONG = 5.0  # s: longer waits only if asked for
 LATE = 0.008  # s by which a timer may miss its window: a jiffy, and the time that a step takes here
@@ -99,6 +99,7 @@ class Player:
         self.played = Played(len(self.acts))
         self.hosts = {host.name: f"10.9.0.{i + 2}" for i, host in enumerate(trace.hosts)}
         self.sockets = Sockets(self.translate)
+        self.moved = {host.name: away_from_zero(trace, host.name) for host in trace.hosts}
         self.numbers: dict[Pair, Numbers] = {}
         self.states: dict[Pair, str] = {}  # as predicted after the last act
         self.base = 0.0  # monotonic s of the trace's 0
@@ -142,7 +143,8 @@ class Player:
         numbers = self.of(got_on(seg))
         packet = Packet(flag_bits(seg.flags), seg.seq, numbers.real(seg.ack), seg.length, min(seg.window, 0xFFFF))
         if seg.tsval is not None:
-            packet.ts = (seg.tsval, numbers.echo(seg.tsecr or 0))
+            echo = numbers.echo(seg.tsecr or 0) if "." in seg.flags else seg.tsecr or 0  # RFC 7323 3.2: only with ACK
+            packet.ts = ((seg.tsval + self.moved[seg.src]) & M32, echo)
         packet.mss, packet.sack_ok = seg.mss, seg.sack_ok
         if seg.sack is not None:
             packet.sack = ((numbers.real(seg.sack[0]), numbers.real(seg.sack[1])),)
@@ -197,7 +199,8 @@ class Player:
         if seg.flags & SYN and numbers.known(predicted.seq) is None:
             numbers.begin(predicted.seq, seg.seq)
             if not seg.flags & ACK:
-                numbers.first = None  # the trace may have chosen its TSval
+                numbers.first = None  # the trace may have chosen its TSval: what is echoed is as far from it as there
+                numbers.stamps.clear()
         if not seg.flags & RST:
             numbers.sent(end_of(predicted))
         if seg.ts is None or predicted.tsval is None:
@@ -212,15 +215,11 @@ class Player:
             numbers.first = Stamp(predicted.tsval, seg.ts[0], (before + arrival.time) / 2, ahead)
 
     def unexpected(self, arrival: Arrival, predicted: str) -> None:
-        """The trace does not have this here: a disagreement, unless it comes from a timer that was only early."""
-        for act in self.acts[self.at :]:
-            if act.step.event != "timer" or not act.sends or sent_on(act.sends[0]) != self.pair_of(arrival):
-                continue
-            window = self.window(act)
-            if window is None or differs(self.of(self.pair_of(arrival)), arrival.seg, act.sends[0], act):
-                continue
-            if window.has(self.sent_at(arrival), LATE):
-                raise Cut(f"the {act.step.text} fired within its window, but before what the trace has first", True)
+        """The trace does not have this here: a disagreement, unless one of the host's timers was only early."""
+        moment = self.sent_at(arrival)
+        for timer in [timer for act in self.acts[self.at : self.at + 2] for timer in act.step.due]:
+            if self.window(timer).has(moment, LATE):
+                raise Cut("a timer of the kernel fired within its window, but before what the trace has first", True)
         raise Disagrees("packet", predicted, self.told(arrival))
 
     def sent_at(self, arrival: Arrival) -> float:
@@ -233,19 +232,16 @@ class Player:
 
     # ---- timers
 
-    def window(self, act: Act) -> Window | None:
-        armed = act.step.armed
-        if armed is None:
-            return None
-        played = next((m for m in reversed(self.moments) if m[0] <= armed.since_ns), None)
-        at, before, after = played or (armed.since_ns, self.base, self.base)
-        since = (armed.since_ns - at) / 1e9
-        return Window(before + since, before + since + armed.lo_ns / 1e9, after + since + armed.hi_ns / 1e9)
+    def window(self, timer: Armed) -> Window:
+        played = next((m for m in reversed(self.moments) if m[0] <= timer.since_ns), None)
+        at, before, after = played or (timer.since_ns, self.base, self.base)
+        since = (timer.since_ns - at) / 1e9
+        return Window(before + since, before + since + timer.lo_ns / 1e9, after + since + timer.hi_ns / 1e9)
 
     def timer(self, act: Act) -> None:
-        window = self.window(act)
-        if window is None:
+        if act.step.armed is None:
             raise Cut("the spec keeps no time: nothing says when a timer fires")
+        window = self.window(act.step.armed)
         changed = [(pair, state) for pair, state in act.expected if self.states.get(pair, CLOSED) != state]
         if act.sends:
             self.timer_sends(act, window)
@@ -323,7 +319,9 @@ class Player:
         return KERNEL if mine else self.hosts[host]
 
     def of(self, pair: Pair) -> Numbers:
-        return self.numbers.setdefault(pair, Numbers())
+        if pair not in self.numbers:
+            self.numbers[pair] = Numbers(peer_moved=self.moved.get(pair.peer, 0))
+        return self.numbers[pair]
 
     def pair_of(self, arrival: Arrival) -> Pair:
         host = next((name for name, address in self.hosts.items() if address == arrival.peer[0]), arrival.peer[0])

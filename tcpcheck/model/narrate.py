@@ -21,6 +21,7 @@ TIMER_NAMES = {
 EF_SEND, EF_RULE, EF_LOST, EF_DROP, EF_ARRIVE, EF_DUP, EF_GETS = 0, 2, 7, 8, 9, 10, 6
 EV_DELIVER, EV_TIMER, EV_PROGRAM = 0, 1, 2
 OP_LISTEN, OP_ACCEPT, OP_CONNECT = 0, 1, 2
+NEARLY = 10_000_000  # ns by which a timer's window may still be ahead for the timer to count as due
 WATCHED = ("state", "snd_una", "snd_nxt", "rcv_nxt", "ts_recent")
 
 
@@ -82,6 +83,8 @@ class Narrator:
         ) -> None:
             first = not out or out[-1].time_ns != time or bool(rules) or event in ("receive", "timer", "call")
             shown = changes if first and len(mine) == 0 else ()
+            if not mine and event != "send":
+                more["due"] = self.due(host, before, time, m.event)
             mine.append(0)
             out.append(Step(len(out), time, self.p.hosts[host], event, text, segment, rules, shown, state, **more))
 
@@ -114,6 +117,18 @@ class Narrator:
             return None
         since, lo, hi = sock["armed"][slot]
         return Armed(since - self.start, lo, hi)
+
+    def due(self, host: int, before: dict[int, dict[str, Any]], time: int, event: Any) -> tuple[Armed, ...]:
+        """The host's timers that could have fired by now, but for the one that does."""
+        found = []
+        for uid, sock in sorted(before.items()):
+            for slot in sock["armed"] if sock["host"] == host else ():
+                timer = self.armed(sock, slot)
+                assert timer is not None
+                fires = event[0] == EV_TIMER and (uid, slot) == tuple(event[1:3])
+                if not fires and time - timer.since_ns >= timer.lo_ns - NEARLY:
+                    found.append(timer)
+        return tuple(found)
 
     def result(self, m: Any) -> str:
         """What the call returned: an errno, `EOF`, `10 bytes`; "" when it has nothing to say."""

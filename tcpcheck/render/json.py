@@ -157,8 +157,9 @@ def _step(step: Step) -> Document:
     """`rule` is the last of `rules`, the one that settled the matter. time_s keeps the nanosecond up to 100 days."""
     more: Document = {"run": step.run} if step.run else {}
     if step.armed is not None:
-        a = step.armed
-        more["armed"] = {"since_s": a.since_ns / 1e9, "lo_s": a.lo_ns / 1e9, "hi_s": a.hi_ns / 1e9}
+        more["armed"] = _armed(step.armed)
+    if step.due:
+        more["due"] = [_armed(timer) for timer in step.due]
     return {
         "time_s": step.time_ns / 1e9,
         "host": step.host,
@@ -233,7 +234,12 @@ def _load_step(index: int, step: Document) -> Step:
         state=dict(step["state"]),
         run=step.get("run", ""),
         armed=_load_armed(step["armed"]) if "armed" in step else None,
+        due=tuple(_load_armed(timer) for timer in step.get("due", ())),
     )
+
+
+def _armed(timer: Armed) -> Document:
+    return {"since_s": timer.since_ns / 1e9, "lo_s": timer.lo_ns / 1e9, "hi_s": timer.hi_ns / 1e9}
 
 
 def _load_armed(armed: Document) -> Armed:

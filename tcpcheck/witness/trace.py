@@ -58,6 +58,7 @@ class Step:
     rules: rule ids taken, in order (rules.py explains each).
     state: every named socket's state after the step, as `ss` prints it; sockets not yet bound are absent.
     run: of a call, the run that it belongs to, where the host has several. armed: of a timer, None where time is off.
+    due: timers of the host that could have fired before this step and did not.
     """
 
     index: int
@@ -71,6 +72,7 @@ class Step:
     state: dict[str, str]
     run: str = ""
     armed: Armed | None = None
+    due: tuple[Armed, ...] = ()
 
 
 @dataclass(frozen=True)
