@@ -28,7 +28,7 @@ def differs(numbers: Numbers, seg: Packet, predicted: Segment, act: Act) -> str:
         return "acknowledgement"
     if seg.length != predicted.length:
         return "length"
-    return _differs_in_options(numbers, seg, predicted)
+    return _differs_in_options(seg, predicted)
 
 
 def _real_seq(numbers: Numbers, predicted: Segment, act: Act) -> int:
@@ -40,10 +40,10 @@ def _real_seq(numbers: Numbers, predicted: Segment, act: Act) -> int:
     return numbers.real(predicted.seq)
 
 
-def _differs_in_options(numbers: Numbers, seg: Packet, predicted: Segment) -> str:
+def _differs_in_options(seg: Packet, predicted: Segment) -> str:
     if (seg.ts is not None) != (predicted.tsval is not None):
         return "a timestamp" if seg.ts is not None else "no timestamp"
-    if seg.ts is not None and seg.ts[1] != real_echo(numbers, predicted):
+    if seg.ts is not None and seg.ts[1] != predicted.tsecr:
         return "TSecr"
     if seg.flags & SYN and seg.sack_ok != predicted.sack_ok:
         return "SACK permitted" if seg.sack_ok else "SACK not permitted"
@@ -52,12 +52,6 @@ def _differs_in_options(numbers: Numbers, seg: Packet, predicted: Segment) -> st
     if predicted.sack is None and seg.sack and not seg.dsack:
         return "SACK"
     return ""
-
-
-def real_echo(numbers: Numbers, predicted: Segment) -> int:
-    """The TSecr that must come. Without ACK it echoes nothing (RFC 7323 3.2)."""
-    echo = predicted.tsecr or 0
-    return (echo + numbers.peer_moved) & M32 if "." in predicted.flags else echo
 
 
 def ticks_off(numbers: Numbers, real: int, told: int, ahead: float) -> int:
@@ -83,9 +77,7 @@ def told(numbers: Numbers, seg: Packet) -> str:
     words = f"[{flag_text(seg.flags)}] seq {0 if literal else numbers.told(seg.seq)}"
     words += f" ack {seg.ack}" if seg.flags & ACK else ""
     words += f" len {seg.length}" if seg.length else ""
-    if seg.ts is not None:
-        echo = (seg.ts[1] - numbers.peer_moved) & M32 if seg.flags & ACK else seg.ts[1]
-        words += f" TS {numbers.told_stamp(seg.ts[0])} ecr {echo}"
+    words += f" TS {numbers.told_stamp(seg.ts[0])} ecr {seg.ts[1]}" if seg.ts is not None else ""
     return words + (f" SACK {seg.sack[0][0]}..{seg.sack[0][1]}" if seg.sack else "")
 
 

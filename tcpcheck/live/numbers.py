@@ -1,6 +1,5 @@
 """The trace's numbers and the kernel's. The kernel chooses its own ISNs and the offset of its timestamps, so the
-numbers that count its bytes and ticks are moved; the peers' numbers are injected as the trace has them, but TSvals of
-a peer that uses the number 0.
+numbers that count its bytes and ticks are moved; the peers' numbers are injected as the trace has them.
 """
 
 from __future__ import annotations
@@ -8,7 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tcpcheck.live.packet import M32
-from tcpcheck.witness.trace import Trace
 
 HALF = 1 << 31
 
@@ -54,7 +52,6 @@ class Numbers:
     spans: list[Span] = field(default_factory=list)
     stamps: dict[int, int] = field(default_factory=dict)  # the trace's TSvals -> the kernel's
     first: Stamp | None = None
-    peer_moved: int = 0  # by how much the peer's TSvals are moved
 
     def _nearest(self, number: int, moved: bool) -> Span:
         """The connection that a number belongs to, the latest of several. moved: the number is the kernel's."""
@@ -99,12 +96,3 @@ class Numbers:
     def told_stamp(self, stamp: int) -> int:
         """A TSval of the kernel as the trace would have it."""
         return stamp if self.first is None else (stamp + self.first.told - self.first.real) & M32
-
-
-def away_from_zero(trace: Trace, host: str) -> int:
-    """By how much a host's TSvals are moved: Linux takes a TSval of 0 for none, which no trace means."""
-    used = {step.segment.tsval for step in trace.steps if step.segment is not None and step.segment.src == host}
-    moved = 0
-    while used & {-moved & M32}:
-        moved += 1_000_000
-    return moved

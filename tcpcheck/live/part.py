@@ -8,11 +8,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from tcpcheck.errors import UsageError
 from tcpcheck.witness.trace import Segment, Step, Trace
 
 CLOSED = "CLOSED"
 _LISTEN = re.compile(r"listen :(\d+)")
+
+
+class Unplayable(Exception):
+    """Something of the trace that cannot be done on this machine; says what."""
 
 
 @dataclass(frozen=True, order=True)
@@ -71,7 +74,7 @@ def got_on(seg: Segment) -> Pair:
 
 
 def sides(trace: Trace) -> list[Side]:
-    """Every side that can be played. UsageError when a host's two sides cannot be told apart."""
+    """Every side that can be played. Unplayable when a host's two sides cannot be told apart."""
     found: list[Side] = []
     for host in trace.hosts:
         own = [s.segment for s in trace.steps if s.segment and s.segment.src == s.segment.dst == host.name]
@@ -80,13 +83,13 @@ def sides(trace: Trace) -> list[Side]:
             continue
         ports = {port for seg in own for port in (seg.sport, seg.dport)}
         if any(seg.sport == seg.dport for seg in own):
-            raise UsageError(f"a socket of {host.name} is connected to itself: it has no other side to be played")
+            raise Unplayable(f"a socket of {host.name} is connected to itself: it has no other side to be played")
         listening = {int(m[1]) for s in trace.steps if s.host == host.name and (m := _LISTEN.match(s.text))} & ports
         for group in (listening, ports - listening):
             if group:
                 found.append(Side(f"{host.name}:{min(group)}", host.name, frozenset(group)))
         if not listening:
-            raise UsageError(f"{host.name} talks to itself and listens nowhere: its two sides cannot be told apart")
+            raise Unplayable(f"{host.name} talks to itself and listens nowhere: its two sides cannot be told apart")
     return found
 
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from tcpcheck.live import calls
 from tcpcheck.live.compare import COOKIE_TICKS, TICKS, differs, end_of, said, ticks_off, told
 from tcpcheck.live.namespace import KERNEL, Arrival, Wire
-from tcpcheck.live.numbers import Numbers, Stamp, away_from_zero
-from tcpcheck.live.packet import ACK, M32, RST, SYN, flag_bits
+from tcpcheck.live.numbers import Numbers, Stamp
+from tcpcheck.live.packet import ACK, RST, SYN, flag_bits
 from tcpcheck.live.packet import Segment as Packet
-from tcpcheck.live.part import CLOSED, Act, Pair, Side, acts, got_on, sent_on
-from tcpcheck.live.sockets import Sockets, Unplayable
+from tcpcheck.live.part import CLOSED, Act, Pair, Side, Unplayable, acts, got_on, sent_on
+from tcpcheck.live.sockets import Sockets
 from tcpcheck.witness.trace import Armed, Segment, Trace
 
 LONG = 5.0  # s: longer waits only if asked for
@@ -99,7 +99,6 @@ class Player:
         self.played = Played(len(self.acts))
         self.hosts = {host.name: f"10.9.0.{i + 2}" for i, host in enumerate(trace.hosts)}
         self.sockets = Sockets(self.translate)
-        self.moved = {host.name: away_from_zero(trace, host.name) for host in trace.hosts}
         self.numbers: dict[Pair, Numbers] = {}
         self.states: dict[Pair, str] = {}  # as predicted after the last act
         self.base = 0.0  # monotonic s of the trace's 0
@@ -144,7 +143,7 @@ class Player:
         packet = Packet(flag_bits(seg.flags), seg.seq, numbers.real(seg.ack), seg.length, min(seg.window, 0xFFFF))
         if seg.tsval is not None:
             echo = numbers.echo(seg.tsecr or 0) if "." in seg.flags else seg.tsecr or 0  # RFC 7323 3.2: only with ACK
-            packet.ts = ((seg.tsval + self.moved[seg.src]) & M32, echo)
+            packet.ts = (seg.tsval, echo)
         packet.mss, packet.sack_ok = seg.mss, seg.sack_ok
         if seg.sack is not None:
             packet.sack = ((numbers.real(seg.sack[0]), numbers.real(seg.sack[1])),)
@@ -246,7 +245,7 @@ class Player:
         if act.sends:
             self.timer_sends(act, window)
         elif changed:
-            self.fired(act, self.timer_changes(window, *changed[0]))
+            self.fired(act, self.timer_changes(act, window, *changed[0]))
         else:
             return  # nothing shows that it has fired
         self.check_states(act)
@@ -275,12 +274,15 @@ class Player:
             self.reply(act, arrival, left, moment)
         self.replies(act, moment, left)
 
-    def timer_changes(self, window: Window, pair: Pair, state: str) -> float:
-        """A timer that sends nothing but changes a state; -> when (monotonic s)."""
+    def timer_changes(self, act: Act, window: Window, pair: Pair, state: str) -> float:
+        """A timer that sends nothing but changes a state; -> when (monotonic s). What it does may depend on when."""
         self.not_too_long(window.lo)
+        due = self.base + act.step.time_ns / 1e9
         words = f"{name(pair)} {state} {window}"
         while True:
             for arrival in self.wire.take_all():
+                if window.has(self.sent_at(arrival), LATE) and self.sent_at(arrival) < due - LATE:
+                    raise Cut("the kernel's timer fired within its window, but earlier than in the trace", True)
                 self.unexpected(arrival, "nothing")
             now, found = time.monotonic(), self.state(pair)
             if found == state:
@@ -319,9 +321,7 @@ class Player:
         return KERNEL if mine else self.hosts[host]
 
     def of(self, pair: Pair) -> Numbers:
-        if pair not in self.numbers:
-            self.numbers[pair] = Numbers(peer_moved=self.moved.get(pair.peer, 0))
-        return self.numbers[pair]
+        return self.numbers.setdefault(pair, Numbers())
 
     def pair_of(self, arrival: Arrival) -> Pair:
         host = next((name for name, address in self.hosts.items() if address == arrival.peer[0]), arrival.peer[0])

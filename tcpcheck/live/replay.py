@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from tcpcheck.errors import Impossible, UsageError
 from tcpcheck.live.namespace import Wire, fresh, in_namespaces, sysctl
-from tcpcheck.live.part import Side, acts, sides
+from tcpcheck.live.part import Side, Unplayable, acts, sides
 from tcpcheck.live.player import Played, Player
-from tcpcheck.live.sockets import Unplayable, set_sysctls
+from tcpcheck.live.sockets import set_sysctls
 from tcpcheck.tcp.profile import FEATURES, Profile, profile_for
 from tcpcheck.tcp.sysctls import SYSCTLS
 from tcpcheck.witness.trace import HostInfo, Segment, Trace
@@ -88,7 +88,11 @@ class Plan:
     def add(self, trace: Trace, kernel: Profile, only: str | None = None) -> None:
         """only: a side's name, or its host's. UsageError when the trace has no such side, or makes no sense."""
         check_trace(trace)
-        known = sides(trace)
+        try:
+            known = sides(trace)
+        except Unplayable as e:
+            self.parts.append(Part(trace, Side(trace.hosts[0].name, trace.hosts[0].name), str(e)))
+            return
         chosen = [s for s in known if only in (None, s.name, s.host)]
         if not chosen:
             raise UsageError(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tcpcheck.live.namespace import KERNEL, sysctl
+from tcpcheck.live.part import Unplayable
 from tcpcheck.tcp.sysctls import SYSCTLS
 
 _TCP_REPAIR, _TCP_REPAIR_QUEUE, _TCP_QUEUE_SEQ, _SEND_QUEUE = 19, 20, 21, 2
@@ -21,10 +22,6 @@ _PORTS = "ip_local_port_range"
 _RULE = re.compile(
     r"(INPUT|OUTPUT)( -p tcp)?( -[sd] [0-9.]+)*( --[sd]port \d+)*( --tcp-flags [A-Z,]+ [A-Z,]+)? -j DROP"
 )
-
-
-class Unplayable(Exception):
-    """Something of the trace that cannot be done on this machine; says what."""
 
 
 @dataclass

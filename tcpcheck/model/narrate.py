@@ -22,6 +22,7 @@ EF_SEND, EF_RULE, EF_LOST, EF_DROP, EF_ARRIVE, EF_DUP, EF_GETS = 0, 2, 7, 8, 9, 
 EV_DELIVER, EV_TIMER, EV_PROGRAM = 0, 1, 2
 OP_LISTEN, OP_ACCEPT, OP_CONNECT = 0, 1, 2
 NEARLY = 10_000_000  # ns by which a timer's window may still be ahead for the timer to count as due
+LISTENER = 1  # kind of a socket
 WATCHED = ("state", "snd_una", "snd_nxt", "rcv_nxt", "ts_recent")
 
 
@@ -67,8 +68,15 @@ class Narrator:
                     index = f"[{shown[0][1] + 1}]" if self.depth.get(shown[0][0], 1) > 1 else ""
                     self.names[s["uid"]] = f"{host}.{name}{index}"
                 else:
-                    fallback = f"{self.p.hosts[s['host']]}:{s['lport']}"
-                    self.names.setdefault(s["uid"], fallback)
+                    self.names.setdefault(s["uid"], self.fallback(s, moments))
+
+    def fallback(self, sock: dict[str, Any], moments: list[Any]) -> str:
+        """`server:80`, or `server:80-client:2001` where the port has several peers."""
+        name = f"{self.p.hosts[sock['host']]}:{sock['lport']}"
+        end = sock["host"], sock["lport"]
+        socks = (s for m in moments for s in m.socks["live"] if (s["host"], s["lport"]) == end)
+        peers = {(s["peer"], s["rport"]) for s in socks if s["kind"] != LISTENER}
+        return f"{name}-{self.p.hosts[sock['peer']]}:{sock['rport']}" if len(peers) > 1 else name
 
     def moment(
         self, out: list[Step], m: Any, time: int, before: dict[int, dict[str, Any]], after: dict[int, dict[str, Any]]
@@ -201,7 +209,11 @@ class Narrator:
 
     def states(self, socks: dict[int, dict[str, Any]]) -> dict[str, str]:
         """Named sockets, then those known by their port; those that ended are CLOSED."""
-        now = {self.names[uid]: STATE_NAMES.get(s["state"], "?") for uid, s in sorted(socks.items()) if s["kind"] != 1}
+        now = {
+            self.names[uid]: STATE_NAMES.get(s["state"], "?")
+            for uid, s in sorted(socks.items())
+            if s["kind"] != LISTENER
+        }
         for name in self.gone:
             now.setdefault(name, "CLOSED")
         self.gone = dict.fromkeys(now, "CLOSED")
@@ -213,7 +225,7 @@ class Narrator:
             b, a = before.get(uid), after.get(uid)
             known = a or b
             assert known is not None
-            if known["kind"] == 1:
+            if known["kind"] == LISTENER:
                 continue
             for what in WATCHED:
                 old, new = self.shown(b, what), self.shown(a, what)

@@ -145,6 +145,13 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         1,
         (4, 10),
     ),
+    Behaviour(
+        "memory_given_back",
+        "a socket with empty queues has no memory set aside, so header prediction lets no text through to it",
+        "sk_mem_uncharge, tcp_rcv_established",
+        1,
+        (6, 0),
+    ),
     Behaviour("tw_recycle", "has tcp_tw_recycle (modelled only as 0)", "tcp_tw_recycle", 0, None, (4, 12)),
     Behaviour(
         "fw2_bucket_reuse",

@@ -266,7 +266,7 @@ cdef int _ack_passes(Stack* t, int sock, const Seg* g) noexcept nogil:
 cdef int _predicted(Stack* t, int sock, const Seg* g, int verdict) noexcept nogil:
     """Header prediction (tcp_rcv_established): a segment that looks just as expected is taken before its ACK is looked
     at, so an ACK too old stops neither its text nor its timestamp. 1: that happened here. The kernel predicts text only
-    while it has memory set aside for the socket, which is not known."""
+    while it has memory set aside for the socket: never for a new child, and hardly more is known."""
     cdef Sock* k = &t.sock[sock]
     cdef int64_t owed = 0
     cdef Owed text
@@ -278,6 +278,9 @@ cdef int _predicted(Stack* t, int sock, const Seg* g, int verdict) noexcept nogi
         return 0
     if k.ts_ok and k.has_ts_recent and diff_in(&t.sym, k.ts_recent, g.tsval, 1, HALF):
         return 0
+    if g.len > 0 and k.rcv_queued == 0 and k.unsent == 0 and in_flight(t, sock) == 0:
+        if config_of(t, sock).memory_given_back or (k.bytes_acked == 0 and not k.got_data):
+            return 0
     if g.len > 0 and choose(t.sym.ch, 2, CHOOSE_FATE) == (k.rcv_queued > 0 or in_flight(t, sock) > 0):
         return 0
     if k.ts_ok and diff_known(&t.sym, k.rcv_nxt, k.rcv_wup, &owed) and owed == 0:

@@ -199,6 +199,7 @@ ctypedef struct Config:
     uint8_t syn_resent_early                    # SYN again 2 jiffies after a bad ACK in SYN-SENT (5.7)
     uint8_t simopen_synack_accepted             # SYN-ACK in SYN-RECV of a simultaneous open is accepted (6.12)
     uint8_t syn_dropped_when_acceptq_full       # always (4.10), before only with more than one young request
+    uint8_t memory_given_back                   # a socket with empty queues has no memory set aside: text is not predicted
     uint8_t tw_recycle                          # has tcp_tw_recycle (< 4.12)
     uint8_t fw2_bucket_reuse                    # autobind reuses FIN-WAIT-2 buckets too (< 6.12)
     uint8_t tw_reuse_rule                       # 0: > 1 s in whole seconds, 1: >= 1 s boundary, 2: ms exact
