@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import connection, get_all_start_methods, get_context
 from multiprocessing.connection import Connection
@@ -133,7 +133,8 @@ class _Pool:
 
     def _start(self) -> None:
         ours, theirs = get_context("fork").Pipe()
-        process = get_context("fork").Process(target=_worker, args=(theirs, self.work), daemon=True)
+        inherited = [ours, *self.processes]
+        process = get_context("fork").Process(target=_worker, args=(theirs, inherited, self.work), daemon=True)
         process.start()
         theirs.close()
         self.processes[ours] = process
@@ -189,8 +190,12 @@ class _Pool:
             pipe.close()
 
 
-def _worker(pipe: Connection, work: Work[Any]) -> None:
-    """A worker's life. Ctrl-C reaches it only while it checks a member, and once."""
+def _worker(pipe: Connection, inherited: Sequence[Connection], work: Work[Any]) -> None:
+    """A worker's life. Ctrl-C reaches it only while it checks a member, and once.
+
+    It ends when the other end of its pipe is closed: so nobody else may hold a copy of that."""
+    for other in inherited:
+        other.close()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     signal.signal(signal.SIGINT, _interrupt_once)
     with contextlib.suppress(EOFError, OSError):  # the pipe is closed: nobody wants the rest

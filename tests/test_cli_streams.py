@@ -94,6 +94,41 @@ def test_interrupt_of_several_processes(tmp_path: Path) -> None:
     assert verdicts == ["undecided", "reachable"] * 2 + ["undecided"] * 4
 
 
+def processes_in(session: int) -> list[int]:
+    """The processes of a session that live (zombies do not)."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, its_session = path.read_text().rpartition(")")[2].split()[:4]
+        except OSError:  # gone meanwhile
+            continue
+        if int(its_session) == session and state != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_runs_on_when_the_program_is_ended(tmp_path: Path, end: signal.Signals) -> None:
+    path = tmp_path / "members.tcp"
+    path.write_text(ENDLESS.replace("run one", "sysctl net.ipv4.tcp_sack = {0, 1} ; run one"))
+    parent, child = pty.openpty()
+    arguments = [*PROGRAM, "verify", "--jobs", "2", str(path), "--seconds", "600", "--memory", "2000"]
+    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=child, start_new_session=True)
+    os.close(child)
+    seen: list[list[int]] = []
+
+    def kill() -> None:
+        seen.append(processes_in(process.pid))
+        process.send_signal(end)
+
+    on_terminal(process, parent, SEARCHING, kill)
+    assert len(seen[0]) == 3
+    left = processes_in(process.pid)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert left == []
+
+
 def test_interrupt_twice_is_quiet_too(endless: str) -> None:
     result = interrupted("verify", endless, *GUARD, times=3)
     assert result.code == 3 and "Traceback" not in result.err

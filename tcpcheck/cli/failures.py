@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Sequence
 
-from tcpcheck.errors import TcpcheckError, Undecided
+from tcpcheck.errors import Impossible, TcpcheckError, Undecided
 
 PRECEDENCE = (2, 4, 1, 3, 0)  # of several exit codes, the first of these
 REPORT = "please report it, with the spec and the output of TCPCHECK_DEBUG=1, to the project's issue tracker"
@@ -39,6 +39,8 @@ def fault(error: BaseException, doing: str) -> TcpcheckError:
         traceback.print_exception(error)
     if isinstance(error, MemoryError):
         return Undecided(f"out of memory while {doing}: set --memory lower")
+    if isinstance(error, ModuleNotFoundError) and str(error.name).startswith("tcpcheck."):
+        return Impossible(f"the compiled core is not there ({error.name}): install tcpcheck with `pip install .`")
     words = " ".join(str(error).split())[:200]
     said = f"{type(error).__name__}: {words}" if words else type(error).__name__
     return Undecided(f"a fault of tcpcheck while {doing} ({said}): {REPORT}")
