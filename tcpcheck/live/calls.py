@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from tcpcheck.live.numbers import Numbers
 from tcpcheck.live.packet import M32
-from tcpcheck.live.part import Act
-from tcpcheck.live.sockets import Sockets, Unplayable, Where
+from tcpcheck.live.part import Act, Unplayable
+from tcpcheck.live.sockets import Sockets, Where
 
 if TYPE_CHECKING:
     from tcpcheck.live.player import Player
