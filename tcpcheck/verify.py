@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tcpcheck import smt
+from tcpcheck.cycles import repeating_path, waits_throughout
 from tcpcheck.errors import Diagnostic
-from tcpcheck.explore.result import Hit, Limits, Progress, SearchResult
+from tcpcheck.explore.result import Hit, Lasso, Limits, Progress, SearchResult
 from tcpcheck.explore.search import search
 from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load, load_text
@@ -179,6 +181,10 @@ class Refused(Exception):
     """z3 or the concrete run refutes a path that the search believed in: something was too coarse."""
 
 
+class NotRound(Exception):
+    """In a cycle not one obligation waits, but one after the other; or no time passes."""
+
+
 class CaseCheck:
     """One family member: one search, then a verdict for each claim."""
 
@@ -189,6 +195,7 @@ class CaseCheck:
         self.exact = exact
         self.judged: list[ClaimResult] = []
         self.interrupted = False
+        self.round = 0  # steps of the cycle at the end of the latest witness
         self.model = build_model(case, exact)
 
     def run(self) -> list[ClaimResult]:
@@ -234,7 +241,7 @@ class CaseCheck:
             return self.with_witness(i, claim, verdict, hit)
         lasso = next((x for x in self.result.lassos if x.claim == i), None)
         if lasso is not None:
-            return self.undecided(claim, "a cycle in which it waits for ever was found, but not confirmed")
+            return self.with_cycle(i, claim, lasso)
         if not self.exhaustive:
             return self.undecided(claim, self.why_not())
         if claim.kind == "reach":
@@ -318,7 +325,7 @@ class CaseCheck:
         if isinstance(binding, Refuted):
             raise Refused(binding.why)
         moments = self.model.rerun(recording, binding, i)
-        self.insist(i, hit, moments)
+        self.insist(i, hit, moments, binding.instants_ns)
         narrator = Narrator(self.model.program, self.case, RULE_NAMES.__getitem__)
         instants = binding.instants_ns
         return Trace(
@@ -335,16 +342,32 @@ class CaseCheck:
             self.note(claim, recording, hit),
         )
 
-    def insist(self, i: int, hit: Hit, moments: list[Any]) -> None:
+    def with_cycle(self, i: int, claim: Claim, lasso: Lasso) -> ClaimResult:
+        """A run that waits for ever, when one round of the cycle leads to where it began; else undecided."""
+        path = repeating_path(self.model, lasso) if self.case.timed else None
+        if path is not None:
+            self.round = len(lasso.cycle)
+            with contextlib.suppress(NotRound):
+                result = self.with_witness(i, claim, "violated", Hit("cycle", path))
+                if result.verdict == "violated":
+                    return result
+        return self.undecided(claim, "a cycle in which it waits for ever was found, but not confirmed")
+
+    def insist(self, i: int, hit: Hit, moments: list[Any], instants: tuple[int, ...]) -> None:
         if not moments:
             return
-        failed = moments[-1].waiting if hit.kind == "end" else moments[-1].hits
+        if hit.kind == "cycle" and not waits_throughout(i, self.round, moments, instants):
+            raise NotRound
+        failed = moments[-1].hits if hit.kind == "step" else moments[-1].waiting
         if not failed >> i & 1:
             raise ReplayFailed("the concrete re-run does not hit the claim")
 
     def note(self, claim: Claim, recording: Any, hit: Hit) -> str:
         if hit.kind == "end":
             return "stuck: nothing more happens"
+        if hit.kind == "cycle":
+            steps = f"{self.round} steps repeat" if self.round > 1 else "step repeats itself"
+            return f"a cycle: the last {steps} for ever"
         if recording.late and claim.within is not None:
             return f"too late: {claim.within[1] / 1e9:g} s passed without it"
         return ""

@@ -375,6 +375,35 @@ def test_connect_over_its_own_bucket() -> None:
     assert results(spec, claims) == claims
 
 
+# ---- waiting for ever
+
+
+def test_a_cycle_in_which_an_obligation_waits() -> None:
+    """A program goes round; a real run goes with it for ever, and its witness ends with whole rounds."""
+    spec = f"""
+    host server {{ {KERNEL} ; run {{ listen :80 ; accept -> c ; stop }} }}
+    host client {{ {KERNEL}
+        run {{ connect server:80 -> s ; loop {{ await {{ client.s in ESTABLISHED }} ; sleep 1s }} }} }}
+    network {{ delay 1ms }}
+    """
+    claims = [
+        ("eventually { client.s in CLOSED }", V),
+        ("after { client.s in ESTABLISHED } eventually { server.c in CLOSED }", V),
+        ("eventually { client.s in ESTABLISHED }", H),
+        ("after { client.s in SYN-SENT } eventually { client.s in ESTABLISHED }", H),
+        ("never { client.s in CLOSED }", H),
+    ]
+    assert results(spec, claims) == claims
+    found = verdicts(spec, [text for text, _ in claims])
+    for c in found[:2]:
+        assert c.note == "a cycle: the last 2 steps repeat for ever" and c.witness is not None
+        texts = [s.text.partition(" ")[0] for s in c.witness.steps]
+        assert texts[-2:] == ["await", "sleep"]
+    # without time nobody knows whether what stays enabled happens in the cycle
+    (timeless,) = checked(spec.replace("network", "time off network"), (claims[0][0],)).claims
+    assert timeless.verdict in ("undecided", "violated") and (timeless.verdict == "violated") == bool(timeless.witness)
+
+
 # ---- families and expectations
 
 

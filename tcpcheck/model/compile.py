@@ -149,6 +149,8 @@ class Compiler:
     def compile_fault(self, f: sc.Fault) -> None:
         if len(self.p.faults) >= k.FAULTS_MAX:
             raise _refuse(Span(1, 1, 2), f"more than {k.FAULTS_MAX} lose/duplicate/late lines")
+        if f.seg and flags_in(f.seg.where) & {"old", "paws_old"}:
+            raise _refuse(f.seg.span, "`old` and `paws_old` are known where a segment arrives, not to the network")
         pattern = ClaimCompiler(self, None).pattern(f.seg, -1) if f.seg else -1
         self.p.faults.append(
             {
@@ -670,6 +672,16 @@ def mentions_numbers(p: Any) -> int:
     if isinstance(p, sc.Event | sc.Replies):
         return int(p.seg.where is not None)
     return int(mentions(p, (sc.Compare, sc.Flag)))
+
+
+def flags_in(p: Any) -> set[str]:
+    """The flags that a segment's condition names."""
+    if isinstance(p, sc.Flag):
+        return {p.name}
+    if isinstance(p, sc.Not):
+        return flags_in(p.of)
+    parts = (p.left, p.right) if isinstance(p, sc.Implies) else p.parts if isinstance(p, sc.And | sc.Or) else ()
+    return {name for q in parts for name in flags_in(q)}
 
 
 def without_effects(p: sc.Pred) -> sc.Pred:

@@ -307,6 +307,7 @@ ctypedef struct Machine:
     int truncated                       # the step needs a bigger table than there is
     int cut_at_horizon                  # some run met the horizon with something still to happen; stays
     int stuck                           # something was due and nothing could happen: a fault of the model; stays set
+    uint64_t met                        # claims of which an obligation was met in this step
     uint64_t late                       # those of the hits that are obligations outliving their bound
     uint8_t show_late                   # witness: claim + 1 whose obligation runs out after the last step
     Event event                         # of the step just run

@@ -422,6 +422,7 @@ cdef void judge_goals(Machine* m) noexcept nogil:
             continue
         if c.lo > 0 and not age_at_least(&m.nxt.tcp.sym, m.nxt.pend[k].clk, c.lo):
             m.hits |= bit(i)
+        m.met |= bit(i)
         memset(&m.nxt.pend[k], 0, sizeof(Pend))
 
 
@@ -471,6 +472,7 @@ cdef void settle(Machine* m) noexcept nogil:
             continue
         if m.t.claim[c].lo > 0 and not age_at_least(&m.nxt.tcp.sym, p.clk, m.t.claim[c].lo):
             m.hits |= bit(c)
+        m.met |= bit(c)
         memset(p, 0, sizeof(Pend))
 
 

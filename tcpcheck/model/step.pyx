@@ -242,7 +242,7 @@ cdef void run_event(Machine* m, const Event* e) noexcept nogil:
 # ---- steps
 
 cdef void start(Machine* m) noexcept nogil:
-    m.hits = m.late = 0
+    m.hits = m.late = m.met = 0
     m.truncated = 0
     m.has_incoming = m.settled = 0
     m.clock_now = 0
@@ -263,7 +263,7 @@ cdef int step(Machine* m, Choices* ch) noexcept nogil:
     copy_world(&m.nxt, &m.cur)
     m.ch = ch
     m.nxt.tcp.sym.ch = ch
-    m.hits = m.late = 0
+    m.hits = m.late = m.met = 0
     m.truncated = m.has_incoming = 0
     m.clock_now = 0
     m.settled = 1

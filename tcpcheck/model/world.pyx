@@ -343,11 +343,11 @@ class Recording:
 
 class Moment:
     """What one step of a concrete run did. effects: dicts; socks: dicts of the sockets after it; hits: claim bits;
-    waiting: bits of the claims whose `eventually` still waits."""
+    waiting: bits of the claims whose `eventually` still waits; met: of those for which it came true."""
 
-    def __init__(self, instant, event, effects, socks, hits, waiting):
+    def __init__(self, instant, event, effects, socks, hits, waiting, met):
         self.instant, self.event, self.effects, self.socks = instant, event, effects, socks
-        self.hits, self.waiting = hits, waiting
+        self.hits, self.waiting, self.met = hits, waiting, met
 
 
 cdef void copy_for_next(Machine* m) noexcept:
@@ -430,7 +430,7 @@ cdef moment(Model self, int instant):
             socks.append(row)
     ended = [(b, k) for b in range(m.t.nbind) for k in range(m.nxt.bind[b].n) if m.nxt.bind[b].slot[k] < 0]
     event = (m.event.kind, m.event.a, m.event.b, m.event.c)
-    return Moment(instant, event, effects, {"live": socks, "ended": ended}, m.hits, waiting(&m.nxt))
+    return Moment(instant, event, effects, {"live": socks, "ended": ended}, m.hits, waiting(&m.nxt), m.met)
 
 
 # ---------------------------------------------------------------- tables from Python
