@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tcpcheck.lang import scenario as sc
-from tcpcheck.lang.scenario import MILLISECOND, SECOND, Case, Host
+from tcpcheck.lang.scenario import MILLISECOND, Case, Host
 from tcpcheck.model.compile import Program, compile_case
 from tcpcheck.model.world import Model
 from tcpcheck.tcp.config import ConfigTable
@@ -16,8 +15,6 @@ from tcpcheck.tcp.rules import BY_NAME
 LEAST_DELAY = 10_000
 # What a delayed ACK adds to a round trip at most: 40 ms, late by up to an eighth and a jiffy of 10 ms.
 DELAYED_ACK = 55 * MILLISECOND
-# A timestamp counter of 1 ms passes half the circle in 24.8 days; before that, what was read earlier is less.
-LONG_WAIT = 20 * 86400 * SECOND
 
 
 DEFAULT_MSS = 1460
@@ -67,29 +64,7 @@ def build_model(case: Case, exact: bool = False) -> Model:
             )
         )
         nexts.append(following)
-    return Model(program, tables, nexts, net, exact or waits_for_weeks(case))
-
-
-def waits_for_weeks(case: Case) -> bool:
-    """May so much time pass between two segments that the older one's timestamp looks like the newer? Then ts_recent is
-    not forgotten (canon.pyx, forget_timestamps)."""
-
-    def slept(body: tuple[sc.Step, ...]) -> float:
-        total = 0.0
-        for s in body:
-            if isinstance(s, sc.Sleep):
-                total += s.time.hi
-            elif isinstance(s, sc.Loop):
-                once = slept(s.body)
-                total += once * (float("inf") if s.count is None else s.count) if once else 0
-            elif isinstance(s, sc.Either):
-                total += max(slept(b) for b in s.bodies)
-            total += slept(getattr(s, "orelse", None) or ())
-        return total
-
-    net = case.network
-    waits = sum(slept(run.body) for host in case.hosts for run in host.runs) + net.delay_hi + (net.lifetime or 0)
-    return waits >= LONG_WAIT
+    return Model(program, tables, nexts, net, exact)
 
 
 def sysctl_rows(program: Program, h: int, host: Host) -> tuple[list[dict[str, int]], list[int]]:
@@ -108,6 +83,8 @@ def sysctl_rows(program: Program, h: int, host: Host) -> tuple[list[dict[str, in
 
 def isn_matters(case: Case, host: Host) -> bool:
     """Does the spec connect more than once from one explicit port of this host with the kernel's own ISN?"""
+    from tcpcheck.lang import scenario as sc
+
     seen: list[tuple[str, int, int]] = []
 
     def walk(body: tuple[sc.Step, ...], times: int) -> None:

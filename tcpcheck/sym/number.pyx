@@ -338,8 +338,6 @@ cdef int diff_of_readings(Sym* s, Num a, Num b, int64_t lo, int64_t n) noexcept 
     cdef int64_t low, high, tick = s.base[a.base].tick, far = FAR_NS // tick
     cdef int k, alike, count
     cdef Span asked = span_make(lo, <uint64_t>n)
-    if far < <int64_t>CIRCLE:           # a slow counter: its first turn at least
-        far = <int64_t>CIRCLE
     if far > WRAPS_MAX * <int64_t>CIRCLE:
         far = WRAPS_MAX * <int64_t>CIRCLE
     round_readings(s)
