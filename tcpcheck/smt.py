@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 from tcpcheck.errors import Impossible
@@ -17,10 +18,15 @@ def reset_calls() -> None:
 
 def load() -> Any:
     """The z3 module. Impossible (exit 4) when it is not installed."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a half-made z3 complains when it is destroyed
     try:
         import z3  # type: ignore[import-untyped]  # it has no stubs
+
+        z3.main_ctx()
     except ImportError as e:
         raise Impossible("the solver is missing: install z3-solver to get witnesses with real numbers") from e
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return z3
 
 

@@ -123,7 +123,9 @@ def test_nothing_runs_on_when_the_program_is_ended(tmp_path: Path, end: signal.S
 
     on_terminal(process, parent, SEARCHING, kill)
     assert len(seen[0]) == 3
-    left = processes_in(process.pid)
+    deadline = time.monotonic() + 10  # a worker sees it when it next reports
+    while (left := processes_in(process.pid)) and time.monotonic() < deadline:
+        time.sleep(0.05)
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert left == []
