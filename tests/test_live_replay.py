@@ -157,7 +157,7 @@ REFUSED: dict[str, tuple[tuple[str, str, str, str], Mutation, str, str]] = {
     "ack one more": (REFUSAL, reply("server", ack=1), "[.] seq", "(acknowledgement)"),
     "seq one less": (REFUSAL, reply("server", seq=-1), "[.] seq", "(sequence number)"),
     "TSecr one more": (REFUSAL, reply("server", tsecr=1), "[.] seq", "(TSecr)"),
-    "TSval later": (REFUSAL, reply("server", tsval=40), "[.] seq", "(TSval off by -4"),
+    "TSval later": (REFUSAL, reply("server", tsval=10_000), "[.] seq", "(TSval off by -"),
     "RST for ACK": (REFUSAL, reply("server", flags="R"), "[R] seq", "(flags)"),
     "data": (REFUSAL, reply("server", length=1), "len 1", "(length)"),
     "a reply left out": (REFUSAL, no_reply("server"), "nothing", "[.] seq"),
