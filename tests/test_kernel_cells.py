@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tcpcheck.crosscheck.cells import SETTINGS
 from tests.kernel import agree, follow, timed, walks
-from tests.kernel.cells import SETTINGS
 
 WINDOW = "how far a window grows with an ACK follows the kernel's guess of the peer's segment size, which is not kept"
 DSACK = "a delayed ACK does not carry the D-SACK that the kernel's would"

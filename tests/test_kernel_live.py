@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tcpcheck.crosscheck.cells import SETTINGS
+from tcpcheck.crosscheck.states import STATES
+from tcpcheck.crosscheck.stimuli import stimuli_for
 from tcpcheck.live import namespace
 from tcpcheck.live.packet import Segment, decode, encode, flag_bits, flag_text
-from tests.kernel.cells import SETTINGS, load, record
-from tests.kernel.states import STATES
-from tests.kernel.stimuli import stimuli_for
+from tests.kernel.cells import load, record
 
 RELEASE = "6.18.44"
 why_not = namespace.unavailable()

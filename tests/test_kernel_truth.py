@@ -6,11 +6,9 @@ import json
 
 import pytest
 
-from tcpcheck.tcp.drive import Driver
-from tests.kernel.lab import Peer
-from tests.kernel.model import ModelLab
-from tests.kernel.replay import TRUTH, Replay
-from tests.kernel.states import (
+from tcpcheck.crosscheck.lab import Peer
+from tcpcheck.crosscheck.model import ModelLab
+from tcpcheck.crosscheck.states import (
     closing_orphan,
     established,
     fin_wait1,
@@ -20,6 +18,8 @@ from tests.kernel.states import (
     last_ack,
     syn_sent,
 )
+from tcpcheck.tcp.drive import Driver
+from tests.kernel.replay import TRUTH, Replay
 
 # capture: (sysctls, backlog, calls before packet n, (a packet of the connection, its state at the end))
 CAPTURES: dict[str, tuple[dict[str, int], int, dict[int, str], tuple[int, str]]] = {

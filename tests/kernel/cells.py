@@ -1,14 +1,7 @@
-"""State x stimulus -> reply and next state, as the kernel of this machine gives them.
+"""State x stimulus -> reply and next state, as the kernel of this machine gives them (crosscheck/cells.py).
 
-    python -m tests.kernel.cells --write        records cells-<release>.json.gz (root and /dev/net/tun needed; minutes)
-    python -m tests.kernel.cells STATE STIMULUS shows one state's cells whose stimulus starts so
-
-A cell is text: `replies|state`, or `replies|state|later replies|later state` when something happened in the next
-LATE seconds (a delayed ACK, an early SYN). A setting that sends the stimulus twice has both answers, ` / ` between.
-A reply is flags, seq relative to SND.NXT, ack relative to RCV.NXT or (`+W`) to the window's right edge, all as before
-the stimulus, `/n` for n bytes of payload, `T` with timestamps (`Te` when TSecr echoes the stimulus's TSval, `T?` when
-it echoes neither that nor ts_recent), `D` for a DSACK, `K` for another SACK block. `new` is an ISN that nothing
-determines, `zero` the number 0.
+python -m tests.kernel.cells --write        records cells-<release>.json.gz (root and /dev/net/tun needed; minutes)
+python -m tests.kernel.cells STATE STIMULUS shows one state's cells whose stimulus starts so
 """
 
 from __future__ import annotations
@@ -18,52 +11,16 @@ import functools
 import gzip
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
+from tcpcheck.crosscheck.cells import BASE, HOUSE, LATE, SETTINGS, Cell, Setting
+from tcpcheck.crosscheck.lab import KernelLab, Lab, Peer
+from tcpcheck.crosscheck.states import STATES, build
+from tcpcheck.crosscheck.stimuli import stimuli_for
 from tcpcheck.live.namespace import in_namespace
-from tcpcheck.live.packet import ACK, RST, SYN, Segment, flag_text
-from tests.kernel.lab import PEER_TS, KernelLab, Lab, Peer, signed
-from tests.kernel.states import STATES, build
-from tests.kernel.stimuli import Stimulus, stimuli_for
 
-LATE = (
-    0.070  # seconds: longer than a delayed ACK (40 ms) and the early SYN (2 jiffies), shorter than the probe at 0.2 s
-)
 BATCH = 20  # cells that wait for late replies together
 TOO_LATE = 0.170  # a batch that took longer has met retransmissions: do it again
-OWN_ISN = -1  # a SYN or SYN-ACK of the connection itself, from SND.NXT
-BUCKET_ISN = 65537  # a SYN-ACK of a connection that takes over a time-wait bucket, from the old SND.NXT
-BASE: dict[str, int] = {
-    "tcp_timestamps": 1,
-    "tcp_rfc1337": 0,
-    "tcp_invalid_ratelimit": 500,
-    "tcp_fin_timeout": 60,
-    "tcp_sack": 1,
-    "tcp_syncookies": 1,
-}
-# What the kernel under test must also have, though the model knows nothing of it.
-HOUSE: dict[str, int | str] = {"tcp_congestion_control": "reno", "tcp_no_metrics_save": 1}
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Sysctls, whether the peer offers timestamps, whether each stimulus is sent twice, and the states it is for."""
-
-    sysctls: dict[str, int]
-    peer_ts: bool
-    twice: bool = False
-    states: tuple[str, ...] = tuple(STATES)
-
-
-SETTINGS = {
-    "ts": Setting({}, True),
-    "no-ts": Setting({"tcp_timestamps": 0}, False),
-    "twice": Setting({}, True, twice=True),
-    "no-limit": Setting({"tcp_invalid_ratelimit": 0}, True, twice=True),
-    "rfc1337": Setting({"tcp_rfc1337": 1}, True, states=("TIME-WAIT", "FIN-WAIT-2 bucket")),
-    "peer-no-ts": Setting({}, False, states=("TIME-WAIT", "FIN-WAIT-2 bucket", "SYN-RECV request")),
-}
 
 
 def golden_path() -> Path:
@@ -77,53 +34,6 @@ def load() -> dict[str, dict[str, dict[str, str]]]:
     with gzip.open(golden_path(), "rt") as file:
         data: dict[str, dict[str, dict[str, str]]] = json.load(file)["cells"]
     return data
-
-
-def describe(peer: Peer, stimulus: Segment, reply: Segment) -> str:
-    """A reply in the notation above; `peer` as it stood before the stimulus."""
-    seq, ack = signed(reply.seq - peer.sn), signed(reply.ack - peer.rn)
-    text = flag_text(reply.flags) + " "
-    if reply.flags & SYN and seq not in (OWN_ISN, BUCKET_ISN):
-        text += "new"
-    elif reply.seq == 0 and reply.flags & RST and reply.flags & ACK:
-        text += "zero"
-    else:
-        text += f"{seq:+}"
-    if reply.flags & ACK:
-        beyond = ack - peer.window()
-        text += f" +W{beyond:+}" if -2 <= beyond <= 12 else f" {ack:+}"
-    if reply.length:
-        text += f"/{reply.length}"
-    if reply.ts is not None:
-        echoed = stimulus.ts[0] if stimulus.ts else None
-        text += "T" if reply.ts[1] == PEER_TS else "Te" if reply.ts[1] == echoed else "T0" if not reply.ts[1] else "T?"
-    if reply.sack:
-        text += "D" if reply.dsack else "K"
-    return text
-
-
-class Cell:
-    """One cell in the making: `peer`'s connection gets the stimulus now; later it is looked at again."""
-
-    def __init__(self, lab: Lab, peer: Peer, stimulus: Stimulus, twice: bool) -> None:
-        self._lab, self.peer, self._twice = lab, peer, twice
-        self._seg = stimulus.segment(peer)
-        self.text = self._now(lab.inject(peer, self._seg))
-        if twice:
-            self.text += " / " + self._now(lab.inject(peer, self._seg))
-
-    def _now(self, replies: list[Segment]) -> str:
-        self._after = self._lab.state(self.peer)
-        return ", ".join(describe(self.peer, self._seg, r) for r in replies) + "|" + self._after
-
-    def finish(self) -> str:
-        """What came later, if anything did; the whole cell."""
-        if not self._twice:
-            before = self._after
-            late = self._now(self._lab.pending(self.peer))
-            if late != "|" + before:
-                self.text += "|" + late
-        return self.text
 
 
 def record(setting_name: str, state: str, wanted: str = "") -> dict[str, str]:

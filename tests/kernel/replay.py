@@ -11,11 +11,11 @@ import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tcpcheck.crosscheck.lab import PORT, signed
+from tcpcheck.crosscheck.model import segment_in
 from tcpcheck.live.namespace import KERNEL
 from tcpcheck.live.packet import ACK, M32, RST, SYN, Address, Segment, decode, flag_text
 from tcpcheck.tcp.drive import Driver
-from tests.kernel.lab import PORT, signed
-from tests.kernel.model import segment_in
 
 TRUTH = Path(__file__).parent / "truth"
 SLACK = 3_000_000  # ns by which a time stamp in a capture may be off

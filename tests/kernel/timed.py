@@ -20,13 +20,14 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+from tcpcheck.crosscheck.cells import BASE, HOUSE
+from tcpcheck.crosscheck.lab import KernelLab, Peer, signed
+from tcpcheck.crosscheck.model import ModelLab
+from tcpcheck.crosscheck.states import STATES, build
+from tcpcheck.crosscheck.walk import Walk
 from tcpcheck.live.namespace import in_namespace
 from tcpcheck.live.packet import Segment
-from tests.kernel.cells import BASE, HOUSE
-from tests.kernel.lab import KernelLab, Peer, signed
-from tests.kernel.model import ModelLab
-from tests.kernel.states import STATES, build
-from tests.kernel.walks import Walk, steps
+from tests.kernel.walks import steps
 
 Event = tuple[int, str, str]
 WALKS = 40  # of each state, all at the same time

@@ -6,9 +6,9 @@ import errno
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from tcpcheck.crosscheck.lab import CLOSED, PORT, Peer
 from tcpcheck.live.packet import Segment, flag_bits, flag_text, is_dsack
 from tcpcheck.tcp.drive import Driver
-from tests.kernel.lab import CLOSED, PORT, Peer
 
 T = TypeVar("T")
 ADDRESS = ("peer", 20001)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tcpcheck.crosscheck.lab import PEER_TS, Peer
 from tcpcheck.live.packet import ACK, M32, SYN, Segment, flag_bits
-from tests.kernel.lab import PEER_TS, Peer
 
 HALF = 1 << 31
 # offsets from RCV.NXT; "W" is the window the host has offered

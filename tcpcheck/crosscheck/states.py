@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.kernel.lab import PEER_ISN, Lab, Peer
+from tcpcheck.crosscheck.lab import PEER_ISN, Lab, Peer
 
 Builder = Callable[[Lab, Peer], None]
 
