@@ -276,3 +276,16 @@ def test_members_checked_at_once_are_the_same(capfd: Capture) -> None:
     spec = str(ROOT / "specs" / "tw_fin.tcp")
     documents = [without_costs(call(capfd, "verify", "--json", "--jobs", n, spec).document) for n in ("1", "2", "5")]
     assert documents[0] == documents[1] == documents[2]
+
+
+# ---- the report
+
+
+def test_a_report_is_written_beside_the_verdicts(capfd: Capture, spec: Any, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    result = call(capfd, "verify", spec(NOT_AS_EXPECTED), "--report", str(path))
+    assert result.code == 1 and "never rests: violated" in result.out
+    page = path.read_text()
+    assert page.startswith("<!doctype html>") and "never rests" in page and '<svg xmlns="' in page
+    result = call(capfd, "verify", spec(NOT_AS_EXPECTED), "--report", str(tmp_path / "missing" / "report.html"))
+    assert result.code == 2 and "cannot write" in result.err and "never rests" in result.out

@@ -61,7 +61,7 @@ def test_traces(traces: str, shown: int) -> None:
 
 def test_the_trace_of_a_failing_member_is_preferred() -> None:
     claims = tw_result().claims
-    chosen = {claim.name: claim for claim in verdicts._with_traces(tw_result(), "one")}
+    chosen = {claim.name: claim for claim in verdicts.with_traces(tw_result(), "one")}
     assert chosen["reconnected"].settings == next(c.settings for c in claims if c.name == "reconnected" and not c.ok)
 
 

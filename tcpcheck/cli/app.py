@@ -174,6 +174,7 @@ def cli() -> None:
     show_default=True,
     help="Traces of violated and reached claims: one for each claim, or of all members.",
 )
+@click.option("--report", metavar="FILE", help="Write verdicts and traces as one HTML file, too.")
 @click.option("--jobs", "-j", callback=_COUNT, metavar="N", help="Members checked at once; default: one for each CPU.")
 @QUIET
 @_add(*LOOK)
@@ -184,7 +185,7 @@ def verify(console: Console, /, **options: Any) -> int:
 
     o = options
     bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"], o["jobs"])
-    call = VerifyCall(o["specs"], bounds, o["claim"], o["members"], o["traces"], o["quiet"])
+    call = VerifyCall(o["specs"], bounds, o["claim"], o["members"], o["traces"], o["quiet"], o["report"])
     return run_verify(_with_console(console, o["color"], o["ascii"]), call)
 
 
@@ -197,7 +198,7 @@ def verify(console: Console, /, **options: Any) -> int:
     default="text",
     show_default=True,
     metavar="FORMAT",
-    help="text, tcpdump, pcapng, packetdrill or json.",
+    help="text, tcpdump, pcapng, packetdrill, json, html, svg or mermaid.",
 )
 @click.option("--json", "as_json", is_flag=True, help="As --format json; errors are JSON, too.")
 @click.option("--output", "-o", metavar="FILE", help="Write here, whole or not at all; default: standard output.")
@@ -211,12 +212,12 @@ def verify(console: Console, /, **options: Any) -> int:
 @click.pass_obj
 def trace(console: Console, /, **options: Any) -> int:
     """Writes the trace of one violated or reached claim: of the first member that has one."""
-    from tcpcheck.cli.tracing import FORMATS, FORMATS_LATER, TraceCall, run_trace
+    from tcpcheck.cli.tracing import FORMATS, TraceCall, run_trace
     from tcpcheck.cli.verifying import Bounds
 
     o = options
     format_ = "json" if o["as_json"] else o["format_"]
-    if format_ not in (*FORMATS, *FORMATS_LATER):
+    if format_ not in FORMATS:
         raise UsageError(f"no format `{format_}`: choose {', '.join(FORMATS)}")
     bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"])
     call = TraceCall(o["spec"], o["claim"], format_, o["output"], o["host"], o["members"], bounds, o["quiet"])

@@ -15,8 +15,7 @@ from tcpcheck.render.rules import rule_lookup
 from tcpcheck.witness.trace import Trace
 from tcpcheck.witness.verdict import ClaimResult
 
-FORMATS = ("text", "tcpdump", "pcapng", "packetdrill", "json")
-FORMATS_LATER = ("html", "svg", "mermaid")
+FORMATS = ("text", "tcpdump", "pcapng", "packetdrill", "json", "html", "svg", "mermaid")
 FOR_ONE_HOST = ("tcpdump", "pcapng", "packetdrill")
 
 
@@ -55,8 +54,6 @@ def run_trace(console: Console, call: TraceCall) -> int:
 
 def check_format(call: TraceCall) -> None:
     """What can be seen to be wrong before anything is searched."""
-    if call.format in FORMATS_LATER:
-        raise UsageError(f"the format {call.format} is not available in this version: choose {', '.join(FORMATS)}")
     if call.host is not None and call.format not in FOR_ONE_HOST:
         raise UsageError(f"--host goes with the formats {', '.join(FOR_ONE_HOST)}")
     if call.format == "pcapng" and call.output is None and is_terminal(sys.stdout):
@@ -108,6 +105,9 @@ def rendered(console: Console, call: TraceCall, trace: Trace) -> str | bytes:
         "pcapng": _pcapng,
         "packetdrill": _packetdrill,
         "json": _json,
+        "html": _html,
+        "svg": _svg,
+        "mermaid": _mermaid,
     }
     return writers[call.format](console, call, trace)
 
@@ -144,3 +144,21 @@ def _json(_console: Console, _call: TraceCall, trace: Trace) -> str:
     from tcpcheck.render import json as render_json
 
     return render_json.dumps(render_json.trace(trace))
+
+
+def _html(_console: Console, _call: TraceCall, trace: Trace) -> str:
+    from tcpcheck.render.html import trace_page
+
+    return trace_page(trace, rule_lookup())
+
+
+def _svg(_console: Console, _call: TraceCall, trace: Trace) -> str:
+    from tcpcheck.render.svg import svg
+
+    return svg(trace)
+
+
+def _mermaid(_console: Console, _call: TraceCall, trace: Trace) -> str:
+    from tcpcheck.render.mermaid import mermaid
+
+    return mermaid(trace)

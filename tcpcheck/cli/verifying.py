@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tcpcheck.cli.console import Console
 from tcpcheck.cli.failures import SeveralBad, fault, worst
-from tcpcheck.cli.files import spec_files
+from tcpcheck.cli.files import spec_files, write_whole
 from tcpcheck.cli.progress import ProgressLine
 from tcpcheck.cli.select import no_claim, with_claim, with_members
 from tcpcheck.errors import SpecError, TcpcheckError
@@ -74,7 +74,7 @@ def load_all(arguments: Iterable[str]) -> list[Scenario]:
 
 @dataclass(frozen=True)
 class VerifyCall:
-    """A call of `verify`."""
+    """A call of `verify`. report: the HTML file to write."""
 
     specs: tuple[str, ...]
     bounds: Bounds
@@ -82,6 +82,7 @@ class VerifyCall:
     members: tuple[str, ...]
     traces: str
     quiet: bool
+    report: str | None = None
 
 
 def selected(scenarios: Sequence[Scenario], claim: str | None, members: Sequence[str]) -> list[Scenario]:
@@ -120,6 +121,8 @@ def run_verify(console: Console, call: VerifyCall) -> int:
         console.write(render_json.dumps(render_json.verify(results[0]) if single else render_json.verify_all(results)))
     elif len(scenarios) > 1:
         console.write(summary(results))
+    if call.report is not None and results:
+        write_report(call.report, results, call.traces)
     return worst([*(failure.exit_code for failure in failures), *(exit_code(result) for result in results)])
 
 
@@ -149,6 +152,13 @@ def show(console: Console, result: SpecResult, call: VerifyCall, first: bool) ->
     console.write(text if first else "\n" + text)
     if not call.quiet:
         console.message(verdicts.stats_text(result.stats))
+
+
+def write_report(path: str, results: Sequence[SpecResult], traces: str) -> None:
+    """The verdicts as one HTML file; of several specs all that could be checked."""
+    from tcpcheck.render.html import report
+
+    write_whole(path, report(results, traces=traces, rules=rule_lookup()).encode())
 
 
 def summary(results: Sequence[SpecResult]) -> str:

@@ -65,7 +65,7 @@ class Board:
     """The ladder as it grows downwards."""
 
     def __init__(self, trace: Trace, width: int, glyphs: Glyphs, time_columns: int) -> None:
-        names = _lane_names(trace)
+        names = lane_names(trace)
         first = time_columns + 2
         self.width = max(width, first + LANE_GAP * (len(names) - 1) + 1)
         self.glyphs = glyphs
@@ -177,7 +177,7 @@ class Board:
         return lane.column + 2, max(room, min(NOTE_COLUMNS, self.width - lane.column - 3))
 
 
-def _lane_names(trace: Trace) -> list[tuple[str, int | None]]:
+def lane_names(trace: Trace) -> list[tuple[str, int | None]]:
     """The hosts in the spec's order, then who else acts; a host that talks to itself: a lane for each of its ports."""
     names: list[tuple[str, int | None]] = []
     for host in dict.fromkeys([*(host.name for host in trace.hosts), *(step.host for step in trace.steps)]):
@@ -208,7 +208,7 @@ def _own_ports(trace: Trace, host: str) -> list[int]:
 def heading(board: Board, trace: Trace) -> None:
     """Name, address and kernel of each lane's host, over the lane."""
     info = {host.name: host for host in trace.hosts}
-    ports = _fixed_ports(trace)
+    ports = fixed_ports(trace)
     titles = []
     for lane in board.lanes:
         port = lane.port if lane.port is not None else ports.get(lane.host)
@@ -225,7 +225,7 @@ def heading(board: Board, trace: Trace) -> None:
         board.rows.append(row)
 
 
-def _fixed_ports(trace: Trace) -> dict[str, int]:
+def fixed_ports(trace: Trace) -> dict[str, int]:
     """The one port that each host uses, when no host uses more than one."""
     used: dict[str, set[int]] = {}
     for step in trace.steps:
@@ -237,7 +237,7 @@ def _fixed_ports(trace: Trace) -> dict[str, int]:
 
 def ports_vary(trace: Trace) -> bool:
     """Labels must name the ports: the heads of the lanes cannot."""
-    return not _fixed_ports(trace)
+    return not fixed_ports(trace)
 
 
 def segment_label(segment: Segment, with_ports: bool, tag: str) -> list[str]:

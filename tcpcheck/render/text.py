@@ -8,11 +8,10 @@ number (#1). Below each step: what it changed, the rule taken and, the first tim
 from __future__ import annotations
 
 import re
-from collections import Counter
-from dataclasses import dataclass
 
 from tcpcheck.render import styled
 from tcpcheck.render.ladder import Board, Lane, Note, heading, ports_vary, segment_label
+from tcpcheck.render.moments import Moment, moments, tags
 from tcpcheck.render.rules import RuleLookup, no_rules
 from tcpcheck.render.styled import BAD, BOLD, CALL, DIM, GOOD, RULE, Line
 from tcpcheck.render.vantage import drop_chain, sender
@@ -69,37 +68,6 @@ def summary(trace: Trace, width: int, glyphs: styled.Glyphs) -> list[Line]:
     return out
 
 
-@dataclass(frozen=True)
-class _Moment:
-    """A step, or two that are drawn as one: a departure and what became of it at once."""
-
-    step: Step
-    fate: Step | None = None
-
-
-def _moments(trace: Trace) -> list[_Moment]:
-    """Joins each `send` with the `receive`, `lose` or `drop` of the same segment right after it."""
-    out: list[_Moment] = []
-    steps = list(trace.steps)
-    while steps:
-        step = steps.pop(0)
-        fate = steps[0] if steps else None
-        joined = (
-            step.event == "send"
-            and fate is not None
-            and fate.event in ("receive", "lose", "drop")
-            and fate.segment == step.segment
-        )
-        out.append(_Moment(step, steps.pop(0) if joined else None))
-    return out
-
-
-def _tags(moments: list[_Moment]) -> dict[int, str]:
-    """`#1 ` for each segment that is drawn in more than one place, by its uid."""
-    seen = Counter(moment.step.segment.uid for moment in moments if moment.step.segment is not None)
-    return {uid: f"#{number} " for number, uid in enumerate((uid for uid, n in seen.items() if n > 1), 1)}
-
-
 class _Drawing:
     """Puts the moments of a trace on a board, one after the other."""
 
@@ -112,8 +80,8 @@ class _Drawing:
         longest = max((step.time_ns for step in trace.steps), default=0)
         self.time_columns = len(seconds(longest, self.digits))
         self.board = Board(trace, width, glyphs, self.time_columns)
-        self.moments = _moments(trace)
-        self.tags = _tags(self.moments)
+        self.moments = moments(trace)
+        self.tags = tags(self.moments)
         self.with_ports = ports_vary(trace) and not any(lane.port is not None for lane in self.board.lanes)
 
     def draw(self) -> None:
@@ -149,7 +117,7 @@ class _Drawing:
         sends = after is not None and after.event == "send" and after.host == step.host
         return after.segment.sport if sends and after is not None and after.segment is not None else None
 
-    def _segment(self, moment: _Moment, segment: Segment) -> None:
+    def _segment(self, moment: Moment, segment: Segment) -> None:
         step, fate = moment.step, moment.fate
         source = self.board.lane(sender(self.trace, segment), segment.sport)
         target = self.board.lane(segment.dst, segment.dport)

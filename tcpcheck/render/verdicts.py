@@ -38,12 +38,12 @@ def text(
     """
     glyphs = styled.ASCII if ascii else styled.UNICODE
     width = max(width, WIDTH_MIN)
-    rows = [row for claims in _by_claim(result.claims) for row in _rows(claims)]
+    rows = table_rows(result)
     lines = _title(result, width)
     lines += _unexpected(rows, width, glyphs)
     lines += _table(rows, width, glyphs)
     lines += _closing(result, width)
-    for claim in _with_traces(result, traces):
+    for claim in with_traces(result, traces):
         if claim.witness is not None:
             lines += [[], [(glyphs.line * width, DIM)]]
             lines += ladder.lines(claim.witness, width=width, ascii=ascii, rules=rules)
@@ -64,7 +64,7 @@ def stats_text(stats: Stats) -> str:
 
 
 @dataclass(frozen=True)
-class _TableRow:
+class TableRow:
     """One line of the table: a claim, some of its members, their common outcome."""
 
     claim: ClaimResult  # the first of the members
@@ -73,6 +73,11 @@ class _TableRow:
     expected: str
     bounds: str
     remark: str
+
+
+def table_rows(result: SpecResult) -> list[TableRow]:
+    """The claims in the spec's order, members with the same outcome on one row."""
+    return [row for claims in _by_claim(result.claims) for row in _rows(claims)]
 
 
 def _title(result: SpecResult, width: int) -> list[Line]:
@@ -84,7 +89,7 @@ def _title(result: SpecResult, width: int) -> list[Line]:
     return lines
 
 
-def _unexpected(rows: list[_TableRow], width: int, glyphs: Glyphs) -> list[Line]:
+def _unexpected(rows: list[TableRow], width: int, glyphs: Glyphs) -> list[Line]:
     """What is not as expected, with its reason; nothing when all is well."""
     lines: list[Line] = []
     for row in rows:
@@ -92,7 +97,7 @@ def _unexpected(rows: list[_TableRow], width: int, glyphs: Glyphs) -> list[Line]
         if claim.ok:
             continue
         mark, style = _mark(claim, glyphs)
-        said = f"{mark} {_name(claim)}: {_found(claim)}, expected {row.expected}"
+        said = f"{mark} {_name(claim)}: {found(claim)}, expected {row.expected}"
         lines += [[], *([(piece, style)] for piece in styled.wrap(said, width, "  "))]
         reason = claim.note or ("" if claim.witness is None else claim.witness.note)
         for said in (row.members and f"when {row.members}", printable(reason)):
@@ -100,20 +105,20 @@ def _unexpected(rows: list[_TableRow], width: int, glyphs: Glyphs) -> list[Line]
     return lines
 
 
-def _table(rows: list[_TableRow], width: int, glyphs: Glyphs) -> list[Line]:
+def _table(rows: list[TableRow], width: int, glyphs: Glyphs) -> list[Line]:
     """Every claim, and what the bounds of `holds` are."""
     if not rows:
         return [[], [("no claims", DIM)]]
     limits = list(dict.fromkeys(row.bounds for row in rows if row.bounds))
-    founds = [_found(row.claim) + _reference(row, limits) for row in rows]
+    founds = [found(row.claim) + _reference(row, limits) for row in rows]
     mark_size = columns(glyphs.ok)
     names = max(columns(row.name) for row in rows)
-    found = max(columns("verdict"), *(columns(text) for text in founds))
+    verdict = max(columns("verdict"), *(columns(text) for text in founds))
     expected = max(columns("expected"), *(columns(row.expected) for row in rows))
-    room = width - (mark_size + 1) - (found + 2) - (expected + 2) - 2
+    room = width - (mark_size + 1) - (verdict + 2) - (expected + 2) - 2
     names = max(columns("claim"), min(names, room * 2 // 3))
     members = max(columns("members"), min(max(columns(row.members) for row in rows), room - names))
-    sizes = (names, members, found, expected)
+    sizes = (names, members, verdict, expected)
     head: Line = [(" " * (mark_size + 1) + _cells(("claim", "members", "verdict", "expected"), sizes), DIM)]
     lines: list[Line] = [[], head]
     for row, text in zip(rows, founds, strict=True):
@@ -127,7 +132,7 @@ def _table(rows: list[_TableRow], width: int, glyphs: Glyphs) -> list[Line]:
 
 
 def _row_lines(
-    row: _TableRow, found: str, sizes: tuple[int, int, int, int], mark: tuple[str, str], mark_size: int
+    row: TableRow, found: str, sizes: tuple[int, int, int, int], mark: tuple[str, str], mark_size: int
 ) -> list[Line]:
     """A row of the table; names and members wrap within their columns, a remark stands below."""
     sign, style = mark
@@ -155,7 +160,7 @@ def _closing(result: SpecResult, width: int) -> list[Line]:
     return [[], [(said, GOOD if result.ok else BAD), (f"  {size}, depth {result.stats['depth']}", DIM)]]
 
 
-def _with_traces(result: SpecResult, traces: str) -> Iterable[ClaimResult]:
+def with_traces(result: SpecResult, traces: str) -> Iterable[ClaimResult]:
     """The claims whose trace is shown, those not as expected first."""
     if traces == "none":
         return []
@@ -183,7 +188,7 @@ def _name(claim: ClaimResult) -> str:
     return f"{claim.kind} {printable(claim.name)}"
 
 
-def _found(claim: ClaimResult) -> str:
+def found(claim: ClaimResult) -> str:
     """The verdict; for a count the number found."""
     if claim.count is None or claim.verdict in ("undecided", "vacuous"):
         return printable(claim.verdict)
@@ -191,7 +196,7 @@ def _found(claim: ClaimResult) -> str:
     return str(low) if low == high else f"{low}..{high}"
 
 
-def _reference(row: _TableRow, limits: Sequence[str]) -> str:
+def _reference(row: TableRow, limits: Sequence[str]) -> str:
     """` [2]` where verdicts of one spec hold under different bounds."""
     return f" [{limits.index(row.bounds) + 1}]" if row.bounds and len(limits) > 1 else ""
 
@@ -264,12 +269,12 @@ def _by_claim(claims: Sequence[ClaimResult]) -> list[list[ClaimResult]]:
     return list(groups.values())
 
 
-def _rows(claims: list[ClaimResult]) -> list[_TableRow]:
+def _rows(claims: list[ClaimResult]) -> list[TableRow]:
     """The rows of one claim, in the order of their first members."""
     groups: dict[tuple[str, ...], list[int]] = {}
     for index, claim in enumerate(claims):
         groups.setdefault(_outcome(claim), []).append(index)
-    rows: list[_TableRow] = []
+    rows: list[TableRow] = []
     for (_, _, _, bounds, remark), group in groups.items():
         first = claims[group[0]]
         described = _descriptions([claim.settings for claim in claims], set(group))
@@ -277,7 +282,7 @@ def _rows(claims: list[ClaimResult]) -> list[_TableRow]:
             name = "" if rows else _name(first)
             shown = first.ok and members is described[-1]  # what is not as expected is explained above
             expected = printable(first.expected)
-            rows.append(_TableRow(first, name, members, expected, bounds, remark if shown else ""))
+            rows.append(TableRow(first, name, members, expected, bounds, remark if shown else ""))
     return rows
 
 
@@ -285,7 +290,7 @@ def _outcome(claim: ClaimResult) -> tuple[str, ...]:
     """Members that agree in all of this share a row."""
     bounds = bounds_text(claim.bounds) if claim.verdict in ("holds", "unreachable") else ""
     remark = "; ".join(part for part in (_values(claim), printable(claim.note)) if part)
-    return _found(claim), claim.expected, str(claim.ok), bounds, remark
+    return found(claim), claim.expected, str(claim.ok), bounds, remark
 
 
 def _values(claim: ClaimResult) -> str:

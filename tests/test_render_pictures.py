@@ -1,0 +1,181 @@
+"""Ladders as SVG, HTML and Mermaid: golden files, geometry, hostile names, and the page in a real browser."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import golden_files
+import pytest
+from render_samples import SAMPLES, lookup, tw_refused, tw_result
+
+from tcpcheck.render.html import report, trace_page
+from tcpcheck.render.mermaid import mermaid
+from tcpcheck.render.svg import svg
+from tcpcheck.witness.trace import Trace
+
+SVG = "{http://www.w3.org/2000/svg}"
+CHROMIUM = shutil.which("chromium")
+HOSTILE = "a</title><script>alert(1)</script>\x1b[31m\u202e\"'&;%%{init}%%"
+
+
+def hostile() -> Trace:
+    """A trace all of whose free texts try to be markup."""
+    trace = tw_refused()
+    steps = tuple(
+        replace(step, text=HOSTILE if step.event == "call" else step.text, rules=(HOSTILE,)) for step in trace.steps
+    )
+    return replace(
+        trace, title=HOSTILE, claim=HOSTILE, spec=HOSTILE, note=HOSTILE, values={HOSTILE: HOSTILE}, steps=steps
+    )
+
+
+# ---- SVG
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_golden_pictures(name: str) -> None:
+    golden_files.check(f"render/{name}.svg", svg(SAMPLES[name]))
+    golden_files.check(f"render/{name}.mmd", mermaid(SAMPLES[name]))
+
+
+def lines(root: ET.Element, step: int, css: str) -> list[dict[str, float]]:
+    group = root.find(f"{SVG}g[@id='step-{step}']")
+    assert group is not None
+    found = [line for line in group.iter(f"{SVG}line") if line.get("class") == css]
+    return [{k: float(v) for k, v in line.attrib.items() if k != "class"} for line in found]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_time_runs_downwards_and_arrows_end_where_segments_do(name: str) -> None:
+    trace = SAMPLES[name]
+    root = ET.fromstring(svg(trace))
+    rings = [g.find(f"{SVG}circle[@class='ring']") for g in root.iter(f"{SVG}g") if "step" in (g.get("class") or "")]
+    heights = [float(ring.get("cy", "")) for ring in rings if ring is not None]
+    assert len(heights) == len(trace.steps) and heights == sorted(heights) and len(set(heights)) == len(heights)
+    backwards = reversed(trace.steps)  # of a segment and its copy the first counts
+    received = {step.segment.uid: step for step in backwards if step.event == "receive" and step.segment}
+    lost = {step.segment.uid for step in trace.steps if step.event == "lose" and step.segment}
+    checked = 0
+    for step in trace.steps:
+        if step.event != "send" or step.segment is None:
+            continue
+        (arrow,) = lines(root, step.index, "arrow")
+        assert arrow["y2"] > arrow["y1"] == heights[step.index], "a segment takes time: its arrow slants"
+        assert bool(lines(root, step.index, "cross")) == (step.segment.uid in lost)
+        if step.segment.uid in received:
+            assert arrow["y2"] == heights[received[step.segment.uid].index]
+            checked += 1
+    assert checked > 2
+
+
+def test_crossing_segments_cross() -> None:
+    trace = SAMPLES["simultaneous_close"]
+    root = ET.fromstring(svg(trace))
+    fins = [s for s in trace.steps if s.event == "send" and s.segment is not None and "F" in s.segment.flags]
+    one, other = (lines(root, step.index, "arrow")[0] for step in fins[:2])
+    assert one["x1"] == other["x2"] and one["x2"] == other["x1"]
+    assert one["y1"] < other["y2"] and other["y1"] < one["y2"]
+
+
+# ---- HTML
+
+
+class Page(HTMLParser):
+    """What a browser would see: tags, attributes, texts by tag."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_a_page_has_every_step_and_nothing_from_outside() -> None:
+    trace = tw_refused()
+    text = trace_page(trace, lookup)
+    page = Page(text)
+    details = [a for _, a in page.tags if a.get("class") == "detail"]
+    assert [a["data-step"] for a in details] == [str(step.index) for step in trace.steps]
+    assert not [a for _, a in page.tags if {"src", "href", "onclick", "onload"} & a.keys()]
+    assert "@import" not in text and "url(" not in text
+    for rule in {rule for step in trace.steps for rule in step.rules}:
+        info = lookup(rule)
+        assert rule in text and (info is None or (info.doc in text and info.kernel in text))
+    assert len(text) < 300_000
+
+
+def test_a_report_links_verdicts_to_traces() -> None:
+    page = Page(report([tw_result()], rules=lookup))
+    ids = {a["id"] for _, a in page.tags if "id" in a}
+    links = [a["href"] for tag, a in page.tags if tag == "a"]
+    assert links and all(link is not None and link[0] == "#" and link[1:] in ids for link in links)
+
+
+@pytest.mark.parametrize("render", [svg, trace_page], ids=["svg", "html"])
+def test_names_cannot_inject_markup(render: object) -> None:
+    assert callable(render)
+    text = render(hostile())
+    harmless = render(tw_refused())
+    assert "<script>alert" not in text and "\x1b" not in text and "\u202e" not in text
+    assert [tag for tag, _ in Page(text).tags if tag == "script"] == [
+        tag for tag, _ in Page(harmless).tags if tag == "script"
+    ]
+
+
+def test_names_cannot_inject_into_mermaid() -> None:
+    drawn = mermaid(hostile())
+    for line in drawn.splitlines()[1:]:
+        said = line.split(": ", 1)[-1]
+        assert not re.search(r"[<>%\x1b\u202e]", said.replace("->>", "").replace("<br/>", ""))
+        assert not re.search(r";", re.sub(r"#\w+;", "", said))
+
+
+# ---- in a browser
+
+WALK = """
+<script>
+const told = [];
+window.onerror = (message) => told.push("error: " + message);
+const trace = document.querySelector("[data-trace]");
+const seen = () => [...trace.querySelectorAll(".detail")].filter((d) => getComputedStyle(d).display !== "none")
+  .map((d) => d.dataset.step).join("+");
+const press = (key) => trace.querySelector(".steps").dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+told.push(seen());
+for (const key of ["ArrowDown", "ArrowRight", "ArrowUp", "End", "ArrowDown", "Home", "ArrowUp"]) {
+  press(key); told.push(seen());
+}
+trace.querySelector(".ladder [data-step='3']").dispatchEvent(new MouseEvent("click", {bubbles: true}));
+told.push(seen(), document.activeElement.className, trace.querySelectorAll(".ladder .now").length > 0 ? "lit" : "dark");
+document.body.dataset.told = told.join(" ");
+</script>
+"""
+
+
+@pytest.fixture
+def walked(tmp_path: Path) -> Iterator[str]:
+    """The page's own account of a walk through its trace, from Chromium."""
+    assert CHROMIUM is not None
+    path = tmp_path / "page.html"
+    path.write_text(trace_page(tw_refused(), lookup).replace("</body>", WALK + "</body>"))
+    switches = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/chromium"]
+    done = subprocess.run(
+        [CHROMIUM, *switches, "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=120, check=True
+    )
+    found = re.search(r'data-told="([^"]*)"', done.stdout)
+    assert found, done.stderr
+    yield found[1]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: nobody has walked through the page")
+def test_a_keyboard_walk_through_a_trace(walked: str) -> None:
+    last = str(tw_refused().steps[-1].index)
+    assert walked.split() == ["0", "1", "2", "1", last, last, "0", "0", "3", "steps", "lit"]
