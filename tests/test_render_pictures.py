@@ -61,7 +61,7 @@ def test_time_runs_downwards_and_arrows_end_where_segments_do(name: str) -> None
     assert len(heights) == len(trace.steps) and heights == sorted(heights) and len(set(heights)) == len(heights)
     backwards = reversed(trace.steps)  # of a segment and its copy the first counts
     received = {step.segment.uid: step for step in backwards if step.event == "receive" and step.segment}
-    lost = {step.segment.uid for step in trace.steps if step.event == "lose" and step.segment}
+    lost = {step.segment.uid for step in trace.steps if step.event in ("lose", "drop") and step.segment}
     checked = 0
     for step in trace.steps:
         if step.event != "send" or step.segment is None:
