@@ -22,8 +22,11 @@ from tcpcheck.model.layout import CLAIMS_MAX
 from tcpcheck.model.narrate import Narrator, host_infos, named_values
 from tcpcheck.model.world import ReplayFailed
 from tcpcheck.tcp.rules import RULES
+from tcpcheck.values import Found
+from tcpcheck.witness.arcset import ArcSet
 from tcpcheck.witness.constraints import Refuted
-from tcpcheck.witness.intervals import ArcSet, pinned, values_for
+from tcpcheck.witness.intervals import pinned
+from tcpcheck.witness.project import Duration, Quantity
 from tcpcheck.witness.solve import concretise
 from tcpcheck.witness.trace import Trace
 from tcpcheck.witness.verdict import ClaimResult, Count, SpecResult, Stats
@@ -208,7 +211,7 @@ class CaseCheck:
             limits=self.limits,
             progress=self.progress,
         )
-        self.pieces, self.pieces_full = self.model.pieces, self.model.pieces_full
+        self.found = Found(self.model, self.result, self.limits)
         self.cut = self.model.cut_at_horizon
         self.stuck = self.model.stuck
         self.totals.add(self.result)
@@ -378,19 +381,16 @@ class CaseCheck:
         """The values of U for which the claim's predicate came true, proved exact by z3."""
         if not self.exhaustive:
             return self.undecided(claim, self.why_not())
-        if self.pieces_full >> i & 1:
-            return self.undecided(
-                claim, "too many sets of values to tell apart, or a variable had no value; ask for less"
-            )
-        paths = self.count_paths(i)
-        seen = self.values_seen(i, True)
-        if not paths[True] and not paths[False]:
+        if self.found.full >> i & 1:
+            return self.undecided(claim, "too many sets of values to tell apart; ask for less")
+        if self.found.no_value >> i & 1:
+            return self.undecided(claim, "it came true where what it counts had no value")
+        if not self.found.outcomes(i):
             return self.make(claim, "vacuous")
-        values = values_for(*([(r.constraints, r.over) for r in paths[truth]] for truth in (True, False)))
-        if values.may != seen:
-            return self.undecided(claim, "the search and the solver disagree about the values")
+        paths = self.found.paths([(i, 1)])[i, 1]
+        values = self.found.proved(i, 1, paths)
         # runs that do otherwise: all that the search saw of them, which is the safe side
-        low, high = (values.may - self.values_seen(i, False)).count(), values.may.count()
+        low, high = (values.may - self.found.seen(i, 0)).count(), values.may.count()
         lo, hi = claim.expected_count or (0, 1 << 32)
         count: Count = {"min": low, "max": high, "intervals": [(a, b) for a, b in values.may.spans]}
         sure = values.exact and values.proved
@@ -409,38 +409,27 @@ class CaseCheck:
             self.bounds(),
             trace,
             count,
-            values.why or in_seconds(values.may, paths[True]) if ok or wrong else values.why or LOOSE_COUNT,
+            values.why or in_seconds(values.may, [p.over for p in paths]) if ok or wrong else values.why or LOOSE_COUNT,
         )
-
-    def values_seen(self, i: int, truth: bool) -> ArcSet:
-        """The values of claim i's quantity with which its predicate held, or did not, as the search saw them."""
-        return ArcSet([(lo, lo + n - 1) for owner, held, lo, n, _ in self.pieces if owner == i and held == truth])
-
-    def count_paths(self, i: int) -> dict[bool, list[Any]]:
-        """A recorded path for each set of values that the search told apart, by whether the claim's predicate held."""
-        paths: dict[bool, list[Any]] = {True: [], False: []}
-        for piece in self.pieces:
-            owner, truth, _, _, bit = piece
-            if owner == i and bit in self.result.hits:
-                paths[truth].append(self.model.record(list(self.result.hits[bit].path), -1, piece))
-        return paths
 
     def outcomes_at(self, i: int, value: int) -> set[bool]:
         """Does claim i's predicate hold in concrete runs in which its count's quantity is `value`? One run for each of
         the search's paths on which it can be."""
         found = set()
-        for recordings in self.count_paths(i).values():
-            for r in recordings:
-                binding = concretise(pinned(r.constraints, r.over, value))
+        for paths in self.found.paths([(i, 0), (i, 1)]).values():
+            for p in paths:
+                binding = concretise(pinned(p.constraints, p.over, value))
                 if not isinstance(binding, Refuted):
-                    moments = self.model.rerun(r, binding, i)
+                    moments = self.model.rerun(p.recording, binding, i)
                     found.add(bool(moments[-1].hits >> i & 1))
         return found
 
 
-def in_seconds(values: ArcSet, recordings: list[Any]) -> str:
-    """Values that are ticks of one running counter, as times; modulo the counter's period."""
-    over = recordings[0].over if recordings else None
+def in_seconds(values: ArcSet, overs: list[Quantity]) -> str:
+    """Values that are durations, or ticks of one running counter, as times; ticks modulo the counter's period."""
+    over = overs[0] if overs else None
+    if isinstance(over, Duration):
+        return "in ns: " + ", ".join(f"{lo / 1e9:.9f}s..{hi / 1e9:.9f}s" for lo, hi in values.spans)
     if over is None or over.key_a != over.key_b or not over.tick_a:
         return ""
     spans = list(values.spans)

@@ -46,3 +46,23 @@ def test_one_tick_to_either_side() -> None:
     assert check.outcomes_at(claim, last + 1) == {False}
     # distance 2^31 from what TIME-WAIT expects is still newer
     assert check.outcomes_at(claim, HALF + sent + 2) == {False}
+
+
+def test_a_count_over_the_length_of_a_sleep() -> None:
+    """The pause for which the number is old, to the ns. The SYNs are one round trip and the pause apart; where within
+    their tick of 64 ns they are sent leaves the edges open by a tick on each side."""
+    spec = Path(__file__).parent / "specs_model" / "count_gap.tcp"
+    (refused,) = verify_text(spec.read_text()).claims
+    assert refused.verdict == "holds"
+    assert refused.count is not None
+    (first, last), (again, end) = refused.count["intervals"]
+    # refused from 2^31 + 2 ticks apart on (its FIN took a number), for half a turn; five times 10 us on the way
+    for edge, ticks in ((first, HALF + 3), (last, WHOLE + 2), (again, HALF + WHOLE + 3), (end, 2 * WHOLE + 2)):
+        assert abs(edge + 50_000 - 64 * ticks) <= 64, edge
+    assert refused.count["min"] <= 2 * 64 * HALF <= refused.count["max"]
+    scenario = load_text(spec.read_text(), "count_gap.tcp", REGISTRY)
+    check = CaseCheck(scenario, scenario.cases[0], Limits(), None, Totals())
+    check.run()
+    for inside, outside in ((first, first - 1), (last, last + 1), (again, again - 1), (end, end + 1)):
+        assert True in check.outcomes_at(0, inside)
+        assert check.outcomes_at(0, outside) == {False}

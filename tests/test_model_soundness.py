@@ -65,7 +65,8 @@ def broken(found: Found, case: Case, run: Any) -> Iterator[str]:
             yield f"{name} is {'hit' if b < CLAIMS_MAX else 'exercised'}"
     yield from (f"rule {RULE_NAMES[r]} is taken" for r in run.rules - found.rules)
     for claim, truth, value in run.values:
-        if not any(p[0] == claim and p[1] == truth and (value - p[2]) % 2**32 < p[3] for p in found.pieces):
+        modulus = 2**62 if found.model.program.claims[claim].over_sleep >= 0 else 2**32
+        if not any(p[:2] == (claim, truth) and (value - p.lo) % modulus < p.n for p in found.pieces):
             yield f"{case.claims[claim].name} is {bool(truth)} for {value}"
     if run.strange:
         yield f"the states or steps {run.strange} were not seen"

@@ -215,8 +215,13 @@ class Claims:
                 assert outcome.lo is not None and outcome.hi is not None
                 return replace(claim, expected_count=(outcome.lo, outcome.hi))
         if node.kind == "count":
-            return claim
+            return replace(claim, expected_count=(0, self._most(claim)))
         return replace(claim, expected="reachable" if node.kind == "reach" else "holds")
+
+    def _most(self, claim: sc.Claim) -> int:
+        """How many values there can be: 32-bit numbers, or lengths in ns."""
+        searched = self.choices.searched.get(claim.over.name) if isinstance(claim.over, sc.Unknown) else None
+        return 1 << 62 if searched is not None and searched.kind == TIME else 1 << 32
 
     def _applies(self, setting: ast.Setting, picks: tuple[int, ...]) -> bool:
         index = self._setting_family(setting.name.text)

@@ -520,6 +520,8 @@ class Claim:
     never/always/reach: `pred`. eventually: `goal`. after: `pred` is P, `goal` is Q. within: (lo, hi) in ns or None.
     count: `pred` over `over` (a named unknown, or a difference of two numbers such as `client.s2.iss - client.s1.iss`).
     expected: holds violated reachable unreachable vacuous, or for count the range it must lie in.
+    Never written in a spec: map (which values of `over` lead to `pred`) and moment (a segment is received: which
+    values lead to which reply and state).
     """
 
     name: str

@@ -252,6 +252,9 @@ cdef void each_clock(Machine* m, World* w, ClockFn f, void* arg) noexcept nogil:
         if w.pend[i].claim:
             f(arg, &w.pend[i].clk)
     f(arg, &w.horizon_clk)
+    for i in range(m.t.nslept):
+        f(arg, &w.slept_from[i])
+        f(arg, &w.slept_to[i])
 
 
 # ---- timestamps that nobody will miss
@@ -417,6 +420,8 @@ cdef int32_t pack(Machine* m, const World* w, uint8_t* out) noexcept nogil:
     p = put(p, w.peered, m.t.npeered * BIND_DEPTH * sizeof(Tuple))
     p = put(p, &w.horizon_clk, 1)
     p = put(p, &w.spins, 1)
+    p = put(p, w.slept_from, m.t.nslept)
+    p = put(p, w.slept_to, m.t.nslept)
     for i in range(1, w.tcp.sym.nbase):
         p = put(p, &w.tcp.sym.base[i].key, 8)
         p = put(p, &w.tcp.sym.base[i].tick, 8)
@@ -468,6 +473,8 @@ cdef void unpack(Machine* m, World* w, const uint8_t* data) noexcept nogil:
     p = get(p, w.peered, m.t.npeered * BIND_DEPTH * sizeof(Tuple))
     p = get(p, &w.horizon_clk, 1)
     p = get(p, &w.spins, 1)
+    p = get(p, w.slept_from, m.t.nslept)
+    p = get(p, w.slept_to, m.t.nslept)
     for i in range(1, w.tcp.sym.nbase):
         memset(&w.tcp.sym.base[i], 0, sizeof(Base))
         p = get(p, &w.tcp.sym.base[i].key, 8)

@@ -32,6 +32,9 @@ class ClaimTable:
     exercised: int = -1
     goal: int = -1
     over: tuple[int, int] = (-1, -1)
+    over_sleep: int = -1
+    subject: int = -1
+    replies: bool = False
 
 
 @dataclass
@@ -59,6 +62,7 @@ class Program:
     sysctl_steps: list[tuple[int, str, int]] = field(default_factory=list)  # host, name, value
     constants: dict[int, str] = field(default_factory=dict)  # key -> name shown to people
     sleeps: dict[int, str] = field(default_factory=dict)  # pc of a named sleep -> name
+    slept: list[int] = field(default_factory=list)  # pcs of the sleeps whose length claims ask for
     kept: list[tuple[int, int, int]] = field(default_factory=list)  # binding, position, socket field
     peered: list[int] = field(default_factory=list)  # bindings whose peers a claim asks for
     keeps_tsecr: bool = False  # a claim asks for the number in a TSecr
@@ -343,12 +347,13 @@ class ClaimCompiler:
         claim = self.claim
         assert claim is not None
         kinds = {"never": k.CL_NEVER, "always": k.CL_NEVER, "reach": k.CL_REACH, "eventually": k.CL_EVENTUALLY}
-        kinds |= {"after": k.CL_AFTER, "count": k.CL_COUNT}
+        kinds |= {"after": k.CL_AFTER, "count": k.CL_COUNT, "map": k.CL_MAP, "moment": k.CL_MAP}
         t = ClaimTable(claim.name, kinds[claim.kind], within=claim.within)
         if claim.pred is not None:
             bad = self.negate(claim.pred) if claim.kind == "always" else claim.pred
             t.pred = self.node(bad)
             t.eventless = not self.saw_event
+            t.subject, t.replies = self.subject, claim.kind == "moment"
             # for an `after` the obligation is exercised when it starts
             t.exercised = t.pred if claim.kind == "after" else self.node(self.before_effects(claim.pred))
         t.triggers = len(self.vars)
@@ -357,7 +362,8 @@ class ClaimCompiler:
             t.goal = self.node(claim.goal)
             t.goal_eventless = not self.saw_event
         if claim.over is not None:
-            t.over = self.over(claim.over)
+            t.over_sleep = self.over_sleep(claim.over, claim.span)
+            t.over = self.over(claim.over) if t.over_sleep < 0 else (-1, -1)
         t.vars = self.var_rows()
         return t
 
@@ -379,6 +385,19 @@ class ClaimCompiler:
         if any(mentions(q, (sc.Event, sc.Gets, sc.Takes)) for q in parts):
             return sc.And(tuple(q for q in parts if isinstance(q, sc.InState)))
         return sc.And(())
+
+    def over_sleep(self, e: sc.Expr, span: Span) -> int:
+        """The place in `slept` of the sleep whose length is asked for; -1: it is no sleep."""
+        pc = next((pc for pc, name in self.p.sleeps.items() if isinstance(e, sc.Unknown) and name == e.name), -1)
+        if pc < 0:
+            return -1
+        if not self.c.case.timed:
+            raise _refuse(span, "how long a sleep lasts is asked for, and this spec has `time off`")
+        if pc not in self.p.slept:
+            if len(self.p.slept) >= k.SLEPT_MAX:
+                raise _refuse(span, f"the claims ask for the lengths of more than {k.SLEPT_MAX} sleeps")
+            self.p.slept.append(pc)
+        return self.p.slept.index(pc)
 
     def over(self, e: sc.Expr) -> tuple[int, int]:
         if isinstance(e, sc.Sub):

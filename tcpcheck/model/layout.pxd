@@ -20,7 +20,9 @@ cpdef enum:
     GONE_MAX = 10               # connections of sockets that ended, for `host:port` and `peer`
     PEERED_MAX = 4              # names that a claim asks `peer` of
     CLAIMS_MAX = 24             # hits() has bits 0..23 for claims, 24..47 for `exercised`, 48..63 for pieces
-    PIECES_MAX = 16             # intervals of the count claims told apart
+    PIECES_MAX = 1024           # sets of values told apart, of all claims that ask for values
+    PIECE_BITS = 16             # the first so many have a hit bit, and so a path
+    SLEPT_MAX = 4               # named sleeps whose length claims ask for
 
 cpdef enum:
     FLY_ORDINARY = 0            # has a deadline: the greatest delay
@@ -77,6 +79,8 @@ ctypedef struct World:
     Tuple peered[PEERED_MAX][BIND_DEPTH]    # the connections of named sockets whose peers claims ask for
     uint8_t horizon_clk                 # age of the run, kept only when the spec sets a horizon
     uint8_t spins                       # jumps back of programs since time last passed
+    uint8_t slept_from[SLEPT_MAX]       # clocks: begin and end of the sleeps whose length claims ask for; 0: not yet
+    uint8_t slept_to[SLEPT_MAX]
 
 # ---- programs
 
@@ -221,6 +225,7 @@ cpdef enum:
     CL_AFTER = 2                # pred starts an obligation, goal ends it
     CL_EVENTUALLY = 3           # an obligation from the start
     CL_COUNT = 4
+    CL_MAP = 5                  # which values of U lead to which outcome (never written in a spec)
 
 ctypedef struct ClaimC:
     uint8_t kind
@@ -233,7 +238,10 @@ ctypedef struct ClaimC:
     int32_t pred                # hit when true
     int32_t exercised           # the part before the effects
     int32_t goal
-    int32_t over_a, over_b      # count: U = value(over_a) - value(over_b); over_b -1: the constant zero
+    int32_t over_a, over_b      # U = value(over_a) - value(over_b); over_b -1: the constant zero
+    int8_t over_sleep           # U is the length of this sleep of slept_pc; -1: over_a says what U is
+    int8_t subject              # map: the socket whose reply and state are the outcome; -1: P comes true, no more
+    uint8_t replies             # map: the outcome is what the segment in hand led to
     Var var[VARS_MAX]
 
 # ---- everything together
@@ -249,6 +257,8 @@ ctypedef struct Tables:                 # read-only while a search runs
     int32_t* kid
     Pattern* pattern
     ClaimC claim[CLAIMS_MAX]
+    int32_t nslept
+    int32_t slept_pc[SLEPT_MAX]
     int32_t kept_bind[KEPT_MAX]
     int32_t kept_pos[KEPT_MAX]
     int32_t kept_field[KEPT_MAX]
@@ -273,11 +283,27 @@ ctypedef struct Tables:                 # read-only while a search runs
     int32_t* sysctl_next[HOSTS_MAX]     # [config * steps + step] -> config
     int32_t nsysctl
 
-ctypedef struct Piece:                  # a set of values of U for which the predicate of a count claim came true
+cpdef enum:
+    WAY_KNOWN = 0
+    WAY_SLEEPING = 1            # the sleep is under way: its length will be one of these values
+    WAY_AHEAD = 2               # what is asked for is not chosen yet: every value is possible
+
+ctypedef struct Piece:                  # values of U with which a claim came to an outcome
     int8_t claim
-    uint8_t truth                       # 1: the claim's predicate held; 0: only what precedes its effects
-    uint32_t lo
+    uint8_t way
+    uint32_t outcome                    # count: 1 the predicate held, 0 only what precedes its effects; map: Outcome bits
+    int64_t lo
     uint64_t len
+
+cpdef enum Outcome:                     # what a segment led to; the state after it << OUT_STATE, 0 where it stays
+    OUT_SYN = 1
+    OUT_SYNACK = 2
+    OUT_FIN = 4
+    OUT_RST = 8
+    OUT_ACK = 16
+    OUT_DATA = 32
+    OUT_ACCEPTS = 64            # bytes or FIN entered the receive queue
+    OUT_STATE = 8               # a shift
 
 ctypedef struct Quantity:               # U = a - b of a count claim along a recorded path: keys, ticks, instants of the readings
     uint64_t key_a, key_b
@@ -317,7 +343,8 @@ ctypedef struct Machine:
     uint8_t clock_now                   # a clock that a claim started in this step; 0: none
     int settled                         # no step is under way: m.nxt alone is looked at
     int32_t npiece
-    uint64_t pieces_full                # count claims with a piece that could not be noted; stays
+    uint64_t pieces_full                # claims with more sets of values than there is room for; stays
+    uint64_t no_value                   # claims that came to an outcome where U had no value; stays
     Piece piece[PIECES_MAX]
     Quantity over                       # MODE_RECORD: what the count claim of `asked` ranges over, where it has these values
     Piece asked                         # claim -1: none

@@ -11,10 +11,12 @@ from tcpcheck.model.layout cimport *
 from tcpcheck.model.predicate cimport holds, kind_matches
 from tcpcheck.model.scope cimport *
 from tcpcheck.sym.number cimport (
-    BASE_PAST, Base, MODE_RECORD, Num, age_at_least, age_require, clock_start, num_const,
+    BASE_PAST, Base, MODE_RECORD, Num, Sym, age_at_least, age_require, clock_start, num_const,
 )
 from tcpcheck.sym.zone cimport TIME_INF, zone_allows_between, zone_sup
-from tcpcheck.tcp.types cimport EF_DIED, EF_SEND, Effect, SK_FREE, SK_LISTENER, ST_CLOSED, Sock
+from tcpcheck.tcp.types cimport (
+    EF_ACCEPT, EF_DIED, EF_SEND, Effect, F_ACK, F_FIN, F_RST, F_SYN, SK_FREE, SK_LISTENER, ST_CLOSED, Sock,
+)
 
 
 # ---- assignments
@@ -92,25 +94,62 @@ cdef void judge_count(Scope* sc, int c) noexcept nogil:
     note_pieces(sc, c, truth)
 
 
-cdef void note_pieces(Scope* sc, int c, int truth) noexcept nogil:
-    """Which values U = a - b may have here: one piece for each stretch of the circle."""
+cdef void judge_map(Scope* sc, int c) noexcept nogil:
+    if holds(sc, sc.claim.pred):
+        sc.m.hits |= bit(c)
+        note_pieces(sc, c, outcome_of(sc) if sc.claim.replies else 1)
+
+
+cdef uint32_t outcome_of(Scope* sc) noexcept nogil:
+    """What the segment in hand led to: what its host sent, and the state of the claim's socket where that changed."""
+    cdef Machine* m = sc.m
+    cdef const Effect* e
+    cdef uint32_t out = 0
+    cdef int i, before, after
+    for i in range(m.nxt.tcp.fx.n):
+        e = &m.nxt.tcp.fx.e[i]
+        if e.kind == EF_ACCEPT:
+            out |= OUT_ACCEPTS
+        if e.kind != EF_SEND or e.host != m.incoming.dst:
+            continue
+        if e.seg.flags & F_RST:
+            out |= OUT_RST
+        elif e.seg.flags & F_SYN:
+            out |= OUT_SYNACK if e.seg.flags & F_ACK else OUT_SYN
+        elif e.seg.flags & F_FIN:
+            out |= OUT_FIN
+        else:
+            out |= OUT_DATA if e.seg.len else OUT_ACK
+    if sc.claim.subject >= 0:
+        before = state_of(sc, &sc.ref[sc.claim.subject], BEFORE)
+        after = state_of(sc, &sc.ref[sc.claim.subject], AFTER)
+        if after != before:
+            out |= <uint32_t>after << OUT_STATE
+    return out
+
+
+cdef void note_pieces(Scope* sc, int c, uint32_t outcome) noexcept nogil:
+    """Which values U may have here."""
     cdef int ka = 1, kb = 1
-    cdef Num a = eval_num(sc, sc.claim.over_a, &ka)
-    cdef Num b = num_const(0)
+    cdef Num a, b = num_const(0)
+    if sc.claim.over_sleep >= 0:
+        note_sleep(sc.m, c, outcome, sc.claim.over_sleep)
+        return
+    a = eval_num(sc, sc.claim.over_a, &ka)
     if sc.claim.over_b >= 0:
         b = eval_num(sc, sc.claim.over_b, &kb)
     if sc.m.ch.dead:
         return
-    if not (ka and kb):
-        sc.m.pieces_full |= bit(c)      # this run counts for no value
+    if not (ka and kb) or a.base >= BASE_PAST or b.base >= BASE_PAST:
+        sc.m.no_value |= bit(c)         # this run counts for no value
         return
-    note_piece(sc.m, c, truth, a, b)
+    note_number(sc.m, c, outcome, a, b)
 
 
 cdef void note_side(Machine* m, Num x, uint64_t* key, int64_t* tick, int32_t* instant) noexcept nogil:
     cdef const Base* b = &m.nxt.tcp.sym.base[x.base]
     key[0], tick[0], instant[0] = 0, 0, -1
-    if x.base == 0 or x.base >= BASE_PAST:
+    if x.base == 0:
         return
     key[0] = b.key
     if b.tick and (x.rd or not b.linked):
@@ -118,9 +157,9 @@ cdef void note_side(Machine* m, Num x, uint64_t* key, int64_t* tick, int32_t* in
         instant[0] = m.nxt.tcp.sym.rec.org[x.rd] if x.rd else b.org
 
 
-cdef void note_piece(Machine* m, int c, int truth, Num a, Num b) noexcept nogil:
+cdef void note_number(Machine* m, int c, uint32_t outcome, Num a, Num b) noexcept nogil:
+    """U is a difference of numbers, modulo 2^32: one stretch of the circle, which may go through 0."""
     cdef int64_t tick, lo, hi
-    cdef int i
     cdef uint32_t first = 0
     cdef uint64_t size = 0
     if a.base == b.base and a.rd and b.rd:
@@ -130,28 +169,57 @@ cdef void note_piece(Machine* m, int c, int truth, Num a, Num b) noexcept nogil:
         if hi - lo >= (<int64_t>1 << 32):
             lo, hi = 0, (<int64_t>1 << 32) - 1
         first, size = <uint32_t>lo, <uint64_t>(hi - lo + 1)
-    elif a.base == b.base and a.base < BASE_PAST:
+    elif a.base == b.base:
         first, size = <uint32_t>(a.off - b.off), 1
     else:
         arc_of(m, a, b, &first, &size)
-    if m.nxt.tcp.sym.mode == MODE_RECORD and m.asked.claim == c and m.asked.truth == truth and \
-            m.asked.lo == first and m.asked.len == size:
+    if note_piece(m, c, outcome, WAY_KNOWN, first, size):
         note_side(m, a, &m.over.key_a, &m.over.tick_a, &m.over.i)
         note_side(m, b, &m.over.key_b, &m.over.tick_b, &m.over.j)
         m.over.c = a.off - b.off
+
+
+cdef void note_sleep(Machine* m, int c, uint32_t outcome, int k) noexcept nogil:
+    """U is how long a sleep lasts, in ns: known from its end on, at least its age while it lasts."""
+    cdef const Instr* i = &m.t.instr[m.t.slept_pc[k]]
+    cdef Sym* s = &m.nxt.tcp.sym
+    cdef int since = m.nxt.slept_from[k], until = m.nxt.slept_to[k], p
+    cdef int64_t lo = i.lo, hi = i.hi
+    cdef int way = WAY_AHEAD
+    if until:
+        way, lo, hi = WAY_KNOWN, -zone_sup(&s.z, until, since), zone_sup(&s.z, since, until)
+    else:
+        for p in range(m.t.nproc):
+            if m.nxt.proc[p].status == PROC_SLEEPING and m.nxt.proc[p].pc == m.t.slept_pc[k]:
+                since = m.nxt.proc[p].clk
+                way, lo = WAY_SLEEPING, max(lo, -zone_sup(&s.z, 0, since))
+    if note_piece(m, c, outcome, way, lo, <uint64_t>(hi - lo + 1)) and way != WAY_AHEAD:
+        m.over.i = s.rec.org[until] if until else -1
+        m.over.j = s.rec.org[since]
+
+
+cdef int note_piece(Machine* m, int c, uint32_t outcome, int way, int64_t lo, uint64_t size) noexcept nogil:
+    """1: it is the one whose quantity a recording asks for."""
+    cdef Piece* p
+    cdef int i
     for i in range(m.npiece):
-        if m.piece[i].claim == c and m.piece[i].truth == truth and m.piece[i].lo == first and m.piece[i].len == size:
-            m.hits |= bit(2 * CLAIMS_MAX + i)
-            return
-    if m.npiece >= PIECES_MAX:
-        m.pieces_full |= bit(c)
-        return
-    m.piece[m.npiece].claim = <int8_t>c
-    m.piece[m.npiece].truth = <uint8_t>truth
-    m.piece[m.npiece].lo = first
-    m.piece[m.npiece].len = size
-    m.hits |= bit(2 * CLAIMS_MAX + m.npiece)
-    m.npiece += 1
+        p = &m.piece[i]
+        if p.claim == c and p.outcome == outcome and p.way == way and p.lo == lo and p.len == size:
+            if i < PIECE_BITS:
+                m.hits |= bit(2 * CLAIMS_MAX + i)
+            break
+    else:
+        if m.npiece >= PIECES_MAX:
+            m.pieces_full |= bit(c)
+            return 0
+        p = &m.piece[m.npiece]
+        p.claim, p.outcome, p.way, p.lo, p.len = <int8_t>c, outcome, <uint8_t>way, lo, size
+        if m.npiece < PIECE_BITS:
+            m.hits |= bit(2 * CLAIMS_MAX + m.npiece)
+        m.npiece += 1
+    p = &m.asked
+    return m.nxt.tcp.sym.mode == MODE_RECORD and p.claim == c and p.outcome == outcome and p.way == way and \
+        p.lo == lo and p.len == size
 
 
 cdef void arc_of(Machine* m, Num a, Num b, uint32_t* first, uint64_t* size) noexcept nogil:
@@ -404,6 +472,8 @@ cdef void judge_all(Machine* m, int initial) noexcept nogil:
             for_each(m, AFTER if c.eventless else BEFORE, c.var, c.nvar, judge_safety, i)
         elif c.kind == CL_COUNT:
             for_each(m, AFTER if c.eventless else BEFORE, c.var, c.nvar, judge_count, i)
+        elif c.kind == CL_MAP:
+            for_each(m, AFTER if c.eventless else BEFORE, c.var, c.nvar, judge_map, i)
         elif c.kind == CL_AFTER:
             for_each(m, AFTER if c.eventless else BEFORE, c.var, c.ntrigger,
                      judge_first if initial else judge_trigger, i)

@@ -62,6 +62,15 @@ cdef void go_on(Machine* m, int p, int pc) noexcept nogil:
         finish(m, p)
 
 
+cdef void note_slept(Machine* m, int p) noexcept nogil:
+    """A sleep ends whose length claims ask for: its clock goes on, and another tells how long ago it ended."""
+    cdef int k
+    for k in range(m.t.nslept):
+        if m.t.slept_pc[k] == m.nxt.proc[p].pc and m.nxt.proc[p].clk:
+            m.nxt.slept_from[k] = m.nxt.proc[p].clk
+            m.nxt.slept_to[k] = <uint8_t>clock_start(&m.nxt.tcp.sym)
+
+
 cdef void finish(Machine* m, int p) noexcept nogil:
     """The program ends; what it was doing last is of no interest any more."""
     memset(&m.nxt.proc[p], 0, sizeof(Proc))
@@ -150,6 +159,7 @@ cdef void run_step(Machine* m, int p) noexcept nogil:
         run_recv(m, p, i)
     elif i.op == OP_SLEEP:
         age_require(&m.nxt.tcp.sym, m.nxt.proc[p].clk, i.lo, i.hi)
+        note_slept(m, p)
         go_on(m, p, m.nxt.proc[p].pc + 1)
     elif i.op == OP_EXIT:
         exit_run(m, p)

@@ -219,7 +219,7 @@ cdef void plan(void* machine) noexcept nogil:
 class Run:
     """A random run. hits: for each instant from the start on, the bits of claims hit (0..23) and exercised (24..47).
     late: bits of the claims whose obligations end too late, if nothing happens any more after the last step.
-    waiting: bits of the claims whose `eventually` still waits at the end. values: (claim, truth, U) of the count
+    waiting: bits of the claims whose `eventually` still waits at the end. values: (claim, outcome, U) of the count
     claims. rules: numbers of the rules taken. ended: `end` (nothing can happen any more), `horizon`, `steps` (cut
     off), `zero` (before a TSval that the model leaves out), or what should never be: `stuck`, `overflow`,
     `truncated`. strange: steps after which a watched search has not seen the state or the step. moments: for narrate.py, when asked for; instants: ns; constants: key -> number."""
@@ -267,7 +267,8 @@ cdef void note_step(Model self, run, int show, int n):
         if m.nxt.tcp.fx.e[i].kind == EF_RULE:
             run.rules.add(m.nxt.tcp.fx.e[i].arg)
     for i in range(m.npiece):
-        run.values.add((m.piece[i].claim, m.piece[i].truth, m.piece[i].lo))
+        if m.piece[i].way == WAY_KNOWN:
+            run.values.add((m.piece[i].claim, m.piece[i].outcome, m.piece[i].lo))
     if show and n:
         run.moments.append(moment(self, n))
 

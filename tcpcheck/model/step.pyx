@@ -55,6 +55,8 @@ cdef void copy_world(World* to, const World* of) noexcept nogil:
     to.ngone = of.ngone
     memcpy(to.gone, of.gone, sizeof(of.gone))
     memcpy(to.peered, of.peered, sizeof(of.peered))
+    memcpy(to.slept_from, of.slept_from, sizeof(of.slept_from))
+    memcpy(to.slept_to, of.slept_to, sizeof(of.slept_to))
 
 
 # ---- time

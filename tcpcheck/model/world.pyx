@@ -17,6 +17,8 @@ from tcpcheck.sym.zone cimport CLOCKS_MAX, zone_sup
 from tcpcheck.tcp.config cimport ConfigTable
 from tcpcheck.tcp.types cimport *
 
+from typing import NamedTuple
+
 from tcpcheck.errors import TcpcheckError
 from tcpcheck.witness.constraints import Age, NumberIn, PathConstraints
 from tcpcheck.witness.project import Difference
@@ -149,7 +151,7 @@ cdef class Model:
         m.ch = &self.choices
         m.next_seg_uid = 0
         m.npiece = 0
-        m.pieces_full = 0
+        m.pieces_full = m.no_value = 0
         m.show_late = 0
         m.cut_at_horizon = m.stuck = 0
         sym_init(&m.nxt.tcp.sym, m.t.timed, &self.choices)
@@ -165,10 +167,15 @@ cdef class Model:
             m.nxt.tcp.cfg[i] = m.t.config[i]
         copy_world(&m.cur, &m.nxt)
 
-    def handle(self):
-        """The system for explore.search, standing at its initial state. Also: hits of the initial state."""
+    def handle(self, wanted=()):
+        """The system for explore.search, standing at its initial state. wanted: pieces of an earlier search that shall
+        have hit bits, PIECE_BITS at most; else the first ones found have."""
         cdef Handle h = Handle()
+        cdef int i
         self.begin(MODE_SEARCH)
+        for i, piece in enumerate(wanted):
+            load_piece(&self.m.piece[i], piece)
+        self.m.npiece = len(wanted)
         start(self.m)
         h.sys.ctx = self.m
         h.sys.load = sys_load
@@ -200,15 +207,20 @@ cdef class Model:
 
     @property
     def pieces_full(self):
-        """Bits of the count claims that met a set of values for which there was no room, or no value."""
+        """Bits of the claims that met a set of values for which there was no room."""
         return self.m.pieces_full
 
     @property
+    def no_value(self):
+        """Bits of the claims that came to an outcome where what they range over had no value."""
+        return self.m.no_value
+
+    @property
     def pieces(self):
-        """Of the count claims: (claim, truth, first value, number of values, hit bit)."""
+        """Values with which claims came to outcomes, in the order found: those at PIECE_BITS and beyond have no bit."""
         return [
-            (self.m.piece[i].claim, bool(self.m.piece[i].truth), self.m.piece[i].lo, self.m.piece[i].len,
-             2 * CLAIMS_MAX + i)
+            Values(self.m.piece[i].claim, self.m.piece[i].outcome, self.m.piece[i].lo, self.m.piece[i].len,
+                   self.m.piece[i].way)
             for i in range(self.m.npiece)
         ]
 
@@ -241,7 +253,8 @@ cdef class Model:
         """Follows a path of the search and logs its constraints. claim: the one whose hit is at its end.
         piece: one of `pieces`, whose values its last step told; else `over` means nothing.
 
-        -> Recording(constraints, events, fates, late, over). Error: ReplayFailed.
+        -> Recording(constraints, events, fates, late, over), where over is a Difference, or the instants of a sleep's
+        begin and end (-1: it lasts still). Error: ReplayFailed.
         """
         cdef Machine* m = self.m
         cdef list events = [], fates = []
@@ -250,7 +263,7 @@ cdef class Model:
         self.begin(MODE_RECORD)
         m.asked.claim = -1
         if piece is not None:
-            m.asked.claim, m.asked.truth, m.asked.lo, m.asked.len = piece[:4]
+            load_piece(&m.asked, piece)
         start(m)
         for n, taken in enumerate(path):
             copy_for_next(m)
@@ -270,6 +283,8 @@ cdef class Model:
         over = Difference(
             i=o.i, j=o.j, c=o.c, key_a=o.key_a, key_b=o.key_b, tick_a=o.tick_a, tick_b=o.tick_b
         )
+        if piece is not None and m.t.claim[piece.claim].over_sleep >= 0:
+            over = (o.j, o.i)
         return Recording(self.constraints(len(path)), events, bytes(fates), bool(late), over)
 
     def constraints(self, steps):
@@ -333,9 +348,20 @@ cdef class Model:
         return moments
 
 
+class Values(NamedTuple):
+    """Values lo..lo+n-1 of what a claim ranges over, with which it came to an outcome (numbers: modulo 2^32).
+    way: WAY_* of layout.pxd."""
+
+    claim: int
+    outcome: int
+    lo: int
+    n: int
+    way: int
+
+
 class Recording:
     """A path by name: constraints to solve, events and fates to repeat. late: an obligation runs out after it.
-    over: what a count claim ranges over, as a Difference."""
+    over: what a claim ranges over."""
 
     def __init__(self, constraints, events, fates, late, over):
         self.constraints, self.events, self.fates, self.late, self.over = constraints, events, fates, late, over
@@ -348,6 +374,10 @@ class Moment:
     def __init__(self, instant, event, effects, socks, hits, waiting, met):
         self.instant, self.event, self.effects, self.socks = instant, event, effects, socks
         self.hits, self.waiting, self.met = hits, waiting, met
+
+
+cdef load_piece(Piece* p, piece):
+    p.claim, p.outcome, p.lo, p.len, p.way = piece
 
 
 cdef void copy_for_next(Machine* m) noexcept:
@@ -466,6 +496,9 @@ cdef load_tables(Tables* t, p):
     t.keeps_gone, t.npeered, t.keeps_tsecr = p.keeps_gone, len(p.peered), p.keeps_tsecr
     for i, bind in enumerate(p.peered):
         t.peered_bind[i] = bind
+    t.nslept = len(p.slept)
+    for i, pc in enumerate(p.slept):
+        t.slept_pc[i] = pc
     for i, (bind, pos, f) in enumerate(p.kept):
         t.kept_bind[i], t.kept_pos[i], t.kept_field[i] = bind, pos, f
     for i, claim in enumerate(p.claims):
@@ -484,6 +517,7 @@ cdef load_claim(ClaimC* c, claim):
     c.lo, c.hi = claim.within or (0, 0)
     c.pred, c.exercised, c.goal = claim.pred, claim.exercised, claim.goal
     c.over_a, c.over_b = claim.over
+    c.over_sleep, c.subject, c.replies = claim.over_sleep, claim.subject, claim.replies
     for i, (kind, a, b, absent) in enumerate(claim.vars):
         c.var[i].kind, c.var[i].a, c.var[i].b, c.var[i].may_be_absent = kind, a, b, absent
 

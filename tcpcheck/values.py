@@ -1,0 +1,120 @@
+"""Which values of a number or a duration lead where: what a search saw of them, and the paths from which z3 proves it.
+
+The search notes sets of values (model/monitor.pyx, note_piece): for each claim that asks, with which values it came to
+which outcome. `Found` gives their union, and a recorded path for each set that is needed to make it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tcpcheck.explore.result import Limits, SearchResult
+from tcpcheck.explore.search import search
+from tcpcheck.model.layout import CLAIMS_MAX, PIECE_BITS, WAY_AHEAD, WAY_SLEEPING
+from tcpcheck.witness.arcset import ArcSet
+from tcpcheck.witness.constraints import MODULUS, Age, PathConstraints
+from tcpcheck.witness.intervals import ValueSet, values_for
+from tcpcheck.witness.project import DURATION_MODULUS, Duration, Quantity
+
+NO_LIMITS = Limits()
+FIRST_BIT = 2 * CLAIMS_MAX  # hit bit of the first set of values
+
+
+@dataclass(frozen=True)
+class ValuePath:
+    """A recorded path to an outcome, and what it says of the quantity asked for."""
+
+    recording: Any
+    constraints: PathConstraints
+    over: Quantity
+
+
+class Found:
+    """What a search that ended found of values. model: a Model that has just been searched, with this result."""
+
+    def __init__(self, model: Any, result: SearchResult, limits: Limits = NO_LIMITS) -> None:
+        self.model, self.result, self.limits = model, result, limits
+        self.pieces = model.pieces
+        self.full, self.no_value = model.pieces_full, model.no_value
+
+    def modulus(self, claim: int) -> int:
+        return DURATION_MODULUS if self.is_duration(claim) else MODULUS
+
+    def is_duration(self, claim: int) -> bool:
+        return bool(self.model.program.claims[claim].over_sleep >= 0)
+
+    def outcomes(self, claim: int) -> list[int]:
+        """The claim's outcomes, in the order of their numbers."""
+        return sorted({p.outcome for p in self.pieces if p.claim == claim})
+
+    def seen(self, claim: int, outcome: int) -> ArcSet:
+        """The values with which the claim came to the outcome, as the search saw them."""
+        return self._union(claim, [p for p in self.pieces if (p.claim, p.outcome) == (claim, outcome)])
+
+    def ahead(self, claim: int, outcome: int) -> ArcSet:
+        """Those with which it came there before the value is chosen: so with every value there is."""
+        pieces = [p for p in self.pieces if (p.claim, p.outcome, p.way) == (claim, outcome, WAY_AHEAD)]
+        return self._union(claim, pieces)
+
+    def _union(self, claim: int, pieces: Iterable[Any]) -> ArcSet:
+        return ArcSet([(p.lo, p.lo + p.n - 1) for p in pieces], self.modulus(claim))
+
+    # ---- paths
+
+    def paths(self, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[ValuePath]]:
+        """For each (claim, outcome): paths that make up all its values but those of `ahead`. The sets of values found
+        first have a path; for others the search is made again. Error: ReplayFailed."""
+        needed = [p for pair in wanted for p in self._cover(*pair)]
+        places = {p: i for i, p in enumerate(self.pieces[:PIECE_BITS]) if FIRST_BIT + i in self.result.hits}
+        found = {p: self._record(p, self.result.hits[FIRST_BIT + places[p]].path) for p in needed if p in places}
+        rest = [p for p in needed if p not in found]
+        for at in range(0, len(rest), PIECE_BITS):
+            some = rest[at : at + PIECE_BITS]
+            bits = sum(1 << (FIRST_BIT + i) for i in range(len(some)))
+            again = search(self.model.handle(some), claims=bits, stop=bits, limits=self.limits)
+            hits = [again.hits.get(FIRST_BIT + i) for i in range(len(some))]
+            found |= {p: self._record(p, h.path) for p, h in zip(some, hits, strict=True) if h is not None}
+        return {pair: [found[p] for p in needed if (p.claim, p.outcome) == pair and p in found] for pair in wanted}
+
+    def _cover(self, claim: int, outcome: int) -> list[Any]:
+        """Sets of values that make up all of the outcome's, those within others left out. (What is left out is in the
+        union all the same, which is compared with what the search saw.)"""
+        mine = [p for p in self.pieces if (p.claim, p.outcome) == (claim, outcome) and p.way != WAY_AHEAD]
+        kept: list[Any] = []
+        left = self._union(claim, mine)
+        for p in sorted(mine, key=lambda p: -p.n):
+            values = self._union(claim, [p])
+            if left & values:
+                kept.append(p)
+                left -= values
+        return kept
+
+    def _record(self, piece: Any, path: list[bytes]) -> ValuePath:
+        recording = self.model.record(list(path), -1, piece)
+        pc, over = recording.constraints, recording.over
+        if self.is_duration(piece.claim):
+            since, until = over
+            if piece.way == WAY_SLEEPING:  # it ends at an instant of its own, after all there is
+                until = pc.instants
+                last = piece.lo + piece.n - 1
+                more = (Age(until, since, last), Age(since, until, -piece.lo))
+                pc = replace(pc, instants=pc.instants + 1, entries=pc.entries + more)
+            over = Duration(until, since)
+        return ValuePath(recording, pc, over)
+
+    # ---- proofs
+
+    def proved(self, claim: int, outcome: int, paths: Sequence[ValuePath]) -> ValueSet:
+        """The outcome's values as the solver has them, with what differs from the search in `why`. `must` is `may`."""
+        ahead, seen = self.ahead(claim, outcome), self.seen(claim, outcome)
+        if not paths:
+            known = ValueSet(ahead, ahead, True, "", True, 0)
+        else:
+            known = values_for([(p.constraints, p.over) for p in paths])
+            known = replace(known, may=known.may | ahead)
+        if known.may != seen:
+            why = "the search and the solver disagree about the values"
+            known = replace(known, may=known.may | seen, exact=False, proved=False, why=why)
+        return replace(known, must=known.may)
