@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tcpcheck.crosscheck.cells import SETTINGS
 from tests.kernel import agree, follow, timed, walks
+from tests.kernel.cells import load
 
 WINDOW = "how far a window grows with an ACK follows the kernel's guess of the peer's segment size, which is not kept"
 DSACK = "a delayed ACK does not carry the D-SACK that the kernel's would"
@@ -38,7 +38,7 @@ KNOWN_WALKS: dict[tuple[str, int], str] = {
 }
 
 
-@pytest.mark.parametrize(("setting", "state"), [(name, state) for name, s in SETTINGS.items() for state in s.states])
+@pytest.mark.parametrize(("setting", "state"), [(name, state) for name, states in load().items() for state in states])
 def test_the_model_answers_as_the_kernel(setting: str, state: str) -> None:
     total, rows = agree.differences(setting, state)
     known = [start for name, where, start in KNOWN if (name, where) == (setting, state)]

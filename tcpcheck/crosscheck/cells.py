@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tcpcheck.crosscheck.lab import PEER_TS, Lab, Peer, signed
 from tcpcheck.crosscheck.states import STATES
-from tcpcheck.crosscheck.stimuli import Stimulus
+from tcpcheck.crosscheck.stimuli import Stimulus, all_stimuli
 from tcpcheck.live.packet import ACK, RST, SYN, Segment, flag_text
 
 LATE = (
@@ -32,26 +32,45 @@ BASE: dict[str, int] = {
 }
 # What the kernel under test must also have, though the model knows nothing of it.
 HOUSE: dict[str, int | str] = {"tcp_congestion_control": "reno", "tcp_no_metrics_save": 1}
+BUCKETS = ("FIN-WAIT-2 bucket", "TIME-WAIT", "TIME-WAIT open", "TIME-WAIT active")
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Sysctls, whether the peer offers timestamps, whether each stimulus is sent twice, and the states it is for."""
+    """Sysctls, whether the peer offers timestamps, whether each stimulus is sent twice, the states it is for; `why`
+    it is not for the others."""
 
     sysctls: dict[str, int]
-    peer_ts: bool
+    peer_ts: bool = True
     twice: bool = False
     states: tuple[str, ...] = tuple(STATES)
+    why: str = ""
+
+    def stimuli(self) -> list[Stimulus]:
+        """What is sent in each of its states."""
+        return all_stimuli(self.sysctls.get("tcp_timestamps", 1) != 0, self.twice)
 
 
+NO_TS = {"tcp_timestamps": 0}
+RFC1337 = {"tcp_rfc1337": 1}
+NO_LIMIT = {"tcp_invalid_ratelimit": 0}
+ONLY_BUCKETS = "tcp_rfc1337 is looked at by time-wait buckets only"
+PASSIVE = ("SYN-RECV request", *BUCKETS[:3])
 SETTINGS = {
-    "ts": Setting({}, True),
-    "no-ts": Setting({"tcp_timestamps": 0}, False),
-    "twice": Setting({}, True, twice=True),
-    "no-limit": Setting({"tcp_invalid_ratelimit": 0}, True, twice=True),
-    "rfc1337": Setting({"tcp_rfc1337": 1}, True, states=("TIME-WAIT", "FIN-WAIT-2 bucket")),
-    "peer-no-ts": Setting({}, False, states=("TIME-WAIT", "FIN-WAIT-2 bucket", "SYN-RECV request")),
+    "ts": Setting({}),
+    "no-ts": Setting(NO_TS, False),
+    "twice": Setting({}, twice=True),
+    "no-ts-twice": Setting(NO_TS, False, True),
+    "no-limit": Setting(NO_LIMIT, twice=True),
+    "no-ts-no-limit": Setting(NO_TS | NO_LIMIT, False, True),
+    "rfc1337": Setting(RFC1337, states=BUCKETS, why=ONLY_BUCKETS),
+    "rfc1337-no-ts": Setting(RFC1337 | NO_TS, False, states=BUCKETS, why=ONLY_BUCKETS),
+    "rfc1337-no-limit": Setting(RFC1337 | NO_LIMIT, True, True, BUCKETS, ONLY_BUCKETS),
+    "rfc1337-no-ts-no-limit": Setting(RFC1337 | NO_TS | NO_LIMIT, False, True, BUCKETS, ONLY_BUCKETS),
+    "peer-no-ts": Setting({}, False, states=PASSIVE, why="timestamps count where they can be refused: passive opens"),
 }
+OWN_ISN = -1  # a SYN or SYN-ACK of the connection itself, from SND.NXT
+BUCKET_ISN = 65537  # a SYN-ACK of a connection that takes over a time-wait bucket, from the old SND.NXT
 
 
 def describe(peer: Peer, stimulus: Segment, reply: Segment) -> str:

@@ -28,6 +28,10 @@ def signed(d: int) -> int:
     return ((d + (1 << 31)) & M32) - (1 << 31)
 
 
+class NotReached(Exception):
+    """The host under test is not in the state that a build leads to."""
+
+
 class Lab(Protocol):
     """A host under test with one listener. Handles are whatever the lab likes."""
 

@@ -12,6 +12,7 @@ from tcpcheck.tcp.drive import Driver
 
 T = TypeVar("T")
 ADDRESS = ("peer", 20001)
+KERNEL = "linux-6.18.44"
 MOMENT = 10_000  # ns
 LOCAL = 30001  # the local port of an active open
 
@@ -28,15 +29,16 @@ def segment_in(text: dict[str, Any]) -> Segment:
 class ModelLab:
     """One stack with one listener and one peer; `fork` to try several things from the same state."""
 
-    def __init__(
-        self, settings: dict[str, int], driver: Driver | None = None, listener: int = -1, rtt_max_ns: int = 4_000_000
-    ) -> None:
-        self.driver = driver or Driver("linux-6.18.44", settings, rtt_max_ns=rtt_max_ns)
-        self._listener = self.driver.listen(PORT, 16) if driver is None else listener
+    def __init__(self, settings: dict[str, int], kernel: str = KERNEL, rtt_max_ns: int = 4_000_000) -> None:
+        """settings: sysctls. kernel: name of a profile."""
+        self.driver = Driver(kernel, settings, rtt_max_ns=rtt_max_ns)
+        self._listener = int(self.driver.listen(PORT, 16))
 
     def fork(self) -> ModelLab:
         """An independent copy in the same state."""
-        return ModelLab({}, self.driver.copy(), self._listener)
+        other = ModelLab.__new__(ModelLab)
+        other.driver, other._listener = self.driver.copy(), self._listener
+        return other
 
     def every(self, do: Callable[[ModelLab], T]) -> Iterator[T]:
         """`do` in a copy of this lab for each way in which the choices it meets may come out."""

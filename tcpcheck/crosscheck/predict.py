@@ -1,29 +1,47 @@
-"""What the model says of each cell."""
+"""What the model says of each cell, and by which rules."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from tcpcheck.crosscheck.cells import BASE, LATE, SETTINGS, Cell, Setting
-from tcpcheck.crosscheck.lab import Peer
+from tcpcheck.crosscheck.cells import BASE, LATE, Cell, Setting
+from tcpcheck.crosscheck.lab import NotReached, Peer
 from tcpcheck.crosscheck.model import ModelLab
 from tcpcheck.crosscheck.states import STATES, build
-from tcpcheck.crosscheck.stimuli import Stimulus, stimuli_for
+from tcpcheck.crosscheck.stimuli import Stimulus
+
+Rules = tuple[str, ...]  # in the order taken
+Prediction = dict[str, Rules]  # cell -> the rules of one way there; several cells where the model leaves it open
 
 
-def model_cells(setting_name: str, state: str) -> dict[str, list[str]]:
-    """The model's cells of one state, as `cells.record` gives the kernel's: built once, then forked.
+class Predictor:
+    """One state under one setting: built once, then forked for each stimulus."""
 
-    Several for a stimulus when the model leaves it open what happens.
-    """
-    setting = SETTINGS[setting_name]
-    fresh = ModelLab({**BASE, **setting.sysctls, **STATES[state][2]})
-    built = list(fresh.every(lambda lab: _built(lab, state, setting)))
-    return {
-        str(stimulus): sorted({cell for lab, peer in built for cell in _cells(lab, peer, stimulus, setting.twice)})
-        for stimulus in stimuli_for(setting_name, state)
-    }
+    def __init__(self, kernel: str, setting: Setting, state: str) -> None:
+        """kernel: name of a profile. NotReached when the model cannot be brought into the state."""
+        fresh = ModelLab({**BASE, **setting.sysctls, **STATES[state][2]}, kernel)
+        self._twice = setting.twice
+        self._built = list(fresh.every(lambda lab: _built(lab, state, setting)))
+
+    def distinct(self, stimuli: Iterable[Stimulus]) -> list[Stimulus]:
+        """Those that are not the very segment of an earlier one here (`una` is `nxt` when nothing is in flight)."""
+        _, peer = self._built[0]
+        return list({repr(s.segment(peer)): s for s in reversed(list(stimuli))}.values())[::-1]
+
+    def predict(self, stimulus: Stimulus) -> Prediction:
+        """All that may come of it."""
+        return {text: rules for lab, peer in self._built for text, rules in self._cells(lab, peer, stimulus)}
+
+    def _cells(self, start: ModelLab, peer: Peer, stimulus: Stimulus) -> Iterator[tuple[str, Rules]]:
+        def cell(lab: ModelLab) -> tuple[str, Rules]:
+            lab.driver.rules()
+            made = Cell(lab, dataclasses.replace(peer, lab=lab), stimulus, self._twice)
+            if not self._twice:
+                lab.settle(LATE)
+            return made.finish(), tuple(lab.driver.rules())
+
+        return start.every(cell)
 
 
 def _built(lab: ModelLab, state: str, setting: Setting) -> tuple[ModelLab, Peer]:
@@ -32,11 +50,4 @@ def _built(lab: ModelLab, state: str, setting: Setting) -> tuple[ModelLab, Peer]
     return lab, peer
 
 
-def _cells(start: ModelLab, peer: Peer, stimulus: Stimulus, twice: bool) -> Iterator[str]:
-    def cell(lab: ModelLab) -> str:
-        made = Cell(lab, dataclasses.replace(peer, lab=lab), stimulus, twice)
-        if not twice:
-            lab.settle(LATE)
-        return made.finish()
-
-    return start.every(cell)
+__all__ = ["NotReached", "Prediction", "Predictor", "Rules"]

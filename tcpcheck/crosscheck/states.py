@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tcpcheck.crosscheck.lab import PEER_ISN, Lab, Peer
+from tcpcheck.crosscheck.lab import PEER_ISN, Lab, NotReached, Peer
 
 Builder = Callable[[Lab, Peer], None]
 
@@ -216,8 +216,9 @@ STATES: dict[str, tuple[Builder, str, dict[str, int]]] = {
 
 
 def build(lab: Lab, peer: Peer, name: str) -> None:
-    """Bring `peer`'s connection into the state `name`; AssertionError when the host ends up elsewhere."""
+    """Bring `peer`'s connection into the state `name`; NotReached when the host ends up elsewhere."""
     builder, want, _ = STATES[name]
     builder(lab, peer)
     got = lab.state(peer)
-    assert got == want, f"{name}: {got} instead of {want}; the host sent {peer.sent}"
+    if got != want:
+        raise NotReached(f"{got} instead of {want}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tcpcheck.crosscheck.lab import PEER_TS, Peer
 from tcpcheck.live.packet import ACK, M32, SYN, Segment, flag_bits
@@ -25,11 +25,17 @@ SEQ: dict[str, tuple[int, bool]] = {
 }
 # (from SND.UNA or SND.NXT, offset)
 ACKS: dict[str, tuple[str, int]] = {
+    "nxt-2^31": ("sn", -HALF),
+    "nxt-2^31+1": ("sn", -HALF + 1),
     "una-100000": ("una", -100000),
+    "una-2": ("una", -2),
     "una-1": ("una", -1),
     "una": ("una", 0),
+    "una+1": ("una", 1),
+    "nxt-1": ("sn", -1),
     "nxt": ("sn", 0),
     "nxt+1": ("sn", 1),
+    "nxt+100000000": ("sn", 100_000_000),
     "nxt+2^31-1": ("sn", HALF - 1),
 }
 # TSval relative to the one the host remembers (ts_recent); None: no option
@@ -77,51 +83,84 @@ class Stimulus:
         return seg
 
 
-FLAGS = ("S", "S.", ".", "F.", "F", "R", "R.", "P.", "P", "-", "SF")
+FLAGS = ("S", "S.", ".", "F.", "F", "R", "R.", "P.", "P", "-", "SF", "SF.", "SR", "FR")
+WITH_ACK = ((".", 0), ("F.", 0), ("R.", 0), ("S.", 0), ("P.", 10), ("F.", 10), ("SF.", 0))
+NEAR = ("-100000", "-1", "+0", "+1", "+W", "+W+1")
 
 
 def sequence_sweep() -> list[Stimulus]:
-    """Every kind of segment at every place of the sequence space."""
-    plain = [Stimulus(f, q) for f in FLAGS for q in SEQ]
-    data = [Stimulus(f, q, length=10) for f in ("P.", "F.", "S", "R") for q in SEQ]
-    return plain + data
+    """Every kind of segment, empty and with text, at every place of the sequence space."""
+    return [Stimulus(f, q, length=n) for f in FLAGS for n in (0, 10) for q in SEQ]
 
 
 def ack_sweep() -> list[Stimulus]:
-    """Every kind of acknowledgement number, at, before and behind the window."""
-    kinds = ((".", 0), ("F.", 0), ("R.", 0), ("S.", 0), ("P.", 10), ("F.", 10))
-    return [Stimulus(f, q, a, n) for f, n in kinds for a in ACKS for q in ("+0", "-1", "+1", "+W+1")]
+    """Every kind of acknowledgment at every place of the sequence space."""
+    return [Stimulus(f, q, a, n) for f, n in WITH_ACK for a in ACKS for q in SEQ]
 
 
 def timestamp_sweep() -> list[Stimulus]:
-    """Every kind of TSval at, before and behind RCV.NXT."""
-    kinds = (("S", 0), (".", 0), ("F.", 0), ("R", 0), ("P.", 10), ("-", 0), ("S.", 0), ("SF", 0))
-    return [Stimulus(f, q, length=n, ts=t) for f, n in kinds for t in TSVALS for q in ("+0", "-1", "+1", "+W+1")]
+    """Every kind of TSval at every place of the sequence space."""
+    kinds = (("S", 0), (".", 0), ("F.", 0), ("R", 0), ("R.", 0), ("P.", 10), ("F.", 10), ("-", 0), ("S.", 0), ("SF", 0))
+    return [Stimulus(f, q, length=n, ts=t) for f, n in kinds for t in TSVALS for q in SEQ]
+
+
+def old_ack_sweep() -> list[Stimulus]:
+    """Every kind of acknowledgment with every kind of TSval, at RCV.NXT and before it."""
+    return [Stimulus(f, q, a, n, t) for f, n in WITH_ACK for a in ACKS for t in TSVALS for q in ("+0", "-1")]
 
 
 def echo_sweep() -> list[Stimulus]:
     """TSecr that echoes nothing the host ever sent."""
-    return [
-        Stimulus(f, q, length=n, ecr=e)
-        for f, n in ((".", 0), ("S.", 0), ("P.", 10), ("R.", 0))
-        for e in TSECRS
-        for q in ("+0", "+1")
-    ]
+    kinds = ((".", 0), ("S.", 0), ("P.", 10), ("R.", 0))
+    return [Stimulus(f, q, length=n, ecr=e) for f, n in kinds for e in TSECRS for q in SEQ]
+
+
+def without_timestamps(stimuli: list[Stimulus]) -> list[Stimulus]:
+    """The same without the option; and SYNs of a peer that offers it nevertheless."""
+    offers = [Stimulus("S", q, ts=t) for q in SEQ for t in ("newer", "-500000")]
+    return [replace(s, ts="none") for s in stimuli] + offers
+
+
+def all_stimuli(ts: bool, twice: bool) -> list[Stimulus]:
+    """What is sent in every state. ts: does the host know timestamps? twice: each is sent twice."""
+    if not ts:
+        stimuli = sequence_sweep() if twice else sequence_sweep() + ack_sweep()
+        return unique(without_timestamps(stimuli))
+    if twice:
+        return unique(sequence_sweep() + timestamp_sweep())
+    return unique(sequence_sweep() + ack_sweep() + timestamp_sweep() + old_ack_sweep() + echo_sweep())
 
 
 def unique(stimuli: list[Stimulus]) -> list[Stimulus]:
     """The same without repetitions, in order."""
-    return list({str(s): s for s in stimuli}.values())
+    return list(dict.fromkeys(stimuli))
 
 
-def stimuli_for(setting: str, state: str) -> list[Stimulus]:
-    """What is sent in one state under one setting (see `cells.SETTINGS`)."""
-    if setting == "ts":
-        return unique(sequence_sweep() + ack_sweep() + timestamp_sweep() + echo_sweep())
-    if setting == "no-ts":
-        stimuli = sequence_sweep() + ack_sweep()
-        no_ts = [Stimulus(s.flags, s.seq, s.ack, s.length, ts="none") for s in stimuli]
-        return unique(no_ts + [Stimulus("S", q) for q in SEQ] + [Stimulus("S", q, ts="-500000") for q in SEQ])
-    if setting == "no-limit":
-        return unique([Stimulus(f, q) for f in FLAGS for q in ("-100000", "-1", "+0", "+1", "+W", "+W+1")])
-    return unique(sequence_sweep() + timestamp_sweep())
+CLASSES = ("SYN", "SYN+ACK", "SYN+FIN", "RST", "FIN", "data", "ACK", "no flags")
+
+
+def class_of(s: Stimulus) -> str:
+    """The column of a table that a stimulus belongs to: its most telling flag."""
+    if "R" in s.flags:
+        return "RST"
+    if "S" in s.flags:
+        return "SYN+FIN" if "F" in s.flags else "SYN+ACK" if "." in s.flags else "SYN"
+    if "F" in s.flags:
+        return "FIN"
+    if s.length:
+        return "data"
+    return "ACK" if "." in s.flags else "no flags"
+
+
+def parse(text: str) -> Stimulus:
+    """The inverse of `str`."""
+    flags, seq, *rest = text.split()
+    words = dict(zip(rest[::2], rest[1::2], strict=True))
+    return Stimulus(
+        flags,
+        seq.removeprefix("seq"),
+        words.get("ack", "nxt"),
+        int(words.get("len", 0)),
+        words.get("ts", "newer"),
+        words.get("ecr", "last"),
+    )

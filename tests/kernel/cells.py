@@ -1,7 +1,7 @@
-"""State x stimulus -> reply and next state, as the kernel of this machine gives them (crosscheck/cells.py).
+"""State x stimulus -> reply and next state, as a kernel gave them once (tcpcheck/crosscheck/cells.py).
 
-python -m tests.kernel.cells --write        records cells-<release>.json.gz (root and /dev/net/tun needed; minutes)
-python -m tests.kernel.cells STATE STIMULUS shows one state's cells whose stimulus starts so
+python -m tests.kernel.cells --write        records the cells of cells-<release>.json.gz again (needs namespaces)
+python -m tests.kernel.cells STATE STIMULUS shows one state's cells whose stimulus starts so, live
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ import json
 import os
 from pathlib import Path
 
-from tcpcheck.crosscheck.cells import BASE, HOUSE, LATE, SETTINGS, Cell, Setting
-from tcpcheck.crosscheck.lab import KernelLab, Lab, Peer
-from tcpcheck.crosscheck.states import STATES, build
-from tcpcheck.crosscheck.stimuli import stimuli_for
+from tcpcheck.crosscheck.cells import BASE, SETTINGS
+from tcpcheck.crosscheck.play import CellPlayer
+from tcpcheck.crosscheck.states import STATES
+from tcpcheck.crosscheck.stimuli import parse
 from tcpcheck.live.namespace import in_namespace
 
-BATCH = 20  # cells that wait for late replies together
-TOO_LATE = 0.170  # a batch that took longer has met retransmissions: do it again
+Cells = dict[str, dict[str, dict[str, str]]]  # setting -> state -> stimulus -> cell
 
 
 def golden_path() -> Path:
@@ -29,46 +28,23 @@ def golden_path() -> Path:
 
 
 @functools.cache
-def load() -> dict[str, dict[str, dict[str, str]]]:
-    """setting -> state -> stimulus -> cell."""
+def load() -> Cells:
+    """The recorded answers: a sample of what `tcpcheck crosscheck` asks."""
     with gzip.open(golden_path(), "rt") as file:
-        data: dict[str, dict[str, dict[str, str]]] = json.load(file)["cells"]
+        data: Cells = json.load(file)["cells"]
     return data
 
 
-def record(setting_name: str, state: str, wanted: str = "") -> dict[str, str]:
-    """All cells of one state under one setting whose stimulus starts with `wanted`. Runs inside a namespace."""
-    setting = SETTINGS[setting_name]
-    lab = KernelLab({**BASE, **HOUSE, **setting.sysctls, **STATES[state][2]})
-    todo = [s for s in stimuli_for(setting_name, state) if str(s).startswith(wanted)]
-    cells: dict[str, str] = {}
-    while todo:
-        batch, start = todo[:BATCH], lab.now()
-        made = [(s, Cell(lab, _built(lab, state, setting), s, setting.twice)) for s in batch]
-        if not setting.twice:
-            lab.settle(LATE)
-        found = {str(s): cell.finish() for s, cell in made}
-        on_time = lab.now() - start < TOO_LATE
-        for _, cell in made:
-            lab.tear_down(cell.peer)
-        if on_time:
-            cells |= found
-            todo = todo[BATCH:]
-    return cells
+def record(setting: str, state: str, wanted: str = "") -> dict[str, str | None]:
+    """The cells of one state under one setting whose stimulus starts with `wanted`. Runs inside a namespace."""
+    stimuli = [parse(text) for text in load()[setting][state] if text.startswith(wanted)]
+    found = CellPlayer(SETTINGS[setting], state).play(stimuli)
+    return {str(stimulus): found[stimulus] for stimulus in stimuli}
 
 
-def _built(lab: Lab, state: str, setting: Setting) -> Peer:
-    peer = lab.new_peer(setting.peer_ts)
-    build(lab, peer, state)
-    return peer
-
-
-def record_all() -> dict[str, dict[str, dict[str, str]]]:
+def record_all() -> dict[str, dict[str, dict[str, str | None]]]:
     """Every setting and state, each in a namespace of its own."""
-    return {
-        name: {state: in_namespace(record, name, state) for state in setting.states}
-        for name, setting in SETTINGS.items()
-    }
+    return {name: {state: in_namespace(record, name, state) for state in states} for name, states in load().items()}
 
 
 def _write() -> None:

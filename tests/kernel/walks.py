@@ -20,7 +20,9 @@ from tcpcheck.crosscheck.lab import KernelLab
 from tcpcheck.crosscheck.states import STATES, build
 from tcpcheck.crosscheck.walk import CALLS, Walk
 from tcpcheck.live.namespace import in_namespace
-from tests.kernel.cells import BATCH, TOO_LATE
+
+BATCH = 20  # walks that wait for late replies together
+TOO_LATE = 0.170  # a batch that took longer has met retransmissions: do it again
 
 SETTINGS = {**BASE, "tcp_invalid_ratelimit": 0}
 WALKS = 150  # of each state
