@@ -106,11 +106,10 @@ def verify_scenario(
     totals = Totals()
     claims: list[ClaimResult] = []
     for case, outcome in zip(scenario.cases, outcomes, strict=True):
-        if outcome is None:
-            claims += [not_checked(claim, case) for claim in case.claims]
-            continue
-        totals.merge(outcome.totals)
-        claims += outcome.claims
+        found = [not_checked(claim, case) for claim in case.claims] if outcome is None else outcome.claims
+        claims += [replace(result, line=claim.span.line) for claim, result in zip(case.claims, found, strict=True)]
+        if outcome is not None:
+            totals.merge(outcome.totals)
     claims = with_omission(claims)
     return SpecResult(
         scenario.file,

@@ -175,6 +175,8 @@ def cli() -> None:
     help="Traces of violated and reached claims: one for each claim, or of all members.",
 )
 @click.option("--report", metavar="FILE", help="Write verdicts and traces as one HTML file, too.")
+@click.option("--junit", metavar="FILE", help="Write the verdicts as JUnit XML, too.")
+@click.option("--sarif", metavar="FILE", help="Write what is not as expected as SARIF, too.")
 @click.option("--jobs", "-j", callback=_COUNT, metavar="N", help="Members checked at once; default: one for each CPU.")
 @QUIET
 @_add(*LOOK)
@@ -185,7 +187,8 @@ def verify(console: Console, /, **options: Any) -> int:
 
     o = options
     bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"], o["jobs"])
-    call = VerifyCall(o["specs"], bounds, o["claim"], o["members"], o["traces"], o["quiet"], o["report"])
+    files = tuple((kind, o[kind]) for kind in ("report", "junit", "sarif") if o[kind] is not None)
+    call = VerifyCall(o["specs"], bounds, o["claim"], o["members"], o["traces"], o["quiet"], files)
     return run_verify(_with_console(console, o["color"], o["ascii"]), call)
 
 

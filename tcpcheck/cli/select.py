@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from tcpcheck.errors import UsageError
@@ -16,9 +16,12 @@ def claim_names(scenario: Scenario) -> list[str]:
 
 def with_claim(scenario: Scenario, name: str) -> Scenario | None:
     """The spec with this claim alone; None if it has none of that name."""
-    if name not in claim_names(scenario):
-        return None
-    cases = (replace(case, claims=tuple(c for c in case.claims if c.name == name)) for case in scenario.cases)
+    return with_claims(scenario, {name}) if name in claim_names(scenario) else None
+
+
+def with_claims(scenario: Scenario, names: Collection[str]) -> Scenario:
+    """The spec with the claims of these names alone."""
+    cases = (replace(case, claims=tuple(c for c in case.claims if c.name in names)) for case in scenario.cases)
     return replace(scenario, cases=tuple(cases))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tcpcheck.cli.ci import tell_actions
 from tcpcheck.cli.console import Console
 from tcpcheck.cli.failures import SeveralBad, fault, worst
 from tcpcheck.cli.files import spec_files, write_whole
@@ -74,7 +75,7 @@ def load_all(arguments: Iterable[str]) -> list[Scenario]:
 
 @dataclass(frozen=True)
 class VerifyCall:
-    """A call of `verify`. report: the HTML file to write."""
+    """A call of `verify`. files: what else to write, by its kind: report (HTML), junit, sarif."""
 
     specs: tuple[str, ...]
     bounds: Bounds
@@ -82,7 +83,7 @@ class VerifyCall:
     members: tuple[str, ...]
     traces: str
     quiet: bool
-    report: str | None = None
+    files: tuple[tuple[str, str], ...] = ()
 
 
 def selected(scenarios: Sequence[Scenario], claim: str | None, members: Sequence[str]) -> list[Scenario]:
@@ -121,8 +122,9 @@ def run_verify(console: Console, call: VerifyCall) -> int:
         console.write(render_json.dumps(render_json.verify(results[0]) if single else render_json.verify_all(results)))
     elif len(scenarios) > 1:
         console.write(summary(results))
-    if call.report is not None and results:
-        write_report(call.report, results, call.traces)
+    for kind, path in call.files if results else ():
+        write_whole(path, document(kind, results, call.traces).encode("utf-8", "backslashreplace"))
+    tell_actions(console, results)
     return worst([*(failure.exit_code for failure in failures), *(exit_code(result) for result in results)])
 
 
@@ -154,11 +156,19 @@ def show(console: Console, result: SpecResult, call: VerifyCall, first: bool) ->
         console.message(verdicts.stats_text(result.stats))
 
 
-def write_report(path: str, results: Sequence[SpecResult], traces: str) -> None:
-    """The verdicts as one HTML file; of several specs all that could be checked."""
+def document(kind: str, results: Sequence[SpecResult], traces: str) -> str:
+    """The verdicts for other tools and people; of several specs all that could be checked."""
+    if kind == "junit":
+        from tcpcheck.render.junit import junit
+
+        return junit(results, rules=rule_lookup())
+    if kind == "sarif":
+        from tcpcheck.render.sarif import sarif
+
+        return sarif(results)
     from tcpcheck.render.html import report
 
-    write_whole(path, report(results, traces=traces, rules=rule_lookup()).encode())
+    return report(results, traces=traces, rules=rule_lookup())
 
 
 def summary(results: Sequence[SpecResult]) -> str:

@@ -20,7 +20,7 @@ from tcpcheck.render.svg import svg
 from tcpcheck.render.vantage import drop_chain
 from tcpcheck.render.words import confirmed_text, printable, seconds, settings_text, time_digits
 from tcpcheck.witness.trace import Change, Step, Trace
-from tcpcheck.witness.verdict import ClaimResult, SpecResult
+from tcpcheck.witness.verdict import SpecResult
 
 
 def trace_page(trace: Trace, rules: RuleLookup = no_rules) -> str:
@@ -86,14 +86,10 @@ def _row(row: verdicts.TableRow, link: str) -> dict[str, str]:
         "claim": f"{claim.kind} {printable(claim.name)}",
         "members": row.members,
         "verdict": verdicts.found(claim),
-        "remark": row.remark or ("" if claim.ok else printable(_reason(claim))),
+        "remark": row.remark or ("" if claim.ok else printable(verdicts.reason(claim))),
         "expected": row.expected,
         "link": link,
     }
-
-
-def _reason(claim: ClaimResult) -> str:
-    return claim.note or ("" if claim.witness is None else claim.witness.note)
 
 
 # ---- a trace

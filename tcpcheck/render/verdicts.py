@@ -99,8 +99,7 @@ def _unexpected(rows: list[TableRow], width: int, glyphs: Glyphs) -> list[Line]:
         mark, style = _mark(claim, glyphs)
         said = f"{mark} {_name(claim)}: {found(claim)}, expected {row.expected}"
         lines += [[], *([(piece, style)] for piece in styled.wrap(said, width, "  "))]
-        reason = claim.note or ("" if claim.witness is None else claim.witness.note)
-        for said in (row.members and f"when {row.members}", printable(reason)):
+        for said in (row.members and f"when {row.members}", printable(reason(claim))):
             lines += [[(f"  {piece}", "")] for piece in (styled.wrap(said, width - 2) if said else [])]
     return lines
 
@@ -194,6 +193,11 @@ def found(claim: ClaimResult) -> str:
         return printable(claim.verdict)
     low, high = claim.count["min"], claim.count["max"]
     return str(low) if low == high else f"{low}..{high}"
+
+
+def reason(claim: ClaimResult) -> str:
+    """Why the verdict is what it is, as far as a note says so; not yet printable."""
+    return claim.note or ("" if claim.witness is None else claim.witness.note)
 
 
 def _reference(row: TableRow, limits: Sequence[str]) -> str:

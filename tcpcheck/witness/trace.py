@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 
@@ -91,7 +91,9 @@ class HostInfo:
 
 @dataclass(frozen=True)
 class Trace:
-    """values: the named unknowns with the numbers found, as text (`{"gap": "12.5s", "isn": "3012345678"}`).
+    """A run to the moment that settles a claim; iterates over its steps.
+
+    values: the named unknowns with the numbers found, as text (`{"gap": "12.5s", "isn": "3012345678"}`).
     confirmed_by: of "z3", "concrete-rerun", "kernel"."""
 
     spec: str
@@ -105,3 +107,9 @@ class Trace:
     values: dict[str, str]
     confirmed_by: tuple[str, ...]
     note: str = ""  # stuck, cycle, too late
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)

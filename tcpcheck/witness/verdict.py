@@ -41,6 +41,7 @@ class ClaimResult:
         truncated                                   a limit was met: part of the runs was not looked at
     witness: of a violated or reached claim; None when there is none.
     note: why `undecided` or `vacuous`; else a remark or "".
+    line: where the claim stands in its spec; 0 when that is not known.
     """
 
     name: str
@@ -53,6 +54,7 @@ class ClaimResult:
     witness: Trace | None = None
     count: Count | None = None
     note: str = ""
+    line: int = 0
 
 
 class Stats(TypedDict):
