@@ -24,6 +24,12 @@ Exit codes:
   1  a capture disagrees           4  not possible on this machine
   2  the input or the call is wrong, or a capture starts in the middle"""
 
+CROSSCHECK_CODES = """\b
+Exit codes:
+  0  the kernel agrees             3  interrupted, or the machine was too busy
+  1  the kernel disagrees          4  not possible on this machine
+  2  the input or the call is wrong"""
+
 REPLAY_CODES = """\b
 Exit codes:
   0  the kernel agrees             3  interrupted, or a spec is undecided
@@ -260,6 +266,45 @@ def replay(console: Console, /, **options: Any) -> int:
         o["files"], o["claim"], o["members"], o["side"], o["wait"], o["kernel"], Bounds(jobs=o["jobs"]), o["quiet"]
     )
     return run_replay(_with_console(console, o["color"], o["ascii"]), call)
+
+
+@cli.command(epilog=CROSSCHECK_CODES, short_help="Compare this machine's kernel with the model.")
+@click.option("--state", "states", multiple=True, metavar="NAME", help="Only this state; may be repeated.")
+@click.option("--setting", "settings", multiple=True, metavar="NAME", help="Only under these sysctls; may be repeated.")
+@click.option("--every", callback=_COUNT, default="1", metavar="N", help="Only every N-th cell: a sample.")
+@click.option("--cells-only", is_flag=True, help="No traces.")
+@click.option("--traces-only", is_flag=True, help="No cells.")
+@click.option("--wait", is_flag=True, help="Also traces with timers of more than 5 s.")
+@click.option("--kernel", default="auto", show_default=True, metavar="NAME", help="The model: a profile.")
+@click.option("--jobs", "-j", callback=_COUNT, metavar="N", help="Processes; default: one for each CPU.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.option("--html", metavar="FILE", help="Also write one HTML page.")
+@QUIET
+@_add(*LOOK)
+@click.pass_obj
+def crosscheck(console: Console, /, **options: Any) -> int:
+    """Plays every kind of segment in every state, and traces that take every rule, on the running kernel.
+
+    It happens in network namespaces with TUN devices, which are made for it and end with it. What the kernel sends and
+    the states of its sockets are compared with the model: state x kind of segment, agree or not; each disagreement."""
+    from tcpcheck.cli.crosschecking import CrosscheckCall, run_crosscheck
+
+    o = options
+    if o["cells_only"] and o["traces_only"]:
+        raise UsageError("--cells-only and --traces-only leave nothing to do")
+    call = CrosscheckCall(
+        o["kernel"],
+        o["states"],
+        o["settings"],
+        o["every"],
+        not o["traces_only"],
+        not o["cells_only"],
+        o["wait"],
+        o["jobs"],
+        o["html"],
+        o["quiet"],
+    )
+    return run_crosscheck(_with_console(console, o["color"], o["ascii"]), call)
 
 
 @cli.command(short_help="Make one random run.")
