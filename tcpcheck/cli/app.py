@@ -10,7 +10,7 @@ import click
 from tcpcheck import __version__
 from tcpcheck.cli.console import Console
 from tcpcheck.cli.failures import fault, single, worst
-from tcpcheck.errors import TcpcheckError, Undecided, UsageError
+from tcpcheck.errors import Impossible, TcpcheckError, Undecided, UsageError
 
 LATER = ("fixtures", "map", "sweep")  # promised, not in this version
 EXIT_CODES = """\b
@@ -386,3 +386,17 @@ def profiles(console: Console, name: str | None) -> int:
     from tcpcheck.cli.explaining import run_profiles
 
     return run_profiles(console, name)
+
+
+@cli.command(short_help="Serve editors.")
+def lsp() -> int:
+    """Runs the language server on standard input and output, for an editor that starts it.
+
+    Mistakes as they are typed, what a word means, completion, definitions, the canonical form, and a claim's verdict
+    at a click."""
+    try:
+        from tcpcheck.lsp.server import server
+    except ModuleNotFoundError:
+        raise Impossible("the language server needs pygls: pip install 'tcpcheck[lsp]'") from None
+    server.start_io()
+    return 0
