@@ -40,10 +40,11 @@ FOLDERS = {  # folder below specs/ -> heading, in the order of the document
     "seeds": "Questions of five write-ups",
     "": "The first specs",
     "time_wait": "TIME-WAIT and incarnations",
+    "wraparound": "Numbers that wrap",
     "resets": "Resets and challenge ACKs",
     "opening": "Opening and queues",
     "closing": "Closing",
-    "windows": "Windows, timers, wraparound",
+    "windows": "Windows and timers",
 }
 
 

@@ -347,6 +347,7 @@ ctypedef struct Machine:
     uint64_t no_value                   # claims that came to an outcome where U had no value; stays
     Piece piece[PIECES_MAX]
     Quantity over                       # MODE_RECORD: what the count claim of `asked` ranges over, where it has these values
+    int asked_log                       # ... and so many entries the log had then: later ones are other claims'
     Piece asked                         # claim -1: none
     # a concrete re-run: the events to take and the time that passes before each
     Event* script

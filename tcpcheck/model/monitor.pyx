@@ -218,8 +218,11 @@ cdef int note_piece(Machine* m, int c, uint32_t outcome, int way, int64_t lo, ui
             m.hits |= bit(2 * CLAIMS_MAX + m.npiece)
         m.npiece += 1
     p = &m.asked
-    return m.nxt.tcp.sym.mode == MODE_RECORD and p.claim == c and p.outcome == outcome and p.way == way and \
-        p.lo == lo and p.len == size
+    if m.nxt.tcp.sym.mode != MODE_RECORD or p.claim != c or p.outcome != outcome or p.way != way or p.lo != lo or \
+            p.len != size:
+        return 0
+    m.asked_log = m.nxt.tcp.sym.rec.n
+    return 1
 
 
 cdef void arc_of(Machine* m, Num a, Num b, uint32_t* first, uint64_t* size) noexcept nogil:

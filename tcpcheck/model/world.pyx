@@ -261,7 +261,7 @@ cdef class Model:
         cdef bytes taken
         cdef int n, late = 0
         self.begin(MODE_RECORD)
-        m.asked.claim = -1
+        m.asked.claim, m.asked_log = -1, 0
         if piece is not None:
             load_piece(&m.asked, piece)
         start(m)
@@ -279,6 +279,8 @@ cdef class Model:
             late = (m.late >> claim) & 1
         if self.rec.overflow:
             raise ReplayFailed("a witness has more constraints than the log holds")
+        if piece is not None:  # what comes after has split the step for other claims: the values are those of all parts
+            self.rec.n = m.asked_log
         o = m.over
         over = Difference(
             i=o.i, j=o.j, c=o.c, key_a=o.key_a, key_b=o.key_b, tick_a=o.tick_a, tick_b=o.tick_b
