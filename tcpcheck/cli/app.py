@@ -12,7 +12,7 @@ from tcpcheck.cli.console import Console
 from tcpcheck.cli.failures import fault, single, worst
 from tcpcheck.errors import Impossible, TcpcheckError, Undecided, UsageError
 
-LATER = ("fixtures", "map", "sweep")  # promised, not in this version
+LATER = ("fixtures", "map")  # promised, not in this version
 EXIT_CODES = """\b
 Exit codes:
   0  every claim as expected       3  undecided: a bound was reached
@@ -167,35 +167,65 @@ def cli() -> None:
     """Checks TCP corner cases: every interleaving of a small experiment written as a spec."""
 
 
+TRACES = ("one", "all", "none")
+
+
+def _verify_options(traces: str) -> tuple[Callable[[Any], Any], ...]:
+    """What `verify` and `sweep` have in common. traces: the default of --traces."""
+    return (
+        click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
+        *BOUNDS,
+        click.option("--claim", metavar="NAME", help="Only this claim."),
+        MEMBER,
+        click.option(
+            "--traces",
+            type=click.Choice(TRACES),
+            default=traces,
+            show_default=True,
+            help="Traces of violated and reached claims: one for each claim, or of all members.",
+        ),
+        click.option("--report", metavar="FILE", help="Write verdicts and traces as one HTML file, too."),
+        click.option("--junit", metavar="FILE", help="Write the verdicts as JUnit XML, too."),
+        click.option("--sarif", metavar="FILE", help="Write what is not as expected as SARIF, too."),
+        click.option(
+            "--jobs", "-j", callback=_COUNT, metavar="N", help="Members checked at once; default: one for each CPU."
+        ),
+        QUIET,
+        *LOOK,
+    )
+
+
+def _verify(console: Console, o: dict[str, Any], settings: dict[str, tuple[str, ...]]) -> int:
+    from tcpcheck.cli.verifying import Bounds, VerifyCall, run_verify
+
+    bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"], o["jobs"])
+    files = tuple((kind, o[kind]) for kind in ("report", "junit", "sarif") if o[kind] is not None)
+    call = VerifyCall(o["specs"], bounds, o["claim"], o["members"], o["traces"], o["quiet"], files, settings)
+    return run_verify(_with_console(console, o["color"], o["ascii"]), call)
+
+
 @cli.command(epilog=EXIT_CODES, short_help="Check every claim of the specs.")
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-@_add(*BOUNDS)
-@click.option("--claim", metavar="NAME", help="Only this claim.")
-@MEMBER
-@click.option(
-    "--traces",
-    type=click.Choice(["one", "all", "none"]),
-    default="one",
-    show_default=True,
-    help="Traces of violated and reached claims: one for each claim, or of all members.",
-)
-@click.option("--report", metavar="FILE", help="Write verdicts and traces as one HTML file, too.")
-@click.option("--junit", metavar="FILE", help="Write the verdicts as JUnit XML, too.")
-@click.option("--sarif", metavar="FILE", help="Write what is not as expected as SARIF, too.")
-@click.option("--jobs", "-j", callback=_COUNT, metavar="N", help="Members checked at once; default: one for each CPU.")
-@QUIET
-@_add(*LOOK)
+@_add(*_verify_options("one"))
 @click.pass_obj
 def verify(console: Console, /, **options: Any) -> int:
     """Checks every claim of the specs; a folder means every .tcp file below it."""
-    from tcpcheck.cli.verifying import Bounds, VerifyCall, run_verify
+    return _verify(console, options, {})
 
-    o = options
-    bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"], o["jobs"])
-    files = tuple((kind, o[kind]) for kind in ("report", "junit", "sarif") if o[kind] is not None)
-    call = VerifyCall(o["specs"], bounds, o["claim"], o["members"], o["traces"], o["quiet"], files)
-    return run_verify(_with_console(console, o["color"], o["ascii"]), call)
+
+@cli.command(epilog=EXIT_CODES, short_help="Check specs over a matrix of settings.")
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.option("--set", "settings", multiple=True, required=True, metavar="NAME=V1,V2", help="A setting and its values.")
+@_add(*_verify_options("none"))
+@click.pass_obj
+def sweep(console: Console, /, **options: Any) -> int:
+    """Checks the same specs over a matrix of settings: each combination of the values of all --set.
+
+    NAME is a host's sysctl (server.net.ipv4.tcp_rfc1337), a host's kernel (server.kernel), or the name of a choice
+    (`lifetime {30s, 120s} -> msl`: msl). The values take the place of what the spec says."""
+    from tcpcheck.cli.select import settings_of
+
+    return _verify(console, options, settings_of(options["settings"]))
 
 
 @cli.command(epilog=EXIT_CODES, short_help="Write the trace of one claim.")

@@ -34,6 +34,20 @@ def no_claim(name: str, scenarios: Sequence[Scenario]) -> UsageError:
     return UsageError(f"no claim `{name}` in {where}: {hint}")
 
 
+def settings_of(wanted: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """`NAME=V1,V2` each, as `load` takes them."""
+    settings: dict[str, tuple[str, ...]] = {}
+    for text in wanted:
+        name, equals, values = text.partition("=")
+        name, parts = name.strip(), tuple(value.strip() for value in values.split(","))
+        if not equals or not name or not all(parts):
+            raise UsageError(f"`{text}` is not NAME=V1,V2")
+        if name in settings:
+            raise UsageError(f"`{name}` is set twice")
+        settings[name] = parts
+    return settings
+
+
 def with_members(scenario: Scenario, wanted: Sequence[str]) -> Scenario:
     """The spec with the members alone that have each `NAME=VALUE`. NAME: a family's name (`-> ts`), or a setting as
     verdicts show it, with or without its host and `net.ipv4.`."""

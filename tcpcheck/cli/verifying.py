@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tcpcheck.cli.ci import tell_actions
@@ -60,12 +60,12 @@ def free_memory() -> int | None:
     return max(int(min(found) * MEMORY_SHARE), 1_000_000) if found else None
 
 
-def load_all(arguments: Iterable[str]) -> list[Scenario]:
-    """Every spec, read and checked. SpecError with the mistakes of all of them."""
+def load_all(arguments: Iterable[str], settings: Mapping[str, Sequence[str]] | None = None) -> list[Scenario]:
+    """Every spec, read and checked, with these settings. SpecError with the mistakes of all of them."""
     scenarios, bad = [], []
     for name in spec_files(arguments):
         try:
-            scenarios.append(load(name, REGISTRY))
+            scenarios.append(load(name, REGISTRY, settings))
         except SpecError as error:
             bad.append(error)
     if bad:
@@ -75,7 +75,8 @@ def load_all(arguments: Iterable[str]) -> list[Scenario]:
 
 @dataclass(frozen=True)
 class VerifyCall:
-    """A call of `verify`. files: what else to write, by its kind: report (HTML), junit, sarif."""
+    """A call of `verify` or `sweep`. files: what else to write, by its kind: report (HTML), junit, sarif.
+    settings: take the place of the specs' own (lang/overrides.py)."""
 
     specs: tuple[str, ...]
     bounds: Bounds
@@ -84,6 +85,7 @@ class VerifyCall:
     traces: str
     quiet: bool
     files: tuple[tuple[str, str], ...] = ()
+    settings: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def selected(scenarios: Sequence[Scenario], claim: str | None, members: Sequence[str]) -> list[Scenario]:
@@ -98,7 +100,7 @@ def selected(scenarios: Sequence[Scenario], claim: str | None, members: Sequence
 
 def run_verify(console: Console, call: VerifyCall) -> int:
     """-> the exit code. A spec that fails does not keep the others from being checked."""
-    scenarios = selected(load_all(call.specs), call.claim, call.members)
+    scenarios = selected(load_all(call.specs, call.settings), call.claim, call.members)
     results: list[SpecResult] = []
     failures: list[TcpcheckError] = []
     for number, scenario in enumerate(scenarios, 1):
