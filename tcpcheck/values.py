@@ -16,7 +16,8 @@ from tcpcheck.model.layout import CLAIMS_MAX, PIECE_BITS, WAY_AHEAD, WAY_SLEEPIN
 from tcpcheck.witness.arcset import ArcSet
 from tcpcheck.witness.constraints import MODULUS, Age, PathConstraints
 from tcpcheck.witness.intervals import ValueSet, values_for
-from tcpcheck.witness.project import DURATION_MODULUS, Duration, Quantity
+from tcpcheck.witness.pairs import Product, pairs_in, shown, tied
+from tcpcheck.witness.project import DURATION_MODULUS, Difference, Duration, Quantity
 
 NO_LIMITS = Limits()
 FIRST_BIT = 2 * CLAIMS_MAX  # hit bit of the first set of values
@@ -29,6 +30,21 @@ class ValuePath:
     recording: Any
     constraints: PathConstraints
     over: Quantity
+    over2: Difference | None = None  # the other number of a pair
+
+
+class Tied(Exception):
+    """A path compares the two numbers of a pair with each other: what it leaves to them is no product."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """How many pairs of values lead to the outcome: at least, at most. exact: proved. note: which."""
+
+    least: int
+    most: int
+    exact: bool
+    note: str
 
 
 class Found:
@@ -44,6 +60,9 @@ class Found:
 
     def is_duration(self, claim: int) -> bool:
         return bool(self.model.program.claims[claim].over_sleep >= 0)
+
+    def is_pair(self, claim: int) -> bool:
+        return bool(self.model.program.claims[claim].counted2 >= 0)
 
     def outcomes(self, claim: int) -> list[int]:
         """The claim's outcomes, in the order of their numbers."""
@@ -82,6 +101,8 @@ class Found:
         """Sets of values that make up all of the outcome's, those within others left out. (What is left out is in the
         union all the same, which is compared with what the search saw.)"""
         mine = [p for p in self.pieces if (p.claim, p.outcome) == (claim, outcome) and p.way != WAY_AHEAD]
+        if self.is_pair(claim):
+            return mine
         kept: list[Any] = []
         left = self._union(claim, mine)
         for p in sorted(mine, key=lambda p: -p.n):
@@ -102,9 +123,31 @@ class Found:
                 more = (Age(until, since, last), Age(since, until, -piece.lo))
                 pc = replace(pc, instants=pc.instants + 1, entries=pc.entries + more)
             over = Duration(until, since)
-        return ValuePath(recording, pc, over)
+        return ValuePath(recording, pc, over, recording.over2 if self.is_pair(piece.claim) else None)
 
     # ---- proofs
+
+    def products(self, claim: int) -> Pairs:
+        """Of a count of pairs: each path to its outcome leaves a product of two sets. Error: Tied."""
+        found: list[Product] = []
+        exact, why = True, ""
+        for path in self.paths([(claim, 1)])[claim, 1]:
+            assert isinstance(path.over, Difference) and path.over2 is not None
+            if tied(path.constraints, path.over.key_a, path.over2.key_a):
+                raise Tied
+            first, second = (values_for([(path.constraints, over)]) for over in (path.over, path.over2))
+            exact = exact and first.exact and first.proved and second.exact and second.proved
+            why = why or first.why or second.why
+            found.append((first.may, second.may))
+        seen, missed = (
+            [(self._union(claim, [p]), ArcSet.arc(p.lo2, p.n2)) for p in self.pieces if (p.claim, p.outcome) == pair]
+            for pair in ((claim, 1), (claim, 0))
+        )
+        most = pairs_in(found, [])
+        if not most == pairs_in(seen, []) == pairs_in(found + seen, []):
+            exact, why = False, "the search and the solver disagree about the values"
+        most = max(most, pairs_in(found + seen, []))
+        return Pairs(pairs_in(found, missed), most, exact, why or "; ".join(sorted(map(shown, set(found)))))
 
     def proved(self, claim: int, outcome: int, paths: Sequence[ValuePath]) -> ValueSet:
         """The outcome's values as the solver has them, with what differs from the search in `why`. `must` is `may`."""

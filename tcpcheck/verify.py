@@ -22,7 +22,7 @@ from tcpcheck.model.layout import CLAIMS_MAX
 from tcpcheck.model.narrate import Narrator, host_infos, named_values
 from tcpcheck.model.world import ReplayFailed
 from tcpcheck.tcp.rules import RULES
-from tcpcheck.values import Found
+from tcpcheck.values import Found, Tied
 from tcpcheck.witness.arcset import ArcSet
 from tcpcheck.witness.constraints import Refuted
 from tcpcheck.witness.intervals import pinned
@@ -299,7 +299,7 @@ class CaseCheck:
             "delay_lo_s": net.delay_lo / 1e9,
             "delay_hi_s": net.delay_hi / 1e9,
             "horizon_s": case.horizon / 1e9 if case.horizon else None,
-            "profile": ", ".join(sorted({h.kernel for h in case.hosts})),
+            "profile": ", ".join(sorted({h.kernel for h in case.hosts if h.kernel != "none"})),
             "omission": self.result.omission_bound,
             "truncated": not self.exhaustive,
         }
@@ -386,13 +386,29 @@ class CaseCheck:
             return self.undecided(claim, "it came true where what it counts had no value")
         if not self.found.outcomes(i):
             return self.make(claim, "vacuous")
+        if claim.over2 is not None:
+            return self.judge_pairs(i, claim)
         paths = self.found.paths([(i, 1)])[i, 1]
         values = self.found.proved(i, 1, paths)
         # runs that do otherwise: all that the search saw of them, which is the safe side
         low, high = (values.may - self.found.seen(i, 0)).count(), values.may.count()
-        lo, hi = claim.expected_count or (0, 1 << 32)
         count: Count = {"min": low, "max": high, "intervals": [(a, b) for a, b in values.may.spans]}
-        sure = values.exact and values.proved
+        note = values.why or in_seconds(values.may, [p.over for p in paths])
+        return self.counted(i, claim, count, values.exact and values.proved, note)
+
+    def judge_pairs(self, i: int, claim: Claim) -> ClaimResult:
+        """Pairs of two unknowns that no condition ties to each other: each path leaves a product of two sets."""
+        try:
+            values = self.found.products(i)
+        except Tied:
+            return self.undecided(claim, "a condition ties the two numbers to each other")
+        count: Count = {"min": values.least, "max": values.most, "intervals": []}
+        return self.counted(i, claim, count, values.exact, values.note)
+
+    def counted(self, i: int, claim: Claim, count: Count, sure: bool, note: str) -> ClaimResult:
+        """The verdict on a number that lies in [min, max]; sure: those bounds are proved."""
+        low, high = count["min"], count["max"]
+        lo, hi = claim.expected_count or (0, 1 << 32)
         ok = lo <= low and high <= hi and sure
         # low..high contains the count of every run's circumstances, but need not be met at both ends
         wrong = sure and (low == high or high < lo or low > hi)
@@ -408,7 +424,7 @@ class CaseCheck:
             self.bounds(),
             trace,
             count,
-            values.why or in_seconds(values.may, [p.over for p in paths]) if ok or wrong else values.why or LOOSE_COUNT,
+            note if ok or wrong or not sure else LOOSE_COUNT,
         )
 
     def outcomes_at(self, i: int, value: int) -> set[bool]:

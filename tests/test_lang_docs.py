@@ -35,14 +35,14 @@ CLIENT = """host client {
     run {
         connect server:80 from :1000 -> s ; close s
         sleep 0s..60s -> gap
-        connect server:80 from :1000 -> s1 ; connect server:80 -> s2
+        connect server:80 from :1000 -> s1 ; connect server:80 (seq any -> isn, tsval any -> ts0) -> s2
     }
 }
 """
 # How a piece of a spec becomes a whole one.
 WRAPPED = {
     "": "%s",
-    "top": f"%s{SERVER}",
+    "top": f"%s{SERVER}{CLIENT}",
     "host": "host other {\n%s}\n",
     "run": SERVER
     + "host client {\n    kernel linux 6.18.44\n    run {\n        connect server:80 -> s ; \n%s\n    }\n}\n",

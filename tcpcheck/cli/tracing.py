@@ -61,12 +61,13 @@ def check_format(call: TraceCall) -> None:
 
 
 def check_host(call: TraceCall, scenario: Scenario) -> None:
-    hosts = [host.name for host in scenario.cases[0].hosts]
+    packetdrill = call.format == "packetdrill"  # plays a TCP, which attackers have not
+    hosts = [host.name for host in scenario.cases[0].hosts if host.kernel != "none" or not packetdrill]
     if call.host is None:
-        if call.format == "packetdrill":
+        if packetdrill:
             raise UsageError(f"a packetdrill script is for one host: choose --host {' or --host '.join(hosts)}")
         return
-    known = hosts if call.format == "packetdrill" or "wire" in hosts else [*hosts, "wire"]
+    known = hosts if packetdrill or "wire" in hosts else [*hosts, "wire"]
     if call.host not in known:
         raise UsageError(f"no host `{call.host}` in {scenario.file}: choose {' or '.join(known)}")
 

@@ -352,6 +352,7 @@ class Claim(Node):
     over: Expr | None
     within: One | None
     cases: tuple[Case, ...]
+    over2: Expr | None = None
 
 
 Top = Title | Horizon | TimeOff | Host | Attacker | Router | Network | Claim

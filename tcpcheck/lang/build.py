@@ -268,8 +268,10 @@ class Builder:
     ) -> ast.Claim:
         return ast.Claim(span, "after", self.maybe(name), pred, goal, None, within, cases or ())
 
-    def count(self, span: Span, name: Token | None, over: ast.Expr, pred: ast.Pred, cases: Any) -> ast.Claim:
-        return ast.Claim(span, "count", self.maybe(name), pred, None, over, None, cases or ())
+    def count(
+        self, span: Span, name: Token | None, over: ast.Expr, over2: ast.Expr | None, pred: ast.Pred, cases: Any
+    ) -> ast.Claim:
+        return ast.Claim(span, "count", self.maybe(name), pred, None, over, None, cases or (), over2)
 
     def within(self, span: Span, one: ast.One) -> ast.One:
         return one

@@ -18,7 +18,7 @@ from tcpcheck.lang.firewall import read_line
 from tcpcheck.lang.predicates import Predicates
 from tcpcheck.lang.programs import TIME_MAX, Programs
 from tcpcheck.lang.registry import Registry
-from tcpcheck.lang.scope import HostScope, Scope, steps_within
+from tcpcheck.lang.scope import HostScope, Scope, attackers_last, steps_within
 
 FAULTS_MAX = 100
 MSS_MIN, MSS_MAX = 88, 65495
@@ -41,7 +41,7 @@ def check(
 
 class _Checker:
     def __init__(self, spec: ast.Spec, mistakes: Mistakes, registry: Registry | None) -> None:
-        self.spec = spec
+        self.spec = spec = attackers_last(spec)
         self.mistakes = mistakes
         self.registry = registry
         self.scope = Scope(spec, mistakes)
@@ -62,10 +62,6 @@ class _Checker:
         for item in self.spec.items:
             if isinstance(item, ast.Host):
                 self._declare_host(item)
-            elif isinstance(item, ast.Attacker):
-                for step, in_loop in steps_within(item.body):
-                    self._declare_step(step, "attacker", in_loop)
-                self.mistakes.keyword_not_yet(item.span, "attacker", "describe what happens with hosts and faults")
             elif isinstance(item, ast.Router):
                 self.mistakes.keyword_not_yet(item.span, "router", "connect the hosts directly")
             elif isinstance(item, (ast.Title, ast.Horizon, ast.TimeOff, ast.Network)):
@@ -117,9 +113,7 @@ class _Checker:
         for item in node.items:
             if isinstance(item, ast.Kernel):
                 self.choices.declare_kernel(item, host)
-                for kern in item.members:
-                    if kern.name.text == "none":
-                        self.mistakes.not_yet(kern.span, "`kernel none`", "take a kernel, as in `kernel linux 6.18.44`")
+                self._declare_bare(node, item)
             elif isinstance(item, ast.Mss):
                 self.choices.declare(item.size, MSS, f"{host}.mss", False)
             elif isinstance(item, ast.Sysctl):
@@ -135,6 +129,21 @@ class _Checker:
                     runs[item.name.text] = item.name.span.line
                 for step, in_loop in steps_within(item.body):
                     self._declare_step(step, host, in_loop)
+
+    def _declare_bare(self, node: ast.Host, kernel: ast.Kernel) -> None:
+        """`kernel none`: there is no TCP that anything else of a host could be about."""
+        bare = [k for k in kernel.members if k.name.text == "none"]
+        if bare and kernel.family:
+            self.mistakes.error(bare[0].span, "`none` is no member of a family", advice="write a spec of its own")
+        if not bare:
+            return
+        for feature in bare[0].features:
+            self.mistakes.error(feature.span, "`kernel none` has no features", advice="remove this")
+        for item in node.items:
+            if isinstance(item, (ast.Mss, ast.Sysctl, ast.Iptables)):
+                word = type(item).__name__.lower()
+                advice = "remove it, or give the host a kernel"
+                self.mistakes.error(item.span, f"`{word}` says nothing of a host with `kernel none`", advice=advice)
 
     def _declare_step(self, step: ast.Step, host: str, in_loop: bool) -> None:
         declare = self.choices.declare
@@ -154,6 +163,8 @@ class _Checker:
                 self._declare_fields(call.fields, in_loop)
         elif isinstance(step, ast.Inject):
             self._declare_fields(step.fields, in_loop)
+            if in_loop and any(isinstance(f, ast.AnyField) and f.name is None for f in step.fields):
+                self.mistakes.not_yet(step.span, "`any` in a loop", "write one `inject` for each round")
 
     def _declare_fields(self, fields: tuple[ast.Field, ...], in_loop: bool) -> None:
         for item in fields:
@@ -235,6 +246,8 @@ class _Checker:
                         item.size.span,
                         f"the mss is at least {MSS_MIN}",
                     )
+            elif profile.kernel == "none":
+                continue  # whatever else is said of it was refused
             elif isinstance(item, ast.Sysctl):
                 value = self.programs.sysctl_value(item, profile.kernel, env)
                 if value is not None:

@@ -74,12 +74,13 @@ class Claims:
         over: sc.Expr | None = None
         if node.over is not None:
             over = self._over(node.over, env)
+        over2 = None if node.over2 is None else self._other(over, node.over2, env)
         within = self._within(node, env)
         pred: sc.Pred | None = self.predicates.claim(node.pred, env)
         goal = None if node.goal is None else self.predicates.claim(node.goal, env)
         if node.kind == "eventually":
             pred, goal = None, pred
-        return sc.Claim(name, node.kind, pred, goal, within, over, None, None, node.span)
+        return sc.Claim(name, node.kind, pred, goal, within, over, None, None, node.span, over2)
 
     def _over(self, node: ast.Expr, env: Env) -> sc.Expr:
         """What a count counts: a searched value, or a difference of two variables."""
@@ -111,6 +112,17 @@ class Claims:
             advice = "as in `count gaps over gap` or `count c over client.s2.iss - client.s1.iss`"
             self.mistakes.error(node.span, "a count is over a searched value or a difference", advice=advice)
         return expr
+
+    def _other(self, over: sc.Expr | None, node: ast.Expr, env: Env) -> sc.Expr:
+        """The second of a pair."""
+        other = self._over(node, env)
+        if not (isinstance(over, sc.Unknown) and isinstance(other, sc.Unknown)):
+            if not self.mistakes.failed:
+                advice = "as in `count both over guess, acked`"
+                self.mistakes.error(node.span, "pairs are counted of two searched values", advice=advice)
+        elif over.name == other.name:
+            self.mistakes.error(node.span, f"`{other.name}` twice", advice="a pair is of two different values")
+        return other
 
     def _within(self, node: ast.Claim, env: Env) -> tuple[int, int] | None:
         one = node.within
@@ -219,8 +231,10 @@ class Claims:
         return replace(claim, expected="reachable" if node.kind == "reach" else "holds")
 
     def _most(self, claim: sc.Claim) -> int:
-        """How many values there can be: 32-bit numbers, or lengths in ns."""
+        """How many values there can be: 32-bit numbers, pairs of them, or lengths in ns."""
         searched = self.choices.searched.get(claim.over.name) if isinstance(claim.over, sc.Unknown) else None
+        if claim.over2 is not None:
+            return 1 << 64
         return 1 << 62 if searched is not None and searched.kind == TIME else 1 << 32
 
     def _applies(self, setting: ast.Setting, picks: tuple[int, ...]) -> bool:

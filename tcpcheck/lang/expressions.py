@@ -175,6 +175,12 @@ class Expressions:
 
     def _local(self, node: ast.LocalVar, place: Place) -> tuple[sc.Expr, str]:
         """`x.y`: in a program, a variable of that host's socket."""
+        if place.host is not None and node.owner.text in place.host.caught:
+            name = node.name.text
+            if name not in SEGMENT_FIELDS:
+                self.mistakes.unknown(node.name.span, "field", name, SEGMENT_FIELDS)
+            self._window_scale(node.name)
+            return sc.Unknown(node.owner.text, name, node.span), SEGMENT_FIELDS.get(name, CONSTANT)
         if place.host is not None and node.owner.text not in self.scope.hosts:
             if not self.known_socket(node.owner, place.host):
                 return sc.Const(0), CONSTANT

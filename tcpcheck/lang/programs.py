@@ -11,6 +11,7 @@ from tcpcheck.lang.choices import COUNT, SIZE, SYSCTL, TIME, Choices, Env, Inter
 from tcpcheck.lang.diagnostics import Mistakes, nearest
 from tcpcheck.lang.expressions import Expressions, Place
 from tcpcheck.lang.firewall import read_line
+from tcpcheck.lang.inject import Injecting, local_sockets
 from tcpcheck.lang.predicates import Predicates
 from tcpcheck.lang.registry import Registry
 from tcpcheck.lang.scope import HostScope, Scope, collect, steps_within
@@ -22,6 +23,8 @@ BYTES_MAX = 2**30  # of one send or recv: no two of its numbers may be more than
 ROUNDS_MAX = 1000
 TIME_MAX = 30 * 86400 * sc.SECOND
 _FIELD_KINDS = {"seq": SEQ, "tsval": TS}
+_BARE_STEPS = (ast.Inject, ast.Receive, ast.Sleep, ast.Await, ast.Loop, ast.Either, ast.Exit, ast.Stop)
+_STEP_WORDS: dict[type, str] = {ast.Await: "await"}
 
 
 @dataclass
@@ -145,6 +148,7 @@ class _Lowering:
         for other in others:
             collect(other.body, 1, own)
         self.bound_elsewhere = set(own.bindings)
+        self.injecting = Injecting(programs, host, self._sock)
 
     def steps(self, nodes: tuple[ast.Step, ...], bound: Bound) -> tuple[sc.Step, ...]:
         out: list[sc.Step] = []
@@ -158,9 +162,26 @@ class _Lowering:
         return tuple(out)
 
     def step(self, node: ast.Step, bound: Bound) -> sc.Step | None:
+        if not self._possible(node):
+            return None
         method = getattr(self, "_" + type(node).__name__.lower())
         result: sc.Step | None = method(node, bound)
         return result
+
+    def _possible(self, node: ast.Step) -> bool:
+        """Is this a step for a host with, or without, a TCP? After a mistake in its kernel either will do."""
+        word = _STEP_WORDS.get(type(node), type(node).__name__.lower())
+        if isinstance(node, ast.Call):
+            word = type(node.call).__name__.lower()
+        if self.kernel == "none" and not isinstance(node, _BARE_STEPS):
+            advice = "it can `receive`, `inject`, `sleep`, `await`, `loop`, `either`, `exit`, `stop`"
+            self.mistakes.error(node.span, f"`{word}` needs a TCP, and `{self.host.name}` has none", advice=advice)
+            return False
+        if self.kernel not in ("none", "") and isinstance(node, (ast.Inject, ast.Receive)):
+            advice = "put it into an `attacker { ... }` or a host with `kernel none`"
+            self.mistakes.error(node.span, f"`{word}` bypasses the TCP that `{self.host.name}` has", advice=advice)
+            return False
+        return True
 
     # ---- names
 
@@ -379,6 +400,12 @@ class _Lowering:
             )
         return sc.Iptables(on, rule, node.span)
 
+    def _inject(self, node: ast.Inject, bound: Bound) -> sc.Step | None:
+        return self.injecting.inject(node, bound, self.env)
+
+    def _receive(self, node: ast.Receive, bound: Bound) -> sc.Step | None:
+        return self.injecting.receive(node, bound, self.env)
+
     # ---- not yet
 
     def _setsockopt(self, node: ast.Setsockopt, bound: Bound) -> None:
@@ -390,19 +417,6 @@ class _Lowering:
 
     def _boot(self, node: ast.Boot, bound: Bound) -> None:
         self.mistakes.keyword_not_yet(node.span, "boot", "remove the step")
-
-    def _inject(self, node: ast.Inject, bound: Bound) -> None:
-        self.mistakes.keyword_not_yet(node.span, "inject", "only hosts with a TCP send segments")
-
-    def _receive(self, node: ast.Receive, bound: Bound) -> None:
-        self.mistakes.keyword_not_yet(node.span, "receive", "only hosts with a TCP take segments")
-
-
-def local_sockets(expr: ast.Expr) -> list[ast.Word]:
-    """The sockets of the program's own host that an expression names: `s1` in `s1.snd_nxt + 1`."""
-    if isinstance(expr, ast.Sum):
-        return local_sockets(expr.first) + [w for _, term in expr.rest for w in local_sockets(term)]
-    return [expr.owner] if isinstance(expr, ast.LocalVar) else []
 
 
 def _waits(steps: tuple[ast.Step, ...]) -> bool:

@@ -444,6 +444,37 @@ class Iptables:
     span: Span
 
 
+@dataclass(frozen=True)
+class Inject:
+    """A segment made up by an attacker or by a host without TCP, put on the network as if `src`:`sport` had sent it.
+
+    flags: letters as tcpdump prints them. seq, tsval, tsecr None: 0, or no timestamp; ack None: no ACK flag."""
+
+    flags: str
+    src: str
+    sport: int
+    dst: str
+    dport: int
+    seq: Any32 | Expr | None
+    ack: Any32 | Expr | None
+    tsval: Any32 | Expr | None
+    tsecr: Any32 | Expr | None
+    length: int
+    window: int
+    mss: int
+    text: str  # as the spec spells it
+    span: Span
+
+
+@dataclass(frozen=True)
+class Receive:
+    """A host without TCP waits for a segment; `NAME.seq` is a field of it from then on."""
+
+    seg: SegPattern
+    name: str
+    span: Span
+
+
 Step = (
     Listen
     | Accept
@@ -461,6 +492,8 @@ Step = (
     | Either
     | SetSysctl
     | Iptables
+    | Inject
+    | Receive
 )
 
 
@@ -474,7 +507,8 @@ class Run:
 
 @dataclass(frozen=True)
 class Host:
-    """kernel: a profile's canonical name (`linux-6.18.44`); sysctls: full names to ints, only those the spec sets."""
+    """kernel: a profile's canonical name (`linux-6.18.44`), or `none`: no TCP, an attacker or a peer whose run answers.
+    sysctls: full names to ints, only those the spec sets."""
 
     name: str
     kernel: str
@@ -518,7 +552,8 @@ class Claim:
     """kind: never always reach eventually after count.
 
     never/always/reach: `pred`. eventually: `goal`. after: `pred` is P, `goal` is Q. within: (lo, hi) in ns or None.
-    count: `pred` over `over` (a named unknown, or a difference of two numbers such as `client.s2.iss - client.s1.iss`).
+    count: `pred` over `over` (a named unknown, or a difference of two numbers such as `client.s2.iss - client.s1.iss`),
+    or over the pairs of it and `over2` (two named unknowns).
     expected: holds violated reachable unreachable vacuous, or for count the range it must lie in.
     Never written in a spec: map (which values of `over` lead to `pred`) and moment (a segment is received: which
     values lead to which reply and state).
@@ -533,6 +568,7 @@ class Claim:
     expected: str | None
     expected_count: tuple[int, int] | None
     span: Span
+    over2: Expr | None = None
 
 
 @dataclass(frozen=True)

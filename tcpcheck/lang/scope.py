@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from tcpcheck.errors import Span
 from tcpcheck.lang import ast
 from tcpcheck.lang.diagnostics import Mistakes
 from tcpcheck.lang.vocabulary import RESERVED
@@ -16,7 +17,7 @@ LOOPBACK = "127.0.0.1"
 @dataclass
 class HostScope:
     """bindings: socket name -> how often it can be bound (None: without limit). connected, accepted, listeners: the
-    names that such a call binds."""
+    names that such a call binds. caught: the names of segments that a `receive` took."""
 
     name: str
     node: ast.Host
@@ -27,6 +28,7 @@ class HostScope:
     accepted: set[str] = field(default_factory=set)
     ports: set[int] = field(default_factory=set)
     autobinds: bool = False
+    caught: set[str] = field(default_factory=set)
 
 
 class Scope:
@@ -109,6 +111,21 @@ def collect(steps: tuple[ast.Step, ...], times: int | None, host: HostScope) -> 
         elif isinstance(step, ast.Either):
             for body in step.bodies:
                 collect(body, times, host)
+        elif isinstance(step, ast.Receive):
+            host.caught.add(step.name.text)
+
+
+def attackers_last(spec: ast.Spec) -> ast.Spec:
+    """An attacker is a host without TCP that nobody writes to: behind the others, whose addresses do not shift."""
+    hosts = [_as_host(i) for i in spec.items if isinstance(i, ast.Attacker)]
+    return replace(spec, items=(*(i for i in spec.items if not isinstance(i, ast.Attacker)), *hosts))
+
+
+def _as_host(node: ast.Attacker) -> ast.Host:
+    word = Span(node.span.line, node.span.column, node.span.column + len("attacker"))
+    kernel = ast.Kernel(word, (ast.Kern(word, ast.Word(word, "none"), ()),), False, None)
+    name = node.name or ast.Word(word, "attacker")
+    return ast.Host(node.span, name, (kernel, ast.Run(node.span, None, node.body)))
 
 
 def _collect_call(call: object, times: int | None, host: HostScope) -> None:

@@ -53,6 +53,7 @@ SOCKET_VARIABLES = {
     "wscale": COUNT,
 }
 FIELDS_OF_CONNECT = ("seq", "tsval")
+FIELDS_OF_INJECT = ("seq", "ack", "len", "win", "tsval", "tsecr", "mss")
 # Said of a segment; `quiet` is said of everything.
 SEGMENT_FLAGS = ("old", "forged", "wrapped", "paws_old")
 QUIET = "quiet"

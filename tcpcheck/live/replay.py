@@ -93,6 +93,8 @@ class Plan:
         except Unplayable as e:
             self.parts.append(Part(trace, Side(trace.hosts[0].name, trace.hosts[0].name), str(e)))
             return
+        bare = {host.name for host in trace.hosts if not host.has_tcp}  # their segments come as any peer's do
+        known = [s for s in known if s.host not in bare]
         chosen = [s for s in known if only in (None, s.name, s.host)]
         if not chosen:
             raise UsageError(
@@ -129,7 +131,7 @@ def check_trace(trace: Trace) -> None:
         raise UsageError("the trace's hosts: there must be 1 to 250, each with a name of its own")
     for host in trace.hosts:
         try:
-            profile_for(host.kernel)
+            profile_for(host.kernel if host.has_tcp else "rfc9293")
         except LookupError as why:
             raise UsageError(f"host {host.name} of the trace: {why}") from None
         unknown = [f for f in host.features if f.partition(" ")[2] not in FEATURES]

@@ -18,6 +18,7 @@ DELAYED_ACK = 55 * MILLISECOND
 
 
 DEFAULT_MSS = 1460
+UNUSED = "rfc9293"  # stands in the table of a host without TCP, and nothing asks for it
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def build_model(case: Case, exact: bool = False) -> Model:
         linked = exact or isn_matters(case, host)
         tables.append(
             ConfigTable(
-                profile_for(host.kernel)[0],
+                profile_for(host.kernel if host.kernel != "none" else UNUSED)[0],
                 rows,
                 host.features_with,
                 host.features_without,

@@ -226,6 +226,12 @@ cdef void each_num(Machine* m, World* w, NumFn f, void* arg) noexcept nogil:
     for i in range(m.t.nkept):
         if w.has_kept[i]:
             f(arg, &w.kept[i])
+    for i in range(m.t.ncaught):
+        if w.has_caught[i]:
+            f(arg, &w.caught[i])
+    for i in range(m.t.ncounted):
+        if w.has_origin[i]:
+            f(arg, &w.origin[i])
 
 
 cdef void sock_clocks(Sock* s, ClockFn f, void* arg) noexcept nogil:
@@ -278,7 +284,7 @@ cdef void forget_timestamps(Machine* m) noexcept nogil:
     order replaces it. Keeping only that it lies in the past saves a clock in most states. Buckets keep theirs."""
     cdef Sock* s
     cdef int i
-    if m.t.exact or m.nxt.tcp.sym.mode == MODE_CONCRETE:
+    if m.t.exact or m.t.keeps_ts_recent or m.nxt.tcp.sym.mode == MODE_CONCRETE:
         return
     for i in range(SOCKS_MAX):
         s = &m.nxt.tcp.sock[i]
@@ -374,12 +380,17 @@ cdef void zero_padding(void* arg, Num* x) noexcept nogil:
     memcpy(x, &y, sizeof(Num))
 
 
+cdef inline uint8_t* put_num(uint8_t* p, const Num* of) noexcept nogil:
+    cdef Num x = of[0]
+    zero_padding(NULL, &x)
+    return put(p, &x, sizeof(Num))
+
+
 cdef int32_t pack(Machine* m, const World* w, uint8_t* out) noexcept nogil:
     cdef uint8_t* p = out
     cdef int i, nsock = 0
     cdef Sock s
     cdef Flying f
-    cdef Num x
     cdef uint8_t head[5]
     while nsock < SOCKS_MAX and w.tcp.sock[nsock].kind != SK_FREE:
         nsock += 1
@@ -409,9 +420,13 @@ cdef int32_t pack(Machine* m, const World* w, uint8_t* out) noexcept nogil:
         p = put(p, &f, sizeof(Flying))
     for i in range(m.t.nkept):
         p = put(p, &w.has_kept[i], 1)
-        memcpy(&x, &w.kept[i], sizeof(Num))
-        zero_padding(NULL, &x)
-        p = put(p, &x, sizeof(Num))
+        p = put_num(p, &w.kept[i])
+    for i in range(m.t.ncaught):
+        p = put(p, &w.has_caught[i], 1)
+        p = put_num(p, &w.caught[i])
+    for i in range(m.t.ncounted):
+        p = put(p, &w.has_origin[i], 1)
+        p = put_num(p, &w.origin[i])
     for i in range(PENDS_MAX):          # some may have run out since they were sorted
         if w.pend[i].claim:
             p = put(p, &w.pend[i], sizeof(Pend))
@@ -466,6 +481,12 @@ cdef void unpack(Machine* m, World* w, const uint8_t* data) noexcept nogil:
     for i in range(m.t.nkept):
         p = get(p, &w.has_kept[i], 1)
         p = get(p, &w.kept[i], sizeof(Num))
+    for i in range(m.t.ncaught):
+        p = get(p, &w.has_caught[i], 1)
+        p = get(p, &w.caught[i], sizeof(Num))
+    for i in range(m.t.ncounted):
+        p = get(p, &w.has_origin[i], 1)
+        p = get(p, &w.origin[i], sizeof(Num))
     memset(w.pend, 0, sizeof(w.pend))
     p = get(p, w.pend, data[4] * sizeof(Pend))
     p = get(p, &w.ngone, 1)

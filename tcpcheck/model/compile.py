@@ -7,7 +7,7 @@ The rows mirror the structs of layout.pxd field by field.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from tcpcheck.errors import Diagnostic, Span, SpecError
 from tcpcheck.lang import scenario as sc
@@ -32,6 +32,9 @@ class ClaimTable:
     exercised: int = -1
     goal: int = -1
     over: tuple[int, int] = (-1, -1)
+    counted: int = -1  # place in Program.counted of the unknown that a count is over, and of the other one of a pair
+    counted2: int = -1
+    over2: int = -1
     over_sleep: int = -1
     subject: int = -1
     replies: bool = False
@@ -67,6 +70,10 @@ class Program:
     peered: list[int] = field(default_factory=list)  # bindings whose peers a claim asks for
     keeps_tsecr: bool = False  # a claim asks for the number in a TSecr
     keeps_gone: bool = False  # a claim speaks of sockets by their port or as peers
+    injects: list[dict[str, Any]] = field(default_factory=list)
+    caught: list[tuple[str, str, str]] = field(default_factory=list)  # host, name of the segment, field
+    counted: list[int] = field(default_factory=list)  # keys of the unknowns that claims count over
+    keeps_ts_recent: bool = False  # timestamps are made up
 
 
 class Unsupported(SpecError):
@@ -124,6 +131,22 @@ class Compiler:
             self.unknown_key[name] = key
         return key
 
+    def caught(self, host: str, name: str, fld: str, span: Span) -> int:
+        """The place of a field of a segment that a `receive` took."""
+        row = (host, name, fld)
+        if row not in self.p.caught:
+            if len(self.p.caught) >= k.CAUGHT_MAX:
+                raise _refuse(span, f"more than {k.CAUGHT_MAX} different fields of received segments")
+            self.p.caught.append(row)
+        return self.p.caught.index(row)
+
+    def counted(self, key: int, span: Span) -> int:
+        if key not in self.p.counted:
+            if len(self.p.counted) >= k.COUNTED_MAX:
+                raise _refuse(span, f"more than {k.COUNTED_MAX} different unknowns counted over")
+            self.p.counted.append(key)
+        return self.p.counted.index(key)
+
     # ---- programs
 
     def compile_run(self, host: sc.Host, run: sc.Run) -> None:
@@ -175,10 +198,12 @@ class RunCompiler:
         self.hix = c.host_ix[host]
         self.listener = -1
         self.loops = 0
+        self.receives: list[tuple[int, str]] = []
 
     def run(self, body: tuple[sc.Step, ...]) -> None:
         self.block(body)
         self.emit(k.OP_STOP, "stop")
+        self.end_receives()
 
     def emit(self, op: int, text: str, **fields: int) -> int:
         row = {"op": op, "host": self.hix, "orelse": -1, "a": -1, "b": 0, "c": -1, "d": 0, "e": -1, "lo": 0, "hi": 0}
@@ -327,6 +352,42 @@ class RunCompiler:
         text = f"iptables {'-A' if s.on else '-D'} {s.rule.text}"
         self.emit(k.OP_FIREWALL, text, a=r, b=int(s.on))
 
+    # ---- hosts without TCP
+
+    def step_inject(self, s: sc.Inject) -> None:
+        src = self.c.host_ix[s.src]
+        row = {"src": src, "dst": self.c.host_ix[s.dst], "flags": flag_bits(s.flags), "off_path": int(src != self.hix)}
+        row |= {"sport": s.sport, "dport": s.dport, "mss": s.mss, "length": s.length, "window": s.window}
+        numbers = {f: self.number(getattr(s, f), f) for f in ("seq", "ack", "tsval", "tsecr")}
+        self.p.injects.append({**row, **numbers})
+        self.p.keeps_ts_recent |= s.tsval is not None
+        self.emit(k.OP_INJECT, s.text, a=len(self.p.injects) - 1)
+
+    def number(self, value: sc.Any32 | sc.Expr | None, what: str) -> dict[str, int]:
+        """How a field of an injected segment comes to its number."""
+        spec = {"kind": k.NUM_NONE, "key": 0, "expr": -1, "vars_at": -1}
+        if isinstance(value, sc.Any32):
+            return spec | {"kind": k.NUM_ANY, "key": self.c.constant(value.name, what)}
+        if value is None:
+            return spec
+        cc = ClaimCompiler(self.c, None, self.host)
+        expr = cc.expr(value)
+        return spec | {"kind": k.NUM_EXPR, "expr": expr, "vars_at": self.await_vars(cc)}
+
+    def step_receive(self, s: sc.Receive) -> None:
+        cc = ClaimCompiler(self.c, None, self.host)
+        pc = self.emit(k.OP_RECEIVE, f"receive {s.seg.kind} -> {s.name}", a=cc.pattern(s.seg, -1))
+        self.receives.append((pc, s.name))
+
+    def end_receives(self) -> None:
+        """What each `receive` remembers: the fields that later steps ask for."""
+        for pc, name in self.receives:
+            rows = [(i, f) for i, (host, seg, f) in enumerate(self.p.caught) if (host, seg) == (self.host, name)]
+            self.p.instrs[pc]["b"] = len(self.p.targets)
+            self.p.targets.append(len(rows))
+            for i, f in rows:
+                self.p.targets.extend((i, SEG_FIELDS[f]))
+
 
 EFFECTS = (sc.Replies, sc.Becomes, sc.Stays, sc.Accepts)
 
@@ -364,6 +425,10 @@ class ClaimCompiler:
         if claim.over is not None:
             t.over_sleep = self.over_sleep(claim.over, claim.span)
             t.over = self.over(claim.over) if t.over_sleep < 0 else (-1, -1)
+            t.counted = self.counted(claim.over) if t.over_sleep < 0 and claim.kind == "count" else -1
+        if claim.over2 is not None:
+            t.over2 = self.over(claim.over2)[0]
+            t.counted2 = self.counted(claim.over2)
         t.vars = self.var_rows()
         return t
 
@@ -381,6 +446,8 @@ class ClaimCompiler:
             return p.left
         if mentions(p, EFFECTS):
             return without_effects(p)
+        if self.claim is not None and self.claim.kind == "count":
+            return cast(sc.Pred, without_numbers(p))
         parts = p.parts if isinstance(p, sc.And) else (p,)
         if any(mentions(q, (sc.Event, sc.Gets, sc.Takes)) for q in parts):
             return sc.And(tuple(q for q in parts if isinstance(q, sc.InState)))
@@ -403,6 +470,10 @@ class ClaimCompiler:
         if isinstance(e, sc.Sub):
             return self.expr(e.left), self.expr(e.right)
         return self.expr(e), -1
+
+    def counted(self, e: sc.Expr) -> int:
+        """Of an unknown that is counted over: its place among them."""
+        return self.c.counted(self.c.constant(e.name, e.name), e.span) if isinstance(e, sc.Unknown) else -1
 
     # ---- variables
 
@@ -605,7 +676,8 @@ class ClaimCompiler:
             return self.sock_var(e)
         if isinstance(e, sc.Unknown):
             if e.field is not None:
-                raise _refuse(e.span, "fields of captured segments are not supported yet")
+                assert self.host is not None
+                return self.new(k.E_CAUGHT, 0, self.c.caught(self.host, e.name, e.field, e.span))
             return self.new(k.E_UNKNOWN, big=self.c.constant(e.name, e.name))
         op = k.E_ADD if isinstance(e, sc.Add) else k.E_SUB
         return self.new(op, self.expr(e.left), 0, self.expr(e.right))
@@ -710,6 +782,16 @@ def without_effects(p: sc.Pred) -> sc.Pred:
     if isinstance(p, sc.And | sc.Or):
         return replace(p, parts=tuple(without_effects(q) for q in p.parts))
     return p
+
+
+def without_numbers(p: Any) -> Any:
+    """The same moment, whatever numbers the segment has: what a count chooses among."""
+    if isinstance(p, sc.Event):
+        return replace(p, seg=replace(p.seg, where=None if p.seg.where is None else without_numbers(p.seg.where)))
+    if isinstance(p, sc.And | sc.Or):
+        return replace(p, parts=tuple(without_numbers(q) for q in p.parts))
+    told_by_numbers = isinstance(p, sc.Flag) and p.name == "paws_old"
+    return sc.And(()) if told_by_numbers or mentions(p, (sc.Compare,)) else p
 
 
 def linear(e: Any) -> tuple[list[Any], list[Any], int]:

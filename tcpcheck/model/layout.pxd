@@ -23,6 +23,8 @@ cpdef enum:
     PIECES_MAX = 1024           # sets of values told apart, of all claims that ask for values
     PIECE_BITS = 16             # the first so many have a hit bit, and so a path
     SLEPT_MAX = 4               # named sleeps whose length claims ask for
+    CAUGHT_MAX = 12             # fields of received segments that hosts without TCP remember
+    COUNTED_MAX = 4             # named unknowns that claims count over
 
 cpdef enum:
     FLY_ORDINARY = 0            # has a deadline: the greatest delay
@@ -81,6 +83,10 @@ ctypedef struct World:
     uint8_t spins                       # jumps back of programs since time last passed
     uint8_t slept_from[SLEPT_MAX]       # clocks: begin and end of the sleeps whose length claims ask for; 0: not yet
     uint8_t slept_to[SLEPT_MAX]
+    uint8_t has_caught[CAUGHT_MAX]
+    Num caught[CAUGHT_MAX]              # fields of segments that a `receive` took
+    uint8_t has_origin[COUNTED_MAX]
+    Num origin[COUNTED_MAX]             # what each counted number met first: the receiver's own number it is measured from
 
 # ---- programs
 
@@ -102,6 +108,8 @@ cpdef enum:
     OP_EITHER = 14              # a first of the targets table, b how many
     OP_SYSCTL = 15              # a host, b config index
     OP_FIREWALL = 16            # a rule, b on
+    OP_INJECT = 17              # a inject table index
+    OP_RECEIVE = 18             # a pattern, b where the targets table has what to remember: n, then place, field, ...
 
 ctypedef struct Instr:
     uint8_t op
@@ -116,6 +124,24 @@ ctypedef struct ConnectSpec:    # seq: 0 kernel, 1 any, 2 expression (predicate-
     int32_t seq_expr
     uint8_t ts_any
     uint64_t ts_key
+
+cpdef enum:
+    NUM_NONE = 0
+    NUM_ANY = 1                 # an unknown constant
+    NUM_EXPR = 2                # an expression; its sockets stand in the targets table
+
+ctypedef struct NumSpec:
+    uint8_t kind
+    uint64_t key
+    int32_t expr, vars_at
+
+ctypedef struct InjectSpec:
+    uint8_t src, dst            # whose the segment pretends to be, and whose it becomes
+    uint8_t flags
+    uint8_t off_path            # made by another host than src: it stands in no queue of the network
+    uint16_t sport, dport, mss
+    int32_t length, window
+    NumSpec seq, ack, tsval, tsecr
 
 ctypedef struct FirewallRule:   # -1: any
     uint8_t host
@@ -163,6 +189,7 @@ cpdef enum:
     E_UNKNOWN = 4               # big: key of the constant
     E_ADD = 5
     E_SUB = 6
+    E_CAUGHT = 7                # b: place in World.caught
 
 cpdef enum:
     SF_SEQ = 0
@@ -238,7 +265,9 @@ ctypedef struct ClaimC:
     int32_t pred                # hit when true
     int32_t exercised           # the part before the effects
     int32_t goal
-    int32_t over_a, over_b      # U = value(over_a) - value(over_b); over_b -1: the constant zero
+    int32_t over_a, over_b      # U = value(over_a) - value(over_b); over_b -1: the origin of a counted unknown, or zero
+    int8_t counted, counted2    # place in Tables.counted of that unknown, and of the other one of a pair; -1: none
+    int32_t over2               # the other one's expression
     int8_t over_sleep           # U is the length of this sleep of slept_pc; -1: over_a says what U is
     int8_t subject              # map: the socket whose reply and state are the outcome; -1: P comes true, no more
     uint8_t replies             # map: the outcome is what the segment in hand led to
@@ -250,6 +279,7 @@ ctypedef struct Tables:                 # read-only while a search runs
     int32_t nhost, nproc, ninstr, nbind, nfault, nfirewall, nnode, nclaim, nkept, nordinal
     Instr* instr
     ConnectSpec* connect
+    InjectSpec* inject
     int32_t* target
     FirewallRule firewall[FIREWALL_MAX]
     Fault fault[FAULTS_MAX]
@@ -264,6 +294,10 @@ ctypedef struct Tables:                 # read-only while a search runs
     int32_t kept_field[KEPT_MAX]
     int32_t keeps_gone, npeered
     uint8_t keeps_tsecr                 # a claim asks for the number in a TSecr
+    uint8_t keeps_ts_recent             # timestamps are made up: no ts_recent is forgotten
+    uint8_t bare[HOSTS_MAX]             # hosts without TCP
+    int32_t ncaught, ncounted
+    uint64_t counted[COUNTED_MAX]       # keys of the unknowns that claims count over
     int32_t peered_bind[PEERED_MAX]
     int32_t ordinal_kind[ORDINALS_MAX]
     int32_t ordinal_flags[ORDINALS_MAX]
@@ -294,6 +328,8 @@ ctypedef struct Piece:                  # values of U with which a claim came to
     uint32_t outcome                    # count: 1 the predicate held, 0 only what precedes its effects; map: Outcome bits
     int64_t lo
     uint64_t len
+    int64_t lo2                         # pairs: these of the first with those of the second; len2 0: no pair
+    uint64_t len2
 
 cpdef enum Outcome:                     # what a segment led to; the state after it << OUT_STATE, 0 where it stays
     OUT_SYN = 1
@@ -347,7 +383,11 @@ ctypedef struct Machine:
     uint64_t no_value                   # claims that came to an outcome where U had no value; stays
     Piece piece[PIECES_MAX]
     Quantity over                       # MODE_RECORD: what the count claim of `asked` ranges over, where it has these values
+<<<<<<< HEAD
     int asked_log                       # ... and so many entries the log had then: later ones are other claims'
+=======
+    Quantity over2
+>>>>>>> aa578db (Attackers and hosts without TCP: inject, receive; counts of single numbers and of pairs, measured from the receiver)
     Piece asked                         # claim -1: none
     # a concrete re-run: the events to take and the time that passes before each
     Event* script

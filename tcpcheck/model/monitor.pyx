@@ -130,20 +130,42 @@ cdef uint32_t outcome_of(Scope* sc) noexcept nogil:
 
 cdef void note_pieces(Scope* sc, int c, uint32_t outcome) noexcept nogil:
     """Which values U may have here."""
+    cdef Machine* m = sc.m
+    cdef const ClaimC* claim = sc.claim
+    cdef Piece p
+    cdef Num a, b, a2, b2
+    memset(&p, 0, sizeof(Piece))
+    p.claim, p.outcome, p.way = <int8_t>c, outcome, WAY_KNOWN
+    if claim.over_sleep >= 0:
+        note_sleep(m, c, outcome, claim.over_sleep)
+        return
+    if not counted_from(sc, claim.over_a, claim.over_b, claim.counted, &a, &b):
+        if outcome or claim.counted < 0:
+            m.no_value |= bit(c)        # this run counts for no value
+        return
+    stretch(m, a, b, &p.lo, &p.len)
+    a2 = b2 = num_const(0)
+    if claim.counted2 >= 0:
+        if not counted_from(sc, claim.over2, -1, claim.counted2, &a2, &b2):
+            m.no_value |= bit(c) if outcome else 0
+            return
+        stretch(m, a2, b2, &p.lo2, &p.len2)
+    if not m.ch.dead and note_piece(m, &p):
+        note_quantity(m, a, b, &m.over)
+        note_quantity(m, a2, b2, &m.over2)
+
+
+cdef int counted_from(Scope* sc, int over_a, int over_b, int counted, Num* a, Num* b) noexcept nogil:
+    """U = a - b. 0: it has no value here; an unknown that nobody has met has not even been chosen."""
     cdef int ka = 1, kb = 1
-    cdef Num a, b = num_const(0)
-    if sc.claim.over_sleep >= 0:
-        note_sleep(sc.m, c, outcome, sc.claim.over_sleep)
-        return
-    a = eval_num(sc, sc.claim.over_a, &ka)
-    if sc.claim.over_b >= 0:
-        b = eval_num(sc, sc.claim.over_b, &kb)
-    if sc.m.ch.dead:
-        return
-    if not (ka and kb) or a.base >= BASE_PAST or b.base >= BASE_PAST:
-        sc.m.no_value |= bit(c)         # this run counts for no value
-        return
-    note_number(sc.m, c, outcome, a, b)
+    a[0] = eval_num(sc, over_a, &ka)
+    b[0] = num_const(0)
+    if over_b >= 0:
+        b[0] = eval_num(sc, over_b, &kb)
+    elif counted >= 0:
+        kb = sc.m.nxt.has_origin[counted]
+        b[0] = sc.m.nxt.origin[counted]
+    return ka and kb and a.base < BASE_PAST and b.base < BASE_PAST
 
 
 cdef void note_side(Machine* m, Num x, uint64_t* key, int64_t* tick, int32_t* instant) noexcept nogil:
@@ -157,26 +179,28 @@ cdef void note_side(Machine* m, Num x, uint64_t* key, int64_t* tick, int32_t* in
         instant[0] = m.nxt.tcp.sym.rec.org[x.rd] if x.rd else b.org
 
 
-cdef void note_number(Machine* m, int c, uint32_t outcome, Num a, Num b) noexcept nogil:
-    """U is a difference of numbers, modulo 2^32: one stretch of the circle, which may go through 0."""
+cdef void note_quantity(Machine* m, Num a, Num b, Quantity* q) noexcept nogil:
+    note_side(m, a, &q.key_a, &q.tick_a, &q.i)
+    note_side(m, b, &q.key_b, &q.tick_b, &q.j)
+    q.c = a.off - b.off
+
+
+cdef void stretch(Machine* m, Num a, Num b, int64_t* first, uint64_t* size) noexcept nogil:
+    """What the state leaves to a - b, modulo 2^32: one stretch of the circle, which may go through 0."""
     cdef int64_t tick, lo, hi
-    cdef uint32_t first = 0
-    cdef uint64_t size = 0
+    cdef uint32_t start = 0
     if a.base == b.base and a.rd and b.rd:
         tick = m.nxt.tcp.sym.base[a.base].tick
         lo = -zone_sup(&m.nxt.tcp.sym.z, a.rd, b.rd) // tick + a.off - b.off
         hi = zone_sup(&m.nxt.tcp.sym.z, b.rd, a.rd) // tick + a.off - b.off
         if hi - lo >= (<int64_t>1 << 32):
             lo, hi = 0, (<int64_t>1 << 32) - 1
-        first, size = <uint32_t>lo, <uint64_t>(hi - lo + 1)
+        first[0], size[0] = <uint32_t>lo, <uint64_t>(hi - lo + 1)
     elif a.base == b.base:
-        first, size = <uint32_t>(a.off - b.off), 1
+        first[0], size[0] = <uint32_t>(a.off - b.off), 1
     else:
-        arc_of(m, a, b, &first, &size)
-    if note_piece(m, c, outcome, WAY_KNOWN, first, size):
-        note_side(m, a, &m.over.key_a, &m.over.tick_a, &m.over.i)
-        note_side(m, b, &m.over.key_b, &m.over.tick_b, &m.over.j)
-        m.over.c = a.off - b.off
+        arc_of(m, a, b, &start, size)
+        first[0] = start
 
 
 cdef void note_sleep(Machine* m, int c, uint32_t outcome, int k) noexcept nogil:
@@ -186,6 +210,7 @@ cdef void note_sleep(Machine* m, int c, uint32_t outcome, int k) noexcept nogil:
     cdef int since = m.nxt.slept_from[k], until = m.nxt.slept_to[k], p
     cdef int64_t lo = i.lo, hi = i.hi
     cdef int way = WAY_AHEAD
+    cdef Piece x
     if until:
         way, lo, hi = WAY_KNOWN, -zone_sup(&s.z, until, since), zone_sup(&s.z, since, until)
     else:
@@ -193,36 +218,44 @@ cdef void note_sleep(Machine* m, int c, uint32_t outcome, int k) noexcept nogil:
             if m.nxt.proc[p].status == PROC_SLEEPING and m.nxt.proc[p].pc == m.t.slept_pc[k]:
                 since = m.nxt.proc[p].clk
                 way, lo = WAY_SLEEPING, max(lo, -zone_sup(&s.z, 0, since))
-    if note_piece(m, c, outcome, way, lo, <uint64_t>(hi - lo + 1)) and way != WAY_AHEAD:
+    memset(&x, 0, sizeof(Piece))
+    x.claim, x.outcome, x.way, x.lo, x.len = <int8_t>c, outcome, <uint8_t>way, lo, <uint64_t>(hi - lo + 1)
+    if note_piece(m, &x) and way != WAY_AHEAD:
         m.over.i = s.rec.org[until] if until else -1
         m.over.j = s.rec.org[since]
 
 
-cdef int note_piece(Machine* m, int c, uint32_t outcome, int way, int64_t lo, uint64_t size) noexcept nogil:
+cdef int same_piece(const Piece* p, const Piece* q) noexcept nogil:
+    return p.claim == q.claim and p.outcome == q.outcome and p.way == q.way and p.lo == q.lo and p.len == q.len and \
+        p.lo2 == q.lo2 and p.len2 == q.len2
+
+
+cdef int note_piece(Machine* m, const Piece* x) noexcept nogil:
     """1: it is the one whose quantity a recording asks for."""
-    cdef Piece* p
     cdef int i
     for i in range(m.npiece):
-        p = &m.piece[i]
-        if p.claim == c and p.outcome == outcome and p.way == way and p.lo == lo and p.len == size:
+        if same_piece(&m.piece[i], x):
             if i < PIECE_BITS:
                 m.hits |= bit(2 * CLAIMS_MAX + i)
             break
     else:
         if m.npiece >= PIECES_MAX:
-            m.pieces_full |= bit(c)
+            m.pieces_full |= bit(x.claim)
             return 0
-        p = &m.piece[m.npiece]
-        p.claim, p.outcome, p.way, p.lo, p.len = <int8_t>c, outcome, <uint8_t>way, lo, size
+        m.piece[m.npiece] = x[0]
         if m.npiece < PIECE_BITS:
             m.hits |= bit(2 * CLAIMS_MAX + m.npiece)
         m.npiece += 1
+<<<<<<< HEAD
     p = &m.asked
     if m.nxt.tcp.sym.mode != MODE_RECORD or p.claim != c or p.outcome != outcome or p.way != way or p.lo != lo or \
             p.len != size:
         return 0
     m.asked_log = m.nxt.tcp.sym.rec.n
     return 1
+=======
+    return m.nxt.tcp.sym.mode == MODE_RECORD and same_piece(&m.asked, x)
+>>>>>>> aa578db (Attackers and hosts without TCP: inject, receive; counts of single numbers and of pairs, measured from the receiver)
 
 
 cdef void arc_of(Machine* m, Num a, Num b, uint32_t* first, uint64_t* size) noexcept nogil:

@@ -1,15 +1,19 @@
 """The network: each segment sent is on its way, lost, copied or late by choice; each arrives within its time."""
 
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from tcpcheck.model.layout cimport *
 from tcpcheck.model.predicate cimport pattern_matches
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
-from tcpcheck.sym.number cimport age_allows, age_require, clock_start, num_read_at
+from tcpcheck.sym.number cimport (
+    BASE_PAST, MODE_CONCRETE, Num, Sym, age_allows, age_require, clock_start, num_const, num_read_at,
+)
 from tcpcheck.tcp.arrives cimport segment_arrives
 from tcpcheck.tcp.sockets cimport effect, lookup
-from tcpcheck.tcp.types cimport EF_ARRIVE, EF_DROP, EF_DUP, EF_LOST, Effect, Seg
+from tcpcheck.tcp.types cimport (
+    EF_ARRIVE, EF_DROP, EF_DUP, EF_LOST, EF_SEND, Effect, F_ACK, F_SYN, ST_LISTEN, ST_SYN_SENT, Seg, Sock,
+)
 
 cdef enum Fate:
     SENT = 0
@@ -50,13 +54,14 @@ cdef int fault_matches(Machine* m, int f, const Seg* s) noexcept nogil:
     return x.pattern < 0 or pattern_matches(m, x.pattern, s)
 
 
-cdef void fly(Machine* m, const Seg* s, int kind, unsigned int uid) noexcept nogil:
+cdef void fly(Machine* m, const Seg* s, int kind, unsigned int uid, int off_path) noexcept nogil:
+    """off_path: made by another host than its source, so it stands in nobody's queue."""
     cdef Flying* f
     cdef int i, rank = 0
     if m.nxt.nfly >= FLYING_MAX:
         m.ch.overflow = 1
         return
-    if m.t.keeps_order and kind == FLY_ORDINARY:
+    if m.t.keeps_order and kind == FLY_ORDINARY and not off_path:
         for i in range(m.nxt.nfly):
             if m.nxt.fly[i].seg.src == s.src and m.nxt.fly[i].seg.dst == s.dst and m.nxt.fly[i].rank > rank:
                 rank = m.nxt.fly[i].rank
@@ -72,20 +77,33 @@ cdef void fly(Machine* m, const Seg* s, int kind, unsigned int uid) noexcept nog
 
 
 cdef int output(void* machine, Seg* s) noexcept nogil:
-    """Fate of a segment that a host emits. 1: its own OUTPUT chain refused it."""
+    """A segment that a host's TCP emits; emit() has just noted its EF_SEND. 1: its own OUTPUT chain refused it."""
     cdef Machine* m = <Machine*>machine
-    cdef int option[3 * FAULTS_MAX]
-    cdef int fate[3 * FAULTS_MAX]
-    cdef int i, n = 1, pick, sender = -1
-    cdef unsigned int uid = 0
+    cdef int sender = -1
     m.next_seg_uid += 1
-    uid = m.next_seg_uid
     if m.nxt.tcp.fx.n:
-        m.nxt.tcp.fx.e[m.nxt.tcp.fx.n - 1].uid = uid        # EF_SEND just noted by emit()
+        m.nxt.tcp.fx.e[m.nxt.tcp.fx.n - 1].uid = m.next_seg_uid
         sender = m.nxt.tcp.fx.e[m.nxt.tcp.fx.n - 1].sock
     if blocked(m, s.src, 1, s):
-        note(m, EF_DROP, s.src, sender, 1, s, uid)
+        note(m, EF_DROP, s.src, sender, 1, s, m.next_seg_uid)
         return 1
+    launch(m, s, s.src, sender)
+    return 0
+
+
+cdef void output_forged(Machine* m, Seg* s, int host, int off_path) noexcept nogil:
+    """A segment that a program of `host` has made up."""
+    m.next_seg_uid += 1
+    note(m, EF_SEND, host, -1, 0, s, m.next_seg_uid)
+    launch(m, s, host, -1, off_path)
+
+
+cdef void launch(Machine* m, const Seg* s, int host, int sender, int off_path=0) noexcept nogil:
+    """Fate of a segment on its way from host."""
+    cdef int option[3 * FAULTS_MAX]
+    cdef int fate[3 * FAULTS_MAX]
+    cdef int i, n = 1, pick
+    cdef unsigned int uid = m.next_seg_uid
     fate[0] = SENT
     for i in range(m.t.nfault):
         if fault_matches(m, i, s):
@@ -94,18 +112,17 @@ cdef int output(void* machine, Seg* s) noexcept nogil:
             n += 1
     pick = choose(m.ch, n, CHOOSE_FATE)
     if m.ch.dead:
-        return 0
+        return
     if pick:
         m.nxt.budget[option[pick]] -= 1
     if fate[pick] == LOST:
-        note(m, EF_LOST, s.src, sender, 0, s, uid)
-        return 0
-    fly(m, s, FLY_COPY if fate[pick] == LATE else FLY_ORDINARY, uid)
+        note(m, EF_LOST, host, sender, 0, s, uid)
+        return
+    fly(m, s, FLY_COPY if fate[pick] == LATE else FLY_ORDINARY, uid, off_path)
     if fate[pick] == COPIED:
         m.next_seg_uid += 1
-        fly(m, s, FLY_COPY, m.next_seg_uid)
-        note(m, EF_DUP, s.src, sender, 0, s, m.next_seg_uid)
-    return 0
+        fly(m, s, FLY_COPY, m.next_seg_uid, off_path)
+        note(m, EF_DUP, host, sender, 0, s, m.next_seg_uid)
 
 
 cdef int64_t latest(Machine* m, const Flying* f) noexcept nogil:
@@ -142,5 +159,52 @@ cdef void deliver(Machine* m, int i) noexcept nogil:
         m.incoming.ts_now = 0
     m.has_incoming = 1
     note(m, EF_ARRIVE, f.seg.dst, -1, 0, &m.incoming, f.uid)
+    if m.t.bare[f.seg.dst]:
+        return
+    note_origins(m)
     segment_arrives(&m.nxt.tcp, f.seg.dst, &m.incoming)
+
+
+# ---- numbers that claims count over
+
+cdef int is_counted(Machine* m, const Num* x, int k) noexcept nogil:
+    """Is this number the k-th of those counted? With real numbers (a random run) by its value, in the segments that
+    can bring one."""
+    cdef Sym* s = &m.nxt.tcp.sym
+    cdef uint32_t i
+    if s.mode != MODE_CONCRETE:
+        return 0 < x.base < BASE_PAST and s.base[x.base].key == m.t.counted[k]
+    if not m.incoming.forged and m.incoming.flags & (F_SYN | F_ACK) != F_SYN:
+        return 0
+    for i in range(s.rec.nbound):
+        if s.rec.bound_key[i] == m.t.counted[k]:
+            return s.rec.bound_value[i] == <uint32_t>x.off
+    return 0
+
+
+cdef void note_origins(Machine* m) noexcept nogil:
+    """A number that is counted is measured from what the first socket it comes to has in its place: nothing that came
+    before could depend on it."""
+    cdef const Sock* s = NULL
+    cdef Num zero = num_const(0)
+    cdef int k, slot
+    if not m.t.ncounted:
+        return
+    slot = lookup(&m.nxt.tcp, m.incoming.dst, &m.incoming)
+    if slot >= 0 and m.nxt.tcp.sock[slot].state != ST_LISTEN:
+        s = &m.nxt.tcp.sock[slot]
+    for k in range(m.t.ncounted):
+        if m.nxt.has_origin[k]:
+            continue
+        if is_counted(m, &m.incoming.seq, k):
+            m.nxt.origin[k] = s.rcv_nxt if s != NULL and s.state != ST_SYN_SENT else zero
+        elif is_counted(m, &m.incoming.ack, k):
+            m.nxt.origin[k] = s.snd_nxt if s != NULL else zero
+        elif is_counted(m, &m.incoming.tsval, k):
+            m.nxt.origin[k] = s.ts_recent if s != NULL and s.ts_ok and s.has_ts_recent else zero
+        elif is_counted(m, &m.incoming.tsecr, k):
+            m.nxt.origin[k] = zero
+        else:
+            continue
+        m.nxt.has_origin[k] = 1
 

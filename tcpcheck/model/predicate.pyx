@@ -1,6 +1,6 @@
 """Predicates: states, events, effects and comparisons of one moment. A comparison may split the state."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memset
 
 from tcpcheck.model.layout cimport *
@@ -19,6 +19,31 @@ cdef Num number_of(Machine* m, int expr, int* known) noexcept nogil:
     sc.m = m
     sc.view = AFTER
     sc.subject = sc.sock = -1
+    return eval_num(&sc, expr, known)
+
+
+cdef Num number_at(Machine* m, int expr, int vars_at, int* known) noexcept nogil:
+    """A name means the socket that it was bound to last; `host:port` and `peer` the first there is."""
+    cdef Scope sc
+    cdef Var var[VARS_MAX]
+    cdef const int32_t* row = m.t.target + vars_at
+    cdef int i, r, choice, settled = m.settled
+    memset(&sc, 0, sizeof(Scope))
+    m.settled = 1                       # as things stand now, in the middle of a step too
+    sc.m, sc.view, sc.var, sc.nvar = m, AFTER, var, row[0]
+    sc.subject = sc.sock = -1
+    for i in range(row[0]):
+        var[i].kind = <uint8_t>row[1 + 4 * i]
+        var[i].a, var[i].b, var[i].may_be_absent = row[2 + 4 * i], row[3 + 4 * i], 0
+        choice = max(m.nxt.bind[var[i].a].n - 1, 0) if var[i].kind == VAR_NAMED and var[i].b < 0 else 0
+        r = resolve(&sc, i, choice)
+        while r == 0:
+            choice += 1
+            r = resolve(&sc, i, choice)
+        if r < 0:
+            memset(&sc.ref[i], 0, sizeof(Ref))
+            sc.ref[i].slot = sc.ref[i].pos = -1
+    m.settled = settled
     return eval_num(&sc, expr, known)
 
 

@@ -1,20 +1,23 @@
 """Programs: one sockets call a step. A call that would block is not enabled; everything else is urgent but `sleep`."""
 
-from libc.stdint cimport int8_t, uint8_t, uint16_t
+from libc.stdint cimport int8_t, int32_t, uint8_t, uint16_t
 from libc.string cimport memset
 
 from tcpcheck.model.layout cimport *
 from tcpcheck.model.monitor cimport await_holds
-from tcpcheck.model.predicate cimport number_of
+from tcpcheck.model.network cimport output_forged
+from tcpcheck.model.predicate cimport number_at, number_of, pattern_matches
+from tcpcheck.model.scope cimport seg_field
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
-from tcpcheck.sym.number cimport age_allows, age_require, clock_start, num_base
+from tcpcheck.sym.number cimport Num, age_allows, age_require, clock_start, num_base, num_const
 from tcpcheck.tcp.calls cimport (
     ConnectOpts, tcp_abort, tcp_accept, tcp_close, tcp_connect, tcp_connected, tcp_listen, tcp_recv, tcp_send,
     tcp_shutdown_read, tcp_shutdown_write,
 )
+from tcpcheck.tcp.checks cimport ECR_FORGED
 from tcpcheck.tcp.sockets cimport E_AGAIN, E_NOTCONN, accept_queue_len, effect
 from tcpcheck.tcp.types cimport (
-    EF_GETS, Effect, SK_FREE, SK_FULL, SOCKS_MAX, ST_CLOSED, ST_SYN_RECV, ST_SYN_SENT, Sock,
+    EF_GETS, Effect, F_ACK, F_SYN, SK_FREE, SK_FULL, SOCKS_MAX, ST_CLOSED, ST_SYN_RECV, ST_SYN_SENT, Seg, Sock,
 )
 
 
@@ -123,6 +126,10 @@ cdef int can_run(Machine* m, int p) noexcept nogil:
         return s < 0 or accept_queue_len(&m.nxt.tcp, s) > 0
     if i.op == OP_RECV:
         return readable(m, pr, i)
+    if i.op == OP_RECEIVE:
+        return 0                        # hand_over() goes on with it
+    if i.op == OP_INJECT:
+        return numbers_known(m, &m.t.inject[i.a], i.host)
     return 1
 
 
@@ -168,6 +175,8 @@ cdef void run_step(Machine* m, int p) noexcept nogil:
         go_on(m, p, m.t.target[i.a + k])
     elif i.op == OP_LOOP:
         run_loop(m, p, i)
+    elif i.op == OP_INJECT:
+        run_inject(m, p, i)
     else:
         run_simple(m, p, i)
 
@@ -266,3 +275,74 @@ cdef void run_simple(Machine* m, int p, const Instr* i) noexcept nogil:
             else:
                 tcp_abort(&m.nxt.tcp, s)
     go_on(m, p, m.nxt.proc[p].pc + 1)
+
+
+# ---- hosts without TCP
+
+cdef Num given(Machine* m, const NumSpec* x, int host, int* known) noexcept nogil:
+    """The number that a field of an injected segment gets now. known := 0 when it names what is not there."""
+    cdef int there = 1
+    cdef Num n = num_const(0)
+    if x.kind == NUM_ANY:
+        n = num_base(&m.nxt.tcp.sym, x.key, 0, host, 0)
+    elif x.kind == NUM_EXPR:
+        n = number_at(m, x.expr, x.vars_at, &there)
+    known[0] &= there
+    return n
+
+
+cdef int numbers_known(Machine* m, const InjectSpec* x, int host) noexcept nogil:
+    """`inject` waits until the sockets that its numbers come from are there."""
+    cdef int known = 1
+    if x.seq.kind == NUM_EXPR:
+        given(m, &x.seq, host, &known)
+    if x.ack.kind == NUM_EXPR:
+        given(m, &x.ack, host, &known)
+    if x.tsval.kind == NUM_EXPR:
+        given(m, &x.tsval, host, &known)
+    if x.tsecr.kind == NUM_EXPR:
+        given(m, &x.tsecr, host, &known)
+    return known
+
+
+cdef void run_inject(Machine* m, int p, const Instr* i) noexcept nogil:
+    cdef const InjectSpec* x = &m.t.inject[i.a]
+    cdef Seg s
+    cdef int known = 1
+    memset(&s, 0, sizeof(Seg))
+    s.src, s.dst, s.sport, s.dport, s.flags = x.src, x.dst, x.sport, x.dport, x.flags
+    s.forged = 1
+    s.len, s.wnd = x.length, x.window
+    s.seq = given(m, &x.seq, i.host, &known)
+    if s.flags & F_ACK:
+        s.ack = given(m, &x.ack, i.host, &known)
+    if s.flags & F_SYN:
+        s.mss = x.mss
+        if not s.flags & F_ACK and m.nxt.tcp.inc_next < 255:
+            m.nxt.tcp.inc_next += 1     # a connection may come of it
+            s.inc = m.nxt.tcp.inc_next
+    if x.tsval.kind:
+        s.has_ts = 1
+        s.tsval = given(m, &x.tsval, i.host, &known)
+        s.tsecr = given(m, &x.tsecr, i.host, &known)
+        s.ecr_inc = ECR_FORGED if x.tsecr.kind else 0
+    output_forged(m, &s, i.host, x.off_path)
+    go_on(m, p, m.nxt.proc[p].pc + 1)
+
+
+cdef void hand_over(Machine* m) noexcept nogil:
+    """Every run of the host that waits for such a segment takes it; one that nobody waits for is gone."""
+    cdef const Instr* i
+    cdef const int32_t* row
+    cdef int p, k, known = 0
+    for p in range(m.t.nproc):
+        i = &m.t.instr[m.nxt.proc[p].pc]
+        if m.nxt.proc[p].status != PROC_READY or i.op != OP_RECEIVE or i.host != m.incoming.dst:
+            continue
+        if not pattern_matches(m, i.a, &m.incoming) or m.ch.dead:
+            continue
+        row = m.t.target + i.b
+        for k in range(row[0]):
+            m.nxt.caught[row[1 + 2 * k]] = seg_field(&m.incoming, row[2 + 2 * k], &known)
+            m.nxt.has_caught[row[1 + 2 * k]] = <uint8_t>known
+        go_on(m, p, m.nxt.proc[p].pc + 1)

@@ -39,5 +39,6 @@ cdef void tuple_from(const Sock* s, Tuple* t) noexcept nogil
 cdef int resolve(Scope* sc, int v, int choice) noexcept nogil       # give variable v its choice-th value; 0: no such, -1: no more
 cdef int state_of(Scope* sc, const Ref* r, View view) noexcept nogil
 cdef const Sock* sock_seen(Scope* sc, int v) noexcept nogil         # whose variables a condition sees; NULL: nobody's
+cdef Num seg_field(const Seg* s, int f, int* known) noexcept nogil
 cdef Num sock_field(const Sock* s, int f, int* known) noexcept nogil
 cdef Num eval_num(Scope* sc, int e, int* known) noexcept nogil      # known 0: it names a field that is not there

@@ -262,6 +262,9 @@ cdef Num eval_num(Scope* sc, int e, int* known) noexcept nogil:
         return seg_field(sc.seg, n.b, known)
     if n.op == E_INFIELD:
         return seg_field(sc.reply_to, n.b, known)
+    if n.op == E_CAUGHT:
+        known[0] = sc.m.nxt.has_caught[n.b]
+        return sc.m.nxt.caught[n.b]
     if n.op == E_UNKNOWN:
         return num_base(&sc.m.nxt.tcp.sym, <uint64_t>n.big, 0, 0, 0)
     if n.op == E_VAR:

@@ -7,7 +7,7 @@ from tcpcheck.model.canon cimport canonicalise
 from tcpcheck.model.layout cimport *
 from tcpcheck.model.monitor cimport monitor_start, monitor_step, monitor_time
 from tcpcheck.model.network cimport deliver, latest, may_arrive
-from tcpcheck.model.programs cimport can_run, programs_start, run_step
+from tcpcheck.model.programs cimport can_run, hand_over, programs_start, run_step
 from tcpcheck.sym.choice cimport CHOOSE_EVENT, Choices, choose
 from tcpcheck.sym.number cimport (
     Arc, Base, LOG_AGE, MODE_CONCRETE, MODE_RECORD, MODE_SEARCH, Sym, age_allows, age_require, clock_start,
@@ -57,6 +57,10 @@ cdef void copy_world(World* to, const World* of) noexcept nogil:
     memcpy(to.peered, of.peered, sizeof(of.peered))
     memcpy(to.slept_from, of.slept_from, sizeof(of.slept_from))
     memcpy(to.slept_to, of.slept_to, sizeof(of.slept_to))
+    memcpy(to.has_caught, of.has_caught, sizeof(of.has_caught))
+    memcpy(to.caught, of.caught, sizeof(of.caught))
+    memcpy(to.has_origin, of.has_origin, sizeof(of.has_origin))
+    memcpy(to.origin, of.origin, sizeof(of.origin))
 
 
 # ---- time
@@ -232,6 +236,8 @@ cdef void run_event(Machine* m, const Event* e) noexcept nogil:
     cdef const Timer* t
     if e.kind == EV_DELIVER:
         deliver(m, e.a)
+        if m.has_incoming and m.t.bare[m.incoming.dst]:
+            hand_over(m)
     elif e.kind == EV_TIMER:
         t = &m.cur.tcp.sock[e.a].timer[e.b]
         age_require(&m.nxt.tcp.sym, t.clk, t.lo, t.hi)

@@ -122,6 +122,7 @@ cdef class Model:
             t = &self.m.t
             free(t.instr)
             free(t.connect)
+            free(t.inject)
             free(t.target)
             free(t.node)
             free(t.kid)
@@ -220,7 +221,7 @@ cdef class Model:
         """Values with which claims came to outcomes, in the order found: those at PIECE_BITS and beyond have no bit."""
         return [
             Values(self.m.piece[i].claim, self.m.piece[i].outcome, self.m.piece[i].lo, self.m.piece[i].len,
-                   self.m.piece[i].way)
+                   self.m.piece[i].way, self.m.piece[i].lo2, self.m.piece[i].len2)
             for i in range(self.m.npiece)
         ]
 
@@ -253,7 +254,7 @@ cdef class Model:
         """Follows a path of the search and logs its constraints. claim: the one whose hit is at its end.
         piece: one of `pieces`, whose values its last step told; else `over` means nothing.
 
-        -> Recording(constraints, events, fates, late, over), where over is a Difference, or the instants of a sleep's
+        -> Recording(constraints, events, fates, late, over, over2), where over is a Difference, or the instants of a sleep's
         begin and end (-1: it lasts still). Error: ReplayFailed.
         """
         cdef Machine* m = self.m
@@ -279,15 +280,19 @@ cdef class Model:
             late = (m.late >> claim) & 1
         if self.rec.overflow:
             raise ReplayFailed("a witness has more constraints than the log holds")
+<<<<<<< HEAD
         if piece is not None:  # what comes after has split the step for other claims: the values are those of all parts
             self.rec.n = m.asked_log
         o = m.over
         over = Difference(
             i=o.i, j=o.j, c=o.c, key_a=o.key_a, key_b=o.key_b, tick_a=o.tick_a, tick_b=o.tick_b
         )
+=======
+        over, over2 = difference(&m.over), difference(&m.over2)
+>>>>>>> aa578db (Attackers and hosts without TCP: inject, receive; counts of single numbers and of pairs, measured from the receiver)
         if piece is not None and m.t.claim[piece.claim].over_sleep >= 0:
-            over = (o.j, o.i)
-        return Recording(self.constraints(len(path)), events, bytes(fates), bool(late), over)
+            over = (m.over.j, m.over.i)
+        return Recording(self.constraints(len(path)), events, bytes(fates), bool(late), over, over2)
 
     def constraints(self, steps):
         """The log as PathConstraints. Instants: 0 the start, 1..steps the events, steps + 1 the end."""
@@ -352,21 +357,30 @@ cdef class Model:
 
 class Values(NamedTuple):
     """Values lo..lo+n-1 of what a claim ranges over, with which it came to an outcome (numbers: modulo 2^32).
-    way: WAY_* of layout.pxd."""
+    way: WAY_* of layout.pxd. Pairs: each of those with each of lo2..lo2+n2-1."""
 
     claim: int
     outcome: int
     lo: int
     n: int
     way: int
+    lo2: int = 0
+    n2: int = 0
 
 
 class Recording:
     """A path by name: constraints to solve, events and fates to repeat. late: an obligation runs out after it.
-    over: what a claim ranges over."""
+    over: what a claim ranges over, over2: the other number of a pair."""
 
-    def __init__(self, constraints, events, fates, late, over):
-        self.constraints, self.events, self.fates, self.late, self.over = constraints, events, fates, late, over
+    def __init__(self, constraints, events, fates, late, over, over2):
+        self.constraints, self.events, self.fates, self.late = constraints, events, fates, late
+        self.over, self.over2 = over, over2
+
+
+cdef difference(const Quantity* q):
+    return Difference(
+        i=q.i, j=q.j, c=q.c, key_a=q.key_a, key_b=q.key_b, tick_a=q.tick_a, tick_b=q.tick_b
+    )
 
 
 class Moment:
@@ -379,7 +393,7 @@ class Moment:
 
 
 cdef load_piece(Piece* p, piece):
-    p.claim, p.outcome, p.lo, p.len, p.way = piece
+    p.claim, p.outcome, p.lo, p.len, p.way, p.lo2, p.len2 = piece
 
 
 cdef void copy_for_next(Machine* m) noexcept:
@@ -475,6 +489,7 @@ cdef load_tables(Tables* t, p):
         raise ReplayFailed(f"more than {HOSTS_MAX} hosts")
     t.instr = <Instr*>calloc(max(t.ninstr, 1), sizeof(Instr))
     t.connect = <ConnectSpec*>calloc(max(len(p.connects), 1), sizeof(ConnectSpec))
+    t.inject = <InjectSpec*>calloc(max(len(p.injects), 1), sizeof(InjectSpec))
     t.target = <int32_t*>calloc(max(len(p.targets), 1), sizeof(int32_t))
     t.node = <PNode*>calloc(max(t.nnode, 1), sizeof(PNode))
     t.kid = <int32_t*>calloc(max(len(p.kids), 1), sizeof(int32_t))
@@ -485,6 +500,13 @@ cdef load_tables(Tables* t, p):
         t.instr[i] = row
     for i, row in enumerate(p.connects):
         t.connect[i] = row
+    for i, row in enumerate(p.injects):
+        t.inject[i] = row
+    for i, host in enumerate(p.case.hosts):
+        t.bare[i] = host.kernel == "none"
+    t.ncaught, t.ncounted, t.keeps_ts_recent = len(p.caught), len(p.counted), p.keeps_ts_recent
+    for i, key in enumerate(p.counted):
+        t.counted[i] = key
     for i, v in enumerate(p.targets):
         t.target[i] = v
     for i, row in enumerate(p.nodes):
@@ -520,6 +542,7 @@ cdef load_claim(ClaimC* c, claim):
     c.pred, c.exercised, c.goal = claim.pred, claim.exercised, claim.goal
     c.over_a, c.over_b = claim.over
     c.over_sleep, c.subject, c.replies = claim.over_sleep, claim.subject, claim.replies
+    c.counted, c.counted2, c.over2 = claim.counted, claim.counted2, claim.over2
     for i, (kind, a, b, absent) in enumerate(claim.vars):
         c.var[i].kind, c.var[i].a, c.var[i].b, c.var[i].may_be_absent = kind, a, b, absent
 

@@ -80,6 +80,8 @@ def packetdrill(trace: Trace, host: str, sysctls: Mapping[str, int] | None = Non
 def _check(trace: Trace, host: str) -> None:
     if host not in {known.name for known in trace.hosts}:
         raise UsageError(f"no host {host!r}: choose one of {', '.join(known.name for known in trace.hosts)}")
+    if not next(known for known in trace.hosts if known.name == host).has_tcp:
+        raise UsageError(f"{host} has no TCP: there is nothing of a kernel to play")
     tuples = set()
     for step in trace.steps:
         segment = step.segment

@@ -88,6 +88,11 @@ class HostInfo:
     mss: int | None = None
     features: tuple[str, ...] = ()
 
+    @property
+    def has_tcp(self) -> bool:
+        """No: an attacker, or a host whose run answers by itself."""
+        return self.kernel != "none"
+
 
 @dataclass(frozen=True)
 class Trace:
