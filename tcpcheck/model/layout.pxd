@@ -383,11 +383,8 @@ ctypedef struct Machine:
     uint64_t no_value                   # claims that came to an outcome where U had no value; stays
     Piece piece[PIECES_MAX]
     Quantity over                       # MODE_RECORD: what the count claim of `asked` ranges over, where it has these values
-<<<<<<< HEAD
-    int asked_log                       # ... and so many entries the log had then: later ones are other claims'
-=======
     Quantity over2
->>>>>>> aa578db (Attackers and hosts without TCP: inject, receive; counts of single numbers and of pairs, measured from the receiver)
+    int asked_log                       # ... and so many entries the log had then: later ones are other claims'
     Piece asked                         # claim -1: none
     # a concrete re-run: the events to take and the time that passes before each
     Event* script

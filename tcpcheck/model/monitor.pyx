@@ -246,16 +246,10 @@ cdef int note_piece(Machine* m, const Piece* x) noexcept nogil:
         if m.npiece < PIECE_BITS:
             m.hits |= bit(2 * CLAIMS_MAX + m.npiece)
         m.npiece += 1
-<<<<<<< HEAD
-    p = &m.asked
-    if m.nxt.tcp.sym.mode != MODE_RECORD or p.claim != c or p.outcome != outcome or p.way != way or p.lo != lo or \
-            p.len != size:
+    if m.nxt.tcp.sym.mode != MODE_RECORD or not same_piece(&m.asked, x):
         return 0
     m.asked_log = m.nxt.tcp.sym.rec.n
     return 1
-=======
-    return m.nxt.tcp.sym.mode == MODE_RECORD and same_piece(&m.asked, x)
->>>>>>> aa578db (Attackers and hosts without TCP: inject, receive; counts of single numbers and of pairs, measured from the receiver)
 
 
 cdef void arc_of(Machine* m, Num a, Num b, uint32_t* first, uint64_t* size) noexcept nogil:

@@ -280,16 +280,9 @@ cdef class Model:
             late = (m.late >> claim) & 1
         if self.rec.overflow:
             raise ReplayFailed("a witness has more constraints than the log holds")
-<<<<<<< HEAD
         if piece is not None:  # what comes after has split the step for other claims: the values are those of all parts
             self.rec.n = m.asked_log
-        o = m.over
-        over = Difference(
-            i=o.i, j=o.j, c=o.c, key_a=o.key_a, key_b=o.key_b, tick_a=o.tick_a, tick_b=o.tick_b
-        )
-=======
         over, over2 = difference(&m.over), difference(&m.over2)
->>>>>>> aa578db (Attackers and hosts without TCP: inject, receive; counts of single numbers and of pairs, measured from the receiver)
         if piece is not None and m.t.claim[piece.claim].over_sleep >= 0:
             over = (m.over.j, m.over.i)
         return Recording(self.constraints(len(path)), events, bytes(fates), bool(late), over, over2)
