@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -134,18 +129,18 @@ def state(name: str, value: str) -> Mutation:
 
 
 def retransmission(factor: float) -> Mutation:
-    """The client's first retransmission by timeout is predicted at another time."""
+    """The client's retransmission after some 0.4 s is predicted at another time: farther off than a busy machine is."""
 
     def change(step: Step) -> Step:
         assert step.armed is not None
         lo, hi = (round(age * factor) for age in (step.armed.lo_ns, step.armed.hi_ns))
         return replace(step, armed=Armed(step.armed.since_ns, lo, hi))
 
-    def mutate(trace: Trace) -> Trace:
-        index = next(s.index for s in trace.steps if s.text.startswith("retransmission timer of client.s"))
-        return at(trace, lambda s: s.index == index, change)
+    def later(step: Step) -> bool:
+        timer = step.text.startswith("retransmission timer of client.s") and step.armed is not None
+        return timer and step.armed is not None and 0.35e9 < step.armed.lo_ns < 0.5e9
 
-    return mutate
+    return lambda trace: at(trace, lambda s: s.index == next(s.index for s in trace.steps if later(s)), change)
 
 
 REFUSAL = ("tw_syn", "refusal", "server", "TW_SYN_REFUSED")
@@ -165,19 +160,24 @@ REFUSED: dict[str, tuple[tuple[str, str, str, str], Mutation, str, str]] = {
     "another state": (REFUSAL, state("server.c", "CLOSED"), "CLOSED", "TIME-WAIT"),
     "ACK for RST": (REFUSED_CLIENT, reply("client", flags="."), "[.] seq", "[R] seq"),
     "no RST": (REFUSED_CLIENT, no_reply("client"), "nothing", "[R] seq"),
-    "a timer too early": (LOSS, retransmission(1.5), "0.306..", "it 0.2"),
-    "a timer too late": (LOSS, retransmission(0.5), "0.102..", "nothing"),
+    "a timer too early": (LOSS, retransmission(2), "0.8", "it 0.4"),
+    "a timer too late": (LOSS, retransmission(0.5), "0.204..", "it 0.4"),
 }
 
 
 @functools.cache
 def refusals() -> dict[str, Outcome]:
-    """All of them at once: a play waits for a second, and a disagreement is tried again."""
-    plan = Plan()
-    for (spec, claim, side, _), mutate, _, _ in REFUSED.values():
-        settings = {"server_tcp_timestamps": 1, "client_tcp_timestamps": 1} if spec == "tw_syn" else {}
-        plan.add(mutate(witness(spec, claim, **settings)), KERNEL, side)
-    return dict(zip(REFUSED, replay_plan(plan, False, 6), strict=True))
+    """All of them at once: a play waits for a second, and a disagreement is tried again. So is what a busy machine
+    has cut short."""
+    left, found = list(REFUSED), {}
+    for _ in range(3):
+        plan = Plan()
+        for (spec, claim, side, _), mutate, _, _ in (REFUSED[name] for name in left):
+            settings = {"server_tcp_timestamps": 1, "client_tcp_timestamps": 1} if spec == "tw_syn" else {}
+            plan.add(mutate(witness(spec, claim, **settings)), KERNEL, side)
+        found |= dict(zip(left, replay_plan(plan, False, 6), strict=True))
+        left = [name for name in left if found[name].result == CUT]
+    return found
 
 
 @needs_kernel
@@ -258,11 +258,48 @@ def test_the_command_and_its_document(trace_file: Callable[[Trace], str], capsys
 
 
 @needs_kernel
-def test_a_host_of_another_kernel_is_skipped_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["replay", str(SPECS / "close_wait_syn.tcp"), "-q"]) == 4
+def test_a_host_of_another_kernel_agrees_where_the_two_do_the_same(
+    trace_file: Callable[[Trace], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Linux 4.4 in CLOSE-WAIT does what 6.18 does; only later would it send a SYN again after another time."""
+    name = trace_file(witness("close_wait_syn", "bucket"))
+    assert main(["replay", name, "-q"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("; as linux-4.4 does") == 2 and "2 agree" in said
+
+
+@needs_kernel
+def test_a_host_of_another_kernel_is_skipped_where_they_differ(
+    trace_file: Callable[[Trace], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = verify_text(SYN_BY_TIMESTAMP % ("without tw_accepts_by_ts", "replies ACK")).claims[0].witness
+    assert wrong is not None
+    assert main(["replay", trace_file(wrong), "-q", "--side", "server"]) == 4
     said = capsys.readouterr()
-    assert "skipped   bucket as localhost:12345: linux-4.4 is not linux-6.18.44" in said.out
-    assert "4 skipped" in said.out and "nothing could be played" in said.err
+    assert "skipped   it as server: linux-6.18.44 without tw_accepts_by_ts is not linux-6.18.44; at step" in said.out
+    assert "1 skipped" in said.out and "nothing could be played" in said.err
+
+
+@needs_kernel
+@pytest.mark.parametrize("spec", ["opening/self_connect", "seeds/004_syn_to_close_wait"])
+def test_a_host_that_talks_to_itself(spec: str) -> None:
+    """Connected to itself, to another of its ports, or to one on which nobody listens."""
+    outcomes = play(first_of_each_claim(spec))
+    assert {o.result for o in outcomes} <= {AGREES, CUT}
+    assert {o.side for o in outcomes} <= {"h", "localhost:12345", "localhost:39836"}
+
+
+@needs_kernel
+def test_several_specs_end_in_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [str(SPECS / f"simultaneous_{what}.tcp") for what in ("open", "close")]
+    assert main(["replay", *names, "-q"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line]
+    assert rows[-5:-1] == [
+        ["agrees", "cut", "disagrees", "skipped"],
+        [names[0], "2", "-", "-", "-"],
+        [names[1], "2", "-", "-", "-"],
+        ["all", "4", "-", "-", "-"],
+    ]
 
 
 def test_without_a_tun_device_it_is_impossible(
@@ -299,10 +336,10 @@ def test_a_trace_that_makes_no_sense_is_bad_input(name: str) -> None:
         Plan().add(BAD[name](witness("simultaneous_close", "closing")), KERNEL)
 
 
-def test_a_socket_connected_to_itself_has_no_other_side() -> None:
+def test_a_trace_in_which_nothing_happens() -> None:
     plan = Plan()
-    plan.add(_with(witness("simultaneous_close", "closing"), src="a", dst="a", sport=5, dport=5), KERNEL)
-    assert [part.why_not[:12] for part in plan.parts] == ["a socket of "]
+    plan.add(replace(witness("simultaneous_close", "closing"), steps=()), KERNEL)
+    assert [part.why_not for part in plan.parts] == ["nothing happens in this trace"]
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": "tcpcheck.trace/1"}', "[" * 100_000])
@@ -320,50 +357,3 @@ def test_a_side_that_is_not_there(trace_file: Callable[[Trace], str], capsys: py
     assert main(["replay", name, "--claim", "other"]) == 2
     assert main(["replay", name, "--kernel", "minix"]) == 2
     capsys.readouterr()
-
-
-# ---- nothing is left behind
-
-
-def devices() -> list[str]:
-    return [line.split(":")[0].strip() for line in Path("/proc/net/dev").read_text().splitlines()[2:]]
-
-
-def of_session(session: int) -> list[int]:
-    """Processes of a session."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[3]) == session and fields[0] != "Z":
-            found.append(int(path.parent.name))
-    return found
-
-
-@needs_kernel
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_nothing_is_left_behind(how: signal.Signals, trace_file: Callable[[Trace], str]) -> None:
-    before = devices(), os.readlink("/proc/self/ns/net")
-    name = trace_file(witness("tw_fin", "length"))
-    command = [sys.executable, "-c", "import sys; from tcpcheck.cli import main; sys.exit(main())", "replay", "--wait"]
-    process = subprocess.Popen([*command, name], start_new_session=True, stdout=-3, stderr=-3)
-    try:
-        end = time.monotonic() + 20
-        while len(of_session(process.pid)) < 3 and time.monotonic() < end:
-            time.sleep(0.05)
-        children = [pid for pid in of_session(process.pid) if pid != process.pid]
-        assert len(children) == 2
-        time.sleep(0.3)
-        process.send_signal(how)
-        code = process.wait(10)
-        end = time.monotonic() + 5
-        while of_session(process.pid) and time.monotonic() < end:
-            time.sleep(0.02)
-        assert of_session(process.pid) == []
-        assert code == (3 if how == signal.SIGINT else -how)
-    finally:
-        if process.poll() is None:
-            process.kill()
-    assert (devices(), os.readlink("/proc/self/ns/net")) == before

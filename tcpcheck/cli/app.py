@@ -277,7 +277,7 @@ def trace(console: Console, /, **options: Any) -> int:
     default="auto",
     show_default=True,
     metavar="NAME",
-    help="What the running kernel is taken for; hosts of other kernels are skipped.",
+    help="What the running kernel is taken for.",
 )
 @click.option("--jobs", "-j", callback=_COUNT, metavar="N", help="Sides played at once; default: 6.")
 @QUIET

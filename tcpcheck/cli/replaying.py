@@ -100,12 +100,15 @@ def _show(console: Console, traces: list[tuple[str, Trace | None]], outcomes: li
     if console.json:
         console.write(render_json.dumps(report.document(outcomes, running())))
         return
+    rows: list[tuple[str, list[Outcome]]] = []
     for name in dict.fromkeys(name for name, _ in traces):
         mine = {id(trace) for file, trace in traces if file == name}
         found = [o for o in outcomes if id(o.trace) in mine]
-        console.write(
-            report.text(name, found, ascii=console.out_ascii, color=console.out_color, rules=rule_lookup()) + "\n"
-        )
+        rows.append((name, found))
+        ascii, color = console.out_ascii, console.out_color
+        console.write(report.text(name, found, ascii=ascii, color=color, rules=rule_lookup()) + "\n")
+    if len(rows) > 1:
+        console.write(report.table(rows) + "\n")
     console.write(report.summary(outcomes, running()))
 
 

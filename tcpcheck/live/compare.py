@@ -59,7 +59,7 @@ def ticks_off(numbers: Numbers, real: int, told: int, ahead: float) -> int:
     time has got ahead of it."""
     if numbers.first is None:
         return 0
-    passed = signed(real - numbers.first.real) - signed(told - numbers.first.told)
+    passed = signed(real - numbers.first.real) - numbers.tick * signed(told - numbers.first.told)
     return passed - round((ahead - numbers.first.ahead) * 1000)
 
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tcpcheck.errors import Impossible
+from tcpcheck.errors import Impossible, Undecided
 from tcpcheck.live.diag import Diag, DiagSocket
 from tcpcheck.live.packet import Segment, decode, encode
 
@@ -89,25 +89,40 @@ def _try() -> None:
 
 def sysctl(name: str, value: int | str) -> None:
     """Set a sysctl in the namespace of this process; `net.ipv4.` may be left out. OSError when it cannot be."""
-    path = name if "." in name else f"net.ipv4.{name}"
-    Path("/proc/sys", *path.split(".")).write_text(str(value))
+    _sysctl_file(name).write_text(str(value))
+
+
+def has_sysctl(name: str) -> bool:
+    """Does this kernel have it?"""
+    return _sysctl_file(name).exists()
+
+
+def _sysctl_file(name: str) -> Path:
+    return Path("/proc/sys", *(name if "." in name else f"net.ipv4.{name}").split("."))
 
 
 # ---- the device
 
 
+SLICE = 0.010  # s after which a wait looks at the clock: how closely the moment of an arrival is known
+
+
 @dataclass(frozen=True)
 class Arrival:
-    """A segment that the kernel sent: when it was read (monotonic s), to which peer, from which port."""
+    """A segment that the kernel sent: when it was read, and when at last nothing had come yet (monotonic s); to which
+    peer, from which port."""
 
     time: float
+    since: float
     seg: Segment
     peer: tuple[str, int]
     port: int
 
 
 class Wire:
-    """The TUN device and the netlink socket of this process's namespace. Make one per namespace, after `enter`."""
+    """The TUN device and the netlink socket of this process's namespace. Make one per namespace, after `enter`.
+
+    late: by how much this machine has overslept at most (s); a busy one does not keep its appointments."""
 
     def __init__(self, mtu: int = 1500) -> None:
         self._fd = _open_tun()
@@ -122,7 +137,9 @@ class Wire:
                 flags = struct.unpack("16sH22x", fcntl.ioctl(control, _SIOCGIFFLAGS, struct.pack("16s24x", device)))[1]
                 fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH22x", device, flags | _IFF_UP))
         self._diag = DiagSocket()
-        self._waiting: dict[tuple[str, int, int], list[tuple[float, Segment]]] = {}
+        self._waiting: dict[tuple[str, int, int], list[tuple[float, float, Segment]]] = {}
+        self._empty = time.monotonic()  # when there was nothing to read
+        self.late = 0.0
 
     def close(self) -> None:
         """The device is gone."""
@@ -136,19 +153,22 @@ class Wire:
     def collect(self) -> None:
         """Read what the kernel has sent and sort it by connection."""
         while True:
+            now = time.monotonic()
             try:
                 data = os.read(self._fd, 65536)
             except BlockingIOError:
+                self._empty = now
                 return
             packet = decode(data)
             if packet is not None:
                 seg, sender, receiver = packet
-                self._waiting.setdefault((*receiver, sender[1]), []).append((time.monotonic(), seg))
+                arrival = (time.monotonic(), self._empty, seg)
+                self._waiting.setdefault((*receiver, sender[1]), []).append(arrival)
 
     def take_timed(self, peer: tuple[str, int], port: int) -> list[tuple[float, Segment]]:
         """What was sent to `peer` from `port` since the last call, each with the time it was read (monotonic s)."""
         self.collect()
-        return self._waiting.pop((*peer, port), [])
+        return [(at, seg) for at, _, seg in self._waiting.pop((*peer, port), [])]
 
     def take(self, peer: tuple[str, int], port: int) -> list[Segment]:
         """What was sent to `peer` from `port` since the last call."""
@@ -158,9 +178,9 @@ class Wire:
         """Everything that was sent to anybody since the last call, in order."""
         self.collect()
         found = [
-            Arrival(at, seg, (address, rport), port)
+            Arrival(at, since, seg, (address, rport), port)
             for (address, rport, port), segments in self._waiting.items()
-            for at, seg in segments
+            for at, since, seg in segments
         ]
         self._waiting.clear()
         return sorted(found, key=lambda arrival: arrival.time)
@@ -174,8 +194,15 @@ class Wire:
 
     def wait_for_packet(self, until: float) -> bool:
         """Has the kernel sent something by then (monotonic s)? Returns as soon as it has."""
-        left = max(until - time.monotonic(), 0)
-        return bool(select.select([self._fd], [], [], left)[0])
+        while True:
+            start = time.monotonic()
+            wanted = min(max(until - start, 0), SLICE)
+            if select.select([self._fd], [], [], wanted)[0]:
+                return True
+            self._empty = start + wanted
+            self.late = max(self.late, time.monotonic() - self._empty)
+            if self._empty >= until:
+                return False
 
     def ask(self, peer: tuple[str, int], port: int) -> Diag | None:
         """The kernel's socket of this connection, if any."""
@@ -201,8 +228,8 @@ def _open_tun() -> int:
 def in_namespace(work: Callable[..., Any], *args: Any) -> Any:
     """Run `work(*args)` in a child process with its own network namespace and hand back what it returns (pickled).
 
-    The child dies with its parent, and the namespace with the child. Errors: Impossible as raised there, RuntimeError
-    with the child's traceback for all else.
+    The child dies with its parent, and the namespace with the child. Errors: Impossible as raised there, Undecided
+    when somebody else ended the child, RuntimeError with the child's traceback for all else.
     """
     ((_, result),) = in_namespaces(work, [args], 1)
     return result
@@ -229,8 +256,8 @@ def in_namespaces(work: Callable[..., Any], calls: Sequence[tuple[Any, ...]], jo
                     continue
                 del running[reader]
                 os.close(reader)
-                os.waitpid(child, 0)
-                yield index, _result(b"".join(chunks))
+                ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                yield index, _result(b"".join(chunks), ended)
     finally:
         for reader, (child, _, _) in running.items():
             with contextlib.suppress(ProcessLookupError):
@@ -255,10 +282,10 @@ def _child(work: Callable[..., Any], args: tuple[Any, ...], writer: int, parent:
     """Never returns. Ctrl-C is the parent's business."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        enter()
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # after enter(): new rights would clear it
         if os.getppid() != parent:
             os._exit(1)
-        enter()
         result: tuple[str, Any] = ("done", work(*args))
     except Impossible as why:
         result = ("impossible", str(why))
@@ -269,7 +296,10 @@ def _child(work: Callable[..., Any], args: tuple[Any, ...], writer: int, parent:
     os._exit(0)
 
 
-def _result(data: bytes) -> Any:
+def _result(data: bytes, ended: int) -> Any:
+    """ended: the child's exit code, negative for a signal."""
+    if ended < 0:
+        raise Undecided(f"a process that talks to the kernel was ended from outside ({signal.Signals(-ended).name})")
     kind, result = pickle.loads(data) if data else ("failed", "the child process died")
     if kind == "impossible":
         raise Impossible(result)

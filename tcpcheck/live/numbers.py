@@ -32,12 +32,13 @@ class Span:
 
 @dataclass(frozen=True)
 class Stamp:
-    """The first TSval of a connection: in the trace, in the kernel, when it was sent (monotonic s), and how much the
-    real time was ahead of the trace's then (s)."""
+    """The first TSval of a connection: in the trace, in the kernel, when it was sent (monotonic s, so much earlier or
+    later), and how much the real time was ahead of the trace's then (s)."""
 
     told: int
     real: int
     sent: float
+    about: float
     ahead: float
 
     def at(self, real: int) -> float:
@@ -47,8 +48,10 @@ class Stamp:
 
 @dataclass
 class Numbers:
-    """Of one pair of addresses and ports, over all its connections."""
+    """Of one pair of addresses and ports, over all its connections. tick: ms of the trace's timestamp clock, which is
+    1 in this kernel."""
 
+    tick: int = 1
     spans: list[Span] = field(default_factory=list)
     stamps: dict[int, int] = field(default_factory=dict)  # the trace's TSvals -> the kernel's
     first: Stamp | None = None
@@ -91,8 +94,10 @@ class Numbers:
         """A TSecr of the trace -> the kernel's TSval that it echoes."""
         if stamp in self.stamps or self.first is None or stamp == 0:
             return self.stamps.get(stamp, stamp)
-        return (stamp + self.first.real - self.first.told) & M32
+        return (self.first.real + self.tick * signed(stamp - self.first.told)) & M32
 
     def told_stamp(self, stamp: int) -> int:
         """A TSval of the kernel as the trace would have it."""
-        return stamp if self.first is None else (stamp + self.first.told - self.first.real) & M32
+        if self.first is None:
+            return stamp
+        return (self.first.told + signed(stamp - self.first.real) // self.tick) & M32

@@ -74,23 +74,20 @@ def got_on(seg: Segment) -> Pair:
 
 
 def sides(trace: Trace) -> list[Side]:
-    """Every side that can be played. Unplayable when a host's two sides cannot be told apart."""
+    """Every side to which something happens. A socket that is connected to itself has its like for a peer."""
     found: list[Side] = []
     for host in trace.hosts:
         own = [s.segment for s in trace.steps if s.segment and s.segment.src == s.segment.dst == host.name]
-        if not own:
+        if all(seg.sport == seg.dport for seg in own):
             found.append(Side(host.name, host.name))
             continue
         ports = {port for seg in own for port in (seg.sport, seg.dport)}
-        if any(seg.sport == seg.dport for seg in own):
-            raise Unplayable(f"a socket of {host.name} is connected to itself: it has no other side to be played")
         listening = {int(m[1]) for s in trace.steps if s.host == host.name and (m := _LISTEN.match(s.text))} & ports
-        for group in (listening, ports - listening):
+        passive = listening or ports - {seg.sport for seg in own if seg.flags == "S"} or {min(ports)}
+        for group in (passive, ports - passive):
             if group:
                 found.append(Side(f"{host.name}:{min(group)}", host.name, frozenset(group)))
-        if not listening:
-            raise Unplayable(f"{host.name} talks to itself and listens nowhere: its two sides cannot be told apart")
-    return found
+    return [side for side in found if acts(trace, side)]
 
 
 def cast(trace: Trace) -> dict[str, Pair | None]:

@@ -3,6 +3,10 @@
 Time: the first step happens at once, the others as much later as in the trace. What a timer sends is waited for within
 the timer's window; what comes after it in the trace is moved by as much as it was late. The window in real time is
 reckoned from the moment at which the step that armed the timer was really played.
+
+On a busy machine this process may sleep while the kernel goes on. So it keeps for each segment between which moments
+it was sent, and lets all bounds on time be wider by as much as the machine was seen to oversleep. What one of the
+kernel's timers may have done meanwhile is no disagreement: the play is cut there, and tried again.
 """
 
 from __future__ import annotations
@@ -18,15 +22,18 @@ from tcpcheck.live.packet import ACK, RST, SYN, flag_bits
 from tcpcheck.live.packet import Segment as Packet
 from tcpcheck.live.part import CLOSED, Act, Pair, Side, Unplayable, acts, got_on, sent_on
 from tcpcheck.live.sockets import Sockets
+from tcpcheck.tcp.profile import MILLISECOND, profile_for
 from tcpcheck.witness.trace import Armed, Segment, Trace
 
 LONG = 5.0  # s: longer waits only if asked for
 LATE = 0.008  # s by which a timer may miss its window: a jiffy, and the time that a step takes here
-UNSTAMPED = 0.030  # ... where no timestamp says when the segment was really sent
-GRACE = 0.050  # s that a reply may take which is due at once
+AT_ONCE = 0.020  # s after which a reply was not sent at once (the least delay of an ACK is 40 ms)
+DELAYED_ACK = 0.040  # s: TCP_DELACK_MIN
+GRACE = 0.250  # s that are waited for something that is due
 SETTLE = 0.020  # s that a state may take
-READ_LATE = 0.25  # s after which, at most, a segment is read
+BUSY = 0.004  # s: a machine that has overslept by more is busy
 
+Between = tuple[float, float]  # no earlier, no later (monotonic s)
 STATES = {"FIN_WAIT1": "FIN-WAIT-1", "FIN_WAIT2": "FIN-WAIT-2"}  # inet_diag's, where more differs than `_`
 
 
@@ -46,13 +53,16 @@ class Disagreement:
 @dataclass
 class Played:
     """What came of one play. acts: how many there are; done: how many agreed. injected: segments in; compared: segments
-    out; states: compared. cut: why it ended before the trace does; by_chance: another try may go further."""
+    out; states: compared. delayed: ACKs that the kernel delayed and the trace does not: the model leaves that open
+    where it does not know whether the socket is in quick-ACK mode. cut: why it ended before the trace does; by_chance:
+    another try may go further."""
 
     acts: int
     done: int = 0
     injected: int = 0
     compared: int = 0
     states: int = 0
+    delayed: int = 0
     cut: str = ""
     by_chance: bool = False
     disagreement: Disagreement | None = None
@@ -69,8 +79,9 @@ class Window:
     def __str__(self) -> str:
         return f"{self.lo - self.armed:.3f}..{self.hi - self.armed:.3f} s after the timer was set"
 
-    def has(self, moment: float, room: float) -> bool:
-        return self.lo - LATE <= moment <= self.hi + room
+    def meets(self, span: Between, room: float) -> bool:
+        """Can it have fired in that span, give or take `room` (s)?"""
+        return self.lo - room <= span[1] and span[0] <= self.hi + room
 
 
 class Disagrees(Exception):
@@ -101,8 +112,11 @@ class Player:
         self.sockets = Sockets(self.translate)
         self.numbers: dict[Pair, Numbers] = {}
         self.states: dict[Pair, str] = {}  # as predicted after the last act
+        kernel = next(host.kernel for host in trace.hosts if host.name == side.host)
+        self.tick = profile_for(kernel)[0].constants["ts_tick_ns"] // MILLISECOND
         self.base = 0.0  # monotonic s of the trace's 0
         self.moments: list[tuple[int, float, float]] = []  # of each act: trace ns, monotonic s before and after
+        self.lag = 0.0  # s by which an act came too late, at most
 
     def play(self) -> Played:
         """Unplayable when the trace asks for something that cannot be done here."""
@@ -131,8 +145,11 @@ class Player:
             self.inject(act.step.segment)
         elif act.step.event == "call":
             made = calls.make(self, act)
-        self.moments.append((act.step.time_ns, before, time.monotonic()))
+        after = time.monotonic()
+        self.moments.append((act.step.time_ns, before, after))
+        self.lag = max(self.lag, after - before)
         if made is not None and made[0] != made[1]:
+            self.cut_if_busy()
             raise Disagrees("call", made[0] or "ok", made[1] or "ok")
         self.replies(act, before, list(act.sends))
         self.check_states(act)
@@ -161,6 +178,7 @@ class Player:
                 break
             self.wire.wait_for_packet(due)
         self.base += now - due
+        self.lag = max(self.lag, now - due)
 
     def not_too_long(self, until: float) -> None:
         left = until - time.monotonic()
@@ -187,7 +205,15 @@ class Player:
             return self.unexpected(arrival, said(left[0]) if left else "nothing more" if act.sends else "nothing")
         wrong = differs(self.of(pair), arrival.seg, predicted, act)
         if wrong:
+            self.cut_if_timer(self.sent_between(arrival))
             raise Disagrees("packet", said(predicted), f"{self.told(arrival)} ({wrong})")
+        delay = self.sent_between(arrival)[0] - self.moments[-1][2]
+        if delay > AT_ONCE + self.wire.late:
+            if act.rule != "ACK_QUICK" or delay > DELAYED_ACK + self.room:
+                raise Disagrees("time", f"{said(predicted)} at once", f"it {delay:.3f} s later")
+            self.base += delay
+            before += delay
+            self.played.delayed += 1
         left.remove(predicted)
         self.learn(act, arrival, predicted, before)
         self.played.compared += 1
@@ -204,32 +230,61 @@ class Player:
             numbers.sent(end_of(predicted))
         if seg.ts is None or predicted.tsval is None:
             return
-        ahead = self.sent_at(arrival) - act.step.time_ns / 1e9 if act.step.event == "timer" else self.base
+        moment = middle(self.sent_between(arrival)) if act.step.event == "timer" else before
+        ahead = moment - act.step.time_ns / 1e9
         off = ticks_off(numbers, seg.ts[0], predicted.tsval, ahead)
-        room = (COOKIE_TICKS if "COOKIE" in act.rule else TICKS) + (arrival.time - before) * 1000
+        about = numbers.first.about if numbers.first is not None else 0.0
+        room = (
+            (COOKIE_TICKS if "COOKIE" in act.rule else TICKS) + self.tick - 1 + (arrival.time - before + about) * 1000
+        )
         if abs(off) > room:
             raise Disagrees("packet", said(predicted), f"{self.told(arrival)} (TSval off by {off})")
         numbers.stamps[predicted.tsval] = seg.ts[0]
         if numbers.first is None:
-            numbers.first = Stamp(predicted.tsval, seg.ts[0], (before + arrival.time) / 2, ahead)
+            about = (arrival.time - before) / 2
+            numbers.first = Stamp(predicted.tsval, seg.ts[0], before + about, about, ahead)
 
     def unexpected(self, arrival: Arrival, predicted: str) -> None:
         """The trace does not have this here: a disagreement, unless one of the host's timers was only early."""
-        moment = self.sent_at(arrival)
-        for timer in [timer for act in self.acts[self.at : self.at + 2] for timer in act.step.due]:
-            if self.window(timer).has(moment, LATE):
-                raise Cut("a timer of the kernel fired within its window, but before what the trace has first", True)
+        self.cut_if_timer(self.sent_between(arrival), 0)
+        act, seg = self.acts[self.at], arrival.seg
+        acks = (
+            act.step.segment is not None and seg.flags == ACK and not seg.length and seg.ack == end_of(act.step.segment)
+        )
+        if acks and act.rule == "ACK_DELAYED" and predicted == "nothing":
+            raise Cut("the kernel sends an ACK at once that the trace delays, which the model leaves open")
         raise Disagrees("packet", predicted, self.told(arrival))
 
-    def sent_at(self, arrival: Arrival) -> float:
-        """When it was sent (monotonic s): by its timestamp, whose clock is ours but for an offset; else when read."""
+    def cut_if_timer(self, span: Between, least: float = AT_ONCE) -> None:
+        """Cut when a timer of the host that the trace lets fire later may have fired then. least: of the timers that
+        are meant, the least delay (s)."""
+        for timer in [timer for act in self.acts[self.at : self.at + 2] for timer in act.step.due]:
+            if timer.lo_ns >= least * 1e9 and self.window(timer).meets(span, self.room):
+                raise Cut("a timer of the kernel fired within its window, but before what the trace has first", True)
+
+    def cut_if_busy(self) -> None:
+        """Calls and states do not say when something changed: all the time that was lost here is suspect."""
+        if max(self.wire.late, self.lag) > BUSY:
+            self.cut_if_timer((self.moments[-1][1], time.monotonic()))
+
+    def sent_between(self, arrival: Arrival) -> Between:
+        """When it was sent: by its timestamp, whose clock is ours but for an offset; else when it was not yet there and
+        when it was read."""
         first = self.of(self.pair_of(arrival)).first
+        span = (arrival.since, arrival.time)
         if arrival.seg.ts is None or first is None:
-            return arrival.time
-        sent = first.at(arrival.seg.ts[0])
-        return min(sent, arrival.time) if -0.005 <= arrival.time - sent <= READ_LATE else arrival.time
+            return span
+        sent, about = first.at(arrival.seg.ts[0]), first.about + 0.001
+        lo, hi = max(span[0], sent - about), min(span[1], sent + about)
+        return (lo, hi) if lo <= hi else span
 
     # ---- timers
+
+    @property
+    def room(self) -> float:
+        """By how much a timer may miss its window (s). Who answers late lengthens the round trip that the kernel
+        measures, and its timeouts by up to four times that."""
+        return LATE + self.wire.late + 4 * self.lag
 
     def window(self, timer: Armed) -> Window:
         played = next((m for m in reversed(self.moments) if m[0] <= timer.since_ns), None)
@@ -259,20 +314,20 @@ class Player:
         self.not_too_long(window.lo)
         arrivals = self.wire.take_all()
         while not arrivals:
-            if not self.wire.wait_for_packet(window.hi + UNSTAMPED):
+            if not self.wire.wait_for_packet(window.hi + GRACE + self.room):
                 raise Disagrees("packet", f"{said(act.sends[0])} {window}", "nothing")
             arrivals = self.wire.take_all()
         first, predicted = arrivals[0], act.sends[0]
         if self.pair_of(first) != sent_on(predicted) or differs(self.of(sent_on(predicted)), first.seg, predicted, act):
             self.unexpected(first, f"{said(predicted)} {window}")
-        moment = self.sent_at(first)
-        if not window.has(moment, UNSTAMPED if first.seg.ts is None else LATE):
-            raise Disagrees("time", f"{said(predicted)} {window}", f"it {moment - window.armed:.3f} s after that")
-        self.fired(act, moment)
+        span = self.sent_between(first)
+        if not window.meets(span, self.room):
+            raise Disagrees("time", f"{said(predicted)} {window}", f"it {middle(span) - window.armed:.3f} s after that")
+        self.fired(act, middle(span))
         left = list(act.sends)
         for arrival in arrivals:
-            self.reply(act, arrival, left, moment)
-        self.replies(act, moment, left)
+            self.reply(act, arrival, left, span[0])
+        self.replies(act, span[0], left)
 
     def timer_changes(self, act: Act, window: Window, pair: Pair, state: str) -> float:
         """A timer that sends nothing but changes a state; -> when (monotonic s). What it does may depend on when."""
@@ -281,16 +336,17 @@ class Player:
         words = f"{name(pair)} {state} {window}"
         while True:
             for arrival in self.wire.take_all():
-                if window.has(self.sent_at(arrival), LATE) and self.sent_at(arrival) < due - LATE:
+                span = self.sent_between(arrival)
+                if window.meets(span, self.room) and middle(span) < due - LATE:
                     raise Cut("the kernel's timer fired within its window, but earlier than in the trace", True)
                 self.unexpected(arrival, "nothing")
             now, found = time.monotonic(), self.state(pair)
             if found == state:
                 break
-            if now > window.hi + UNSTAMPED:
+            if now > window.hi + GRACE + self.room:
                 raise Disagrees("state", words, found)
             self.wire.wait_for_packet(max(now + 0.001, min(window.lo - LATE, now + 0.25)))
-        if now < window.lo - LATE:
+        if now < window.lo - self.room:
             raise Disagrees("time", words, f"{state} {now - window.armed:.3f} s after that")
         return now
 
@@ -302,10 +358,11 @@ class Player:
 
     def check_states(self, act: Act) -> None:
         for pair, state in act.expected:
-            end = time.monotonic() + SETTLE
+            end = time.monotonic() + SETTLE + self.wire.late
             while (found := self.state(pair)) != state and time.monotonic() < end:
                 time.sleep(0.001)
             if found != state:
+                self.cut_if_busy()
                 raise Disagrees("state", f"{name(pair)} {state}", found)
             self.played.states += 1
         self.states = dict(act.expected)
@@ -321,7 +378,7 @@ class Player:
         return KERNEL if mine else self.hosts[host]
 
     def of(self, pair: Pair) -> Numbers:
-        return self.numbers.setdefault(pair, Numbers())
+        return self.numbers.setdefault(pair, Numbers(tick=self.tick))
 
     def pair_of(self, arrival: Arrival) -> Pair:
         host = next((name for name, address in self.hosts.items() if address == arrival.peer[0]), arrival.peer[0])
@@ -333,3 +390,7 @@ class Player:
 
 def name(pair: Pair) -> str:
     return f":{pair.port} to {pair.peer}:{pair.peer_port}"
+
+
+def middle(span: Between) -> float:
+    return (span[0] + span[1]) / 2

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tcpcheck.errors import Impossible, UsageError
-from tcpcheck.live.namespace import Wire, fresh, in_namespaces, sysctl
+from tcpcheck.live.namespace import Wire, fresh, has_sysctl, in_namespaces, sysctl
 from tcpcheck.live.part import Side, Unplayable, acts, sides
 from tcpcheck.live.player import Played, Player
 from tcpcheck.live.sockets import set_sysctls
@@ -28,7 +28,8 @@ AGREES, DISAGREES, CUT, SKIPPED = "agrees", "disagrees", "cut", "skipped"
 @dataclass(frozen=True)
 class Outcome:
     """One side of one trace. result: agrees, disagrees, cut (agrees as far as it was played), skipped. why: of a cut
-    or a skip. tries: plays that it took; each begins in a namespace of its own."""
+    or a skip. tries: plays that it took; each begins in a namespace of its own. other: the trace's kernel, where it is
+    not the running one: it agrees where the two do the same, and is skipped where they differ."""
 
     trace: Trace
     side: str
@@ -37,6 +38,7 @@ class Outcome:
     tries: int = 0
     played: Played | None = None
     same_as: str = ""  # the claim whose trace is the same step by step
+    other: str = ""
 
 
 # ---- the running kernel
@@ -56,14 +58,14 @@ def same_machine(one: Profile, other: Profile) -> bool:
     return (one.family, one.flags, one.constants) == (other.family, other.flags, other.constants)
 
 
-def unfit(host: HostInfo, kernel: Profile) -> str:
-    """Why a host of a trace cannot be played by this kernel, or ""."""
+def other_than(host: HostInfo, kernel: Profile) -> str:
+    """A host's kernel as text when it is not the running one, else ""."""
     profile, _ = profile_for(host.kernel)
     on = tuple(f.removeprefix("with ") for f in host.features if f.startswith("with "))
     off = tuple(f.removeprefix("without ") for f in host.features if f.startswith("without "))
     if same_machine(profile.with_features(on, off), kernel):
         return ""
-    return f"{' '.join((host.kernel, *host.features))} is not {kernel.name}"
+    return " ".join((host.kernel, *host.features))
 
 
 # ---- what to play
@@ -71,10 +73,12 @@ def unfit(host: HostInfo, kernel: Profile) -> str:
 
 @dataclass(frozen=True)
 class Part:
-    """One side of one trace that is to be played, or why not."""
+    """One side of one trace that is to be played, or why not. other: as in Outcome; running: the running kernel."""
 
     trace: Trace
     side: Side
+    running: str = ""
+    other: str = ""
     why_not: str = ""
     same_as: int = -1  # an earlier part with the same steps
 
@@ -88,10 +92,10 @@ class Plan:
     def add(self, trace: Trace, kernel: Profile, only: str | None = None) -> None:
         """only: a side's name, or its host's. UsageError when the trace has no such side, or makes no sense."""
         check_trace(trace)
-        try:
-            known = sides(trace)
-        except Unplayable as e:
-            self.parts.append(Part(trace, Side(trace.hosts[0].name, trace.hosts[0].name), str(e)))
+        known = sides(trace)
+        if not known:
+            nobody = Side(trace.hosts[0].name, trace.hosts[0].name)
+            self.parts.append(Part(trace, nobody, why_not="nothing happens in this trace"))
             return
         bare = {host.name for host in trace.hosts if not host.has_tcp}  # their segments come as any peer's do
         known = [s for s in known if s.host not in bare]
@@ -102,9 +106,8 @@ class Plan:
             )
         hosts = {host.name: host for host in trace.hosts}
         for side in chosen:
-            why = unfit(hosts[side.host], kernel)
-            same = -1 if why else self._same(trace, side)
-            self.parts.append(Part(trace, side, why, same))
+            other = other_than(hosts[side.host], kernel)
+            self.parts.append(Part(trace, side, kernel.name, other, same_as=self._same(trace, side)))
 
     def _same(self, trace: Trace, side: Side) -> int:
         """Several claims often have one witness; a side's own sysctls and what happens to it are all that counts."""
@@ -121,7 +124,7 @@ def _essence(trace: Trace, side: Side) -> object:
         (a.step.time_ns, a.step.event, a.step.text, a.step.run, a.step.armed, a.step.segment) for a in acts(trace, side)
     ]
     replies = [(tuple(a.sends), tuple(a.refused), tuple(a.expected)) for a in acts(trace, side)]
-    return side, dict(host.sysctls), host.firewall, host.mss, steps, replies
+    return side, host.kernel, host.features, dict(host.sysctls), host.firewall, host.mss, steps, replies
 
 
 def check_trace(trace: Trace) -> None:
@@ -161,7 +164,7 @@ def _sendable(seg: Segment, names: set[str]) -> bool:
 def replay(plan: Plan, wait: bool, jobs: int, report: Callable[[int, int], object] | None = None) -> Iterator[Outcome]:
     """The outcome of every part, in order. report(done, all). Impossible when no namespace can be had."""
     todo = [i for i, part in enumerate(plan.parts) if not part.why_not and part.same_as < 0]
-    calls = [(plan.parts[i].trace, plan.parts[i].side, wait) for i in todo]
+    calls = [(plan.parts[i].trace, plan.parts[i].side, wait, bool(plan.parts[i].other)) for i in todo]
     found: dict[int, tuple[str, str, int, Played | None]] = {}
     for done, (k, outcome) in enumerate(in_namespaces(play, calls, jobs), 1):
         found[todo[k]] = outcome
@@ -170,22 +173,35 @@ def replay(plan: Plan, wait: bool, jobs: int, report: Callable[[int, int], objec
     for i, part in enumerate(plan.parts):
         if part.why_not:
             yield Outcome(part.trace, part.side.name, SKIPPED, part.why_not)
-            continue
-        first = plan.parts[part.same_as] if part.same_as >= 0 else part
-        result, why, tries, played = found[part.same_as if part.same_as >= 0 else i]
-        yield Outcome(
-            part.trace, part.side.name, result, why, tries, played, first.trace.claim if first is not part else ""
-        )
+        else:
+            yield _outcome(part, plan.parts[part.same_as] if part.same_as >= 0 else part, found[_played(part, i)])
 
 
-def play(trace: Trace, side: Side, wait: bool) -> tuple[str, str, int, Played | None]:
-    """One side, in the namespace of this process and in others after it; -> result, why, tries, the play counted."""
+def _played(part: Part, i: int) -> int:
+    return part.same_as if part.same_as >= 0 else i
+
+
+def _outcome(part: Part, first: Part, found: tuple[str, str, int, Played | None]) -> Outcome:
+    """Of a trace of another kernel nothing is wrong if this one does something else."""
+    result, why, tries, played = found
+    if part.other and result == DISAGREES:
+        assert played is not None and played.disagreement is not None
+        d = played.disagreement
+        why = f"{part.other} is not {part.running}; at step {d.at} predicted {d.predicted}, came {d.came}"
+        result = SKIPPED
+    same = first.trace.claim if first is not part else ""
+    return Outcome(part.trace, part.side.name, result, why, tries, played, same, part.other)
+
+
+def play(trace: Trace, side: Side, wait: bool, other: bool = False) -> tuple[str, str, int, Played | None]:
+    """One side (other: of another kernel), in the namespace of this process and in others after it;
+    -> result, why, tries, the play counted."""
     found: list[Played] = []
     for tries in range(1, TRIES + 1):
         if tries > 1:
             fresh()
         try:
-            played = play_once(trace, side, wait)
+            played = play_once(trace, side, wait, other)
         except Unplayable as why:
             return SKIPPED, str(why), tries, None
         if played.disagreement is None and not played.by_chance:
@@ -202,7 +218,7 @@ def _worse(one: Played, other: Played) -> Played:
     return max(one, other, key=lambda played: (played.disagreement is not None, played.done))
 
 
-def play_once(trace: Trace, side: Side, wait: bool) -> Played:
+def play_once(trace: Trace, side: Side, wait: bool, other: bool) -> Played:
     """In the namespace of this process, which must be fresh."""
     host = next(h for h in trace.hosts if h.name == side.host)
     profile, _ = profile_for(host.kernel)
@@ -214,7 +230,9 @@ def play_once(trace: Trace, side: Side, wait: bool) -> Played:
     for name, value in profile.defaults.items():
         with contextlib.suppress(Unplayable):  # one that exists for the whole machine only
             set_sysctls({name: value})
-    set_sysctls(host.sysctls)
+    for name, value in host.sysctls.items():
+        if not other or has_sysctl(name):  # one that only the other kernel has: what comes is compared anyway
+            set_sysctls({name: value})
     wire = Wire(1500 if host.mss is None else host.mss + 40)
     try:
         player = Player(trace, side, wire, wait)

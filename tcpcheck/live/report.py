@@ -35,11 +35,11 @@ def text(
 
 
 def _alike(outcomes: Iterable[Outcome]) -> list[list[Outcome]]:
-    """By claim, side and reason."""
-    groups: dict[tuple[str, str, str], list[Outcome]] = {}
+    """By claim, side, kernel and reason."""
+    groups: dict[tuple[str, ...], list[Outcome]] = {}
     for o in outcomes:
-        reason = o.why if o.result == SKIPPED else o.why.partition(" is ")[0]
-        groups.setdefault((o.trace.claim, o.side, reason), []).append(o)
+        reason = o.why.partition("; at step" if o.result == SKIPPED else " is ")[0]
+        groups.setdefault((o.trace.claim, o.side, o.other, reason), []).append(o)
     return list(groups.values())
 
 
@@ -55,12 +55,14 @@ def _group(group: list[Outcome], glyphs: Glyphs) -> list[Line]:
 
 def _rest(outcome: Outcome) -> str:
     played = outcome.played
-    if played is None:
-        return f": {outcome.why}"
+    if played is None or outcome.result == SKIPPED:
+        return f": {printable(outcome.why)}"
     counts = f"{played.injected} segments in, {played.compared} out, {played.states} states"
+    counts += f", {played.delayed} ACK delayed" if played.delayed else ""
+    alike = f"; as {printable(outcome.other)} does" if outcome.other else ""
     if outcome.result == CUT:
-        return f": {counts}; after {played.done} of {played.acts} steps: {outcome.why}"
-    return f": {played.acts} steps, {counts}"
+        return f": {counts}{alike}; after {played.done} of {played.acts} steps: {outcome.why}"
+    return f": {played.acts} steps, {counts}{alike}"
 
 
 def _disagreement(outcome: Outcome, glyphs: Glyphs, rules: RuleLookup) -> list[Line]:
@@ -79,6 +81,20 @@ def _disagreement(outcome: Outcome, glyphs: Glyphs, rules: RuleLookup) -> list[L
     lines.append([(f"      came: {printable(found.came)}", "")])
     lines.append([(f"      in {outcome.tries} tries; {played.done} of {played.acts} steps agreed", DIM)])
     return lines
+
+
+COLUMNS = (AGREES, CUT, DISAGREES, SKIPPED)
+
+
+def table(rows: Sequence[tuple[str, Sequence[Outcome]]]) -> str:
+    """For each spec or trace file, how many sides came out how."""
+    size = max(len(printable(name)) for name, _ in (*rows, ("all", ())))
+    lines = [f"{'':{size}}  " + "  ".join(f"{word:>9}" for word in COLUMNS)]
+    everything = [o for _, outcomes in rows for o in outcomes]
+    for name, outcomes in (*rows, ("all", everything)):
+        counts = [sum(o.result == word for o in outcomes) for word in COLUMNS]
+        lines.append(f"{printable(name):{size}}  " + "  ".join(f"{count or '-':>9}" for count in counts))
+    return "\n".join(lines) + "\n"
 
 
 def summary(outcomes: Sequence[Outcome], kernel: str) -> str:
@@ -111,12 +127,14 @@ def _outcome(o: Outcome) -> dict[str, Any]:
         "side": o.side,
         "result": o.result,
         "why": o.why,
+        "other_kernel": o.other,
         "tries": o.tries,
         "steps": played.acts if played else 0,
         "agreed": played.done if played else 0,
         "segments_in": played.injected if played else 0,
         "segments_out": played.compared if played else 0,
         "states": played.states if played else 0,
+        "delayed_acks": played.delayed if played else 0,
         "disagreement": None,
     }
     if played is not None and played.disagreement is not None:
