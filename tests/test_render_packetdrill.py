@@ -125,7 +125,7 @@ def test_calls_and_their_errors() -> None:
         "+0 read(4, ..., 1000) = 6",
         "+0 read(4, ..., 1000) = 0",
         "+0 shutdown(4, SHUT_WR) = 0",
-        "+0 `iptables -A INPUT -p tcp -s 10.0.0.2 --sport 4000 -j DROP`",
+        "+0 `iptables -A INPUT -p tcp -s 192.0.2.1 --sport 4000 -j DROP`",
         "+0 `sysctl -q net.ipv4.tcp_rfc1337=1`",
         "+0.001 setsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1, linger=0}, 8) = 0",
         "+0 close(4) = 0",

@@ -19,7 +19,6 @@ from tcpcheck.conform.packets import Packet, tell
 from tcpcheck.conform.passing import SLACK_NS, Clock, Tuples
 from tcpcheck.conform.telling import describe, waits
 from tcpcheck.tcp.drive import Driver
-from tcpcheck.tcp.profile import profile_for
 
 AT_ONCE_NS = 3_000_000  # an answer that took longer was sent by a timer, or by a call
 STATES_MAX = 512
@@ -93,7 +92,7 @@ class Follower:
             self.hosts.setdefault(key[0].address, len(self.hosts) + 1)
         self.tuples = Tuples({(self.hosts[key[0].address], key[0].port, key[1].port): key for key in keys})
         self.live: list[Live] = []
-        self.clock = Clock(self.tuples, profile_for(setting.kernel)[0])
+        self.clock = Clock(self.tuples)
         self.reasons: dict[str, None] = {}
         self.bounded = False
 
@@ -184,7 +183,7 @@ class Follower:
     def _by_timer(self, live: Live, key: Tuple4) -> Iterator[Live]:
         slot = live.slot(key)
         for timer in live.driver.timers():
-            if timer["sock"] == slot and timer["lo"] - self.clock.early <= 0 <= timer["hi"] + SLACK_NS:
+            if timer["sock"] == slot and timer["lo"] - SLACK_NS <= 0 <= timer["hi"] + SLACK_NS:
                 for other in live.every(partial(self._fire, timer)):
                     if other.first(key):
                         yield other
@@ -194,7 +193,7 @@ class Follower:
 
     def _fire(self, timer: dict[str, Any], live: Live) -> None:
         live.driver.rules()
-        live.gather(live.driver.fire(timer["sock"], timer["slot"]), self.tuples)
+        live.gather(live.fire(timer), self.tuples)
 
     def _matched(self, live: Live, key: Tuple4, packet: Packet) -> Iterator[Live]:
         pending = live.first(key)

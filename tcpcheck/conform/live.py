@@ -81,6 +81,7 @@ class Live:
         self.numbers: dict[Tuple4, Numbers] = {}
         self.listeners: dict[int, int] = {}  # port -> slot
         self.story: tuple[tuple[int, str], ...] = ()  # calls assumed: time, words
+        self.spread = 0  # while a timer fires unseen: by how much later than now it may do so
 
     def fork(self) -> Live:
         """An independent copy."""
@@ -145,6 +146,10 @@ class Live:
             owner = tuples.get((seg["dst"], seg["dport"], seg["sport"]))
             if owner is not None:
                 self.out.append((owner, Pending(self.driver.now(), seg, rules)))
+
+    def fire(self, timer: dict[str, Any]) -> list[dict[str, Any]]:
+        """A timer (of the driver's `timers()`) fires now; what the host sends."""
+        return list(self.driver.fire(timer["sock"], timer["slot"]))
 
     def inject(self, key: Tuple4, packet: Packet) -> list[dict[str, Any]]:
         """The peer's packet arrives."""

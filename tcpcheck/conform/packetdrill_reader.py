@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from tcpcheck.conform.options import sysctl_name
@@ -17,6 +18,7 @@ from tcpcheck.tcp.sysctls import SYSCTLS
 PEER = Endpoint("192.0.2.1", 34567)
 HOST = "192.168.0.1"
 TOLERANCE_NS = 4_000_000  # packetdrill's own
+TOLERANCE_PERCENT = 12.5
 _NUMBER = r"\d*\.?\d+"
 _TIME = re.compile(
     rf"\s*(?:(\*)|(\+)?\s*({_NUMBER})(?:\s*~\s*(\+)?\s*({_NUMBER}))?(?:\s*\.\.\.\s*({_NUMBER}))?)\s+(?=\S)"
@@ -30,6 +32,11 @@ _CALL = re.compile(
 )
 _OPTION = re.compile(r"^--(\w+)(?:=(\S+))?\s*$")
 _SETTING = re.compile(r"(?:/proc/sys/)?(net[./](?:ipv4|core)[./]\w+)=\"?([\w.-]+)")
+_IPTABLES = re.compile(
+    rf"iptables -([AID]) (?:(OUTPUT)(?: -d {re.escape(PEER.address)})?|(INPUT)(?: -s {re.escape(PEER.address)})?)"
+    r"(?: -p tcp)? -j DROP"
+)
+_QDISC = re.compile(r"tc qdisc (add|replace|del|delete) dev tun0 root(?: pfifo)?(?: limit (0))?(?: 2> ?/dev/null)?")
 _HARMLESS_COMMANDS = ("sysctl_restore", "tcp_metrics", "sysctl", "set_sysctls.py", "defaults.sh", "#", "true")
 _WITHOUT_EFFECT = {  # sysctls that decide nothing the model speaks of
     *("tcp_rmem", "tcp_wmem", "tcp_frto", "tcp_fack", "tcp_reordering", "tcp_congestion_control", "tcp_ecn_option"),
@@ -49,6 +56,14 @@ class Unsupported(Exception):
         self.line = line
 
 
+class Barrier(Enum):
+    """Where the host's own packets, or those to it, may end. QUEUE: a full queue of the device drops what is sent."""
+
+    OUTPUT = "OUTPUT"
+    INPUT = "INPUT"
+    QUEUE = "queue"
+
+
 @dataclass(frozen=True)
 class When:
     """relative: to the event before. lo, hi: ns; any: at any time. end: of a blocking call, from the same base."""
@@ -62,7 +77,8 @@ class When:
 
 @dataclass(frozen=True)
 class Event:
-    """kind: call, in, out, assert, sysctl. words: of a call its name and arguments; of an assert its conditions."""
+    """kind: call, in, out, assert, command. words: of a call its name and arguments; of an assert its conditions.
+    network: what a command has closed (True) or opened again."""
 
     line: int
     when: When
@@ -72,6 +88,7 @@ class Event:
     errno: str | None = None
     packet: Packet | None = None
     settings: tuple[tuple[str, int], ...] = ()
+    network: tuple[tuple[Barrier, bool], ...] = ()
 
 
 @dataclass
@@ -87,6 +104,12 @@ class Script:
     def tolerance_ns(self) -> int:
         value = self.options.get("tolerance_usecs", "")
         return int(value) * 1000 if value.isdigit() else TOLERANCE_NS
+
+    @property
+    def tolerance_percent(self) -> float:
+        """Of the time since the event before."""
+        value = self.options.get("tolerance_percent", "")
+        return float(value) if re.fullmatch(_NUMBER, value) else TOLERANCE_PERCENT
 
     @property
     def port(self) -> int:
@@ -115,11 +138,11 @@ def read_packetdrill(name: str, text: str) -> Script:
         if option is not None:
             script.options[option[1]] = option[2] or ""
         elif line.startswith("`"):
-            settings = _command(script, number, line.strip("` \n"))
-            if script.events:
-                script.events.append(Event(number, When(True, 0, 0), "sysctl", settings=settings))
+            command = _command_event(script, number, When(True, 0, 0), line)
+            if script.events or command.network:
+                script.events.append(command)
             else:
-                script.sysctls += settings
+                script.sysctls += command.settings
         else:
             script.events.append(_event(script, number, line))
     if not script.events:
@@ -160,7 +183,7 @@ def _event(script: Script, number: int, line: str) -> Event:
     if rest.startswith("%{"):
         return Event(number, when, "assert", tuple(_conditions(number, rest)))
     if rest.startswith("`"):
-        return Event(number, when, "sysctl", settings=_command(script, number, rest.strip("` \n")))
+        return _command_event(script, number, when, rest)
     call = _CALL.match(rest)
     if call is None:
         raise CaptureError(f"{script.name}:{number}: neither packet, call, command nor code: {rest[:80]}")
@@ -260,19 +283,34 @@ def _conditions(number: int, text: str) -> list[str]:
     return out
 
 
-def _command(script: Script, number: int, text: str) -> tuple[tuple[str, int], ...]:
-    """The sysctls that a command sets. What else it does must be harmless."""
-    out: list[tuple[str, int]] = []
-    for line in text.splitlines():
+def _command_event(script: Script, number: int, when: When, text: str) -> Event:
+    """What a command does to sysctls and to the way of packets. What else it does must be harmless."""
+    settings: list[tuple[str, int]] = []
+    network: list[tuple[Barrier, bool]] = []
+    for line in re.split(r"\n|;|&&", text.strip("` \n")):
         if not line.strip():
             continue
-        known = any(word in line for word in _HARMLESS_COMMANDS) or re.search(r"tc qdisc .*pfifo\s*$", line)
-        if not known or re.search(r"iptables|limit 0|ip route|ip link|sleep", line):
+        barrier = _barrier(line.strip())
+        if barrier is not None:
+            network.append(barrier)
+            continue
+        if not any(word in line for word in _HARMLESS_COMMANDS) or re.search(r"ip route|ip link|sleep", line):
             raise Unsupported(number, f"the command `{line.strip()[:60]}`")
-        out += _settings(number, line)
+        settings += _settings(number, line)
         if "defaults.sh" in line and "sysctl" not in line:
-            out += _defaults(script, number, line.strip())
-    return tuple(out)
+            settings += _defaults(script, number, line.strip())
+    return Event(number, when, "command", settings=tuple(settings), network=tuple(network))
+
+
+def _barrier(line: str) -> tuple[Barrier, bool] | None:
+    """`iptables -A OUTPUT -d 192.0.2.1 -j DROP`; `tc qdisc add dev tun0 root pfifo limit 0`; their ends."""
+    match = _IPTABLES.fullmatch(line)
+    if match is not None:
+        return Barrier[match[2] or match[3]], match[1] in ("A", "I")
+    match = _QDISC.fullmatch(line)
+    if match is not None:
+        return Barrier.QUEUE, match[1] in ("add", "replace") and match[2] is not None
+    return None
 
 
 def _defaults(script: Script, number: int, command: str) -> list[tuple[str, int]]:

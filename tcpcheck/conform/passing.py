@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tcpcheck.conform.live import Live, Tuple4
-from tcpcheck.tcp.profile import Profile
 
 SLACK_NS = 3_000_000  # by which a capture's time may be off
-WHEEL_ROUNDS_UP = (4, 8)  # before, a timer of n jiffies fired at the n-th tick, the first of which may be cut short
 TimerId = tuple[int, int]
 
 
@@ -20,16 +18,15 @@ class Tuples(dict[tuple[int, int, int], Tuple4]):
 class Clock:
     """Lets time pass for states of one host. `missing` collects what was due and is not in the capture."""
 
-    def __init__(self, tuples: Tuples, profile: Profile) -> None:
+    def __init__(self, tuples: Tuples) -> None:
         self.tuples = tuples
-        self.early = SLACK_NS + (profile.constants["jiffy_ns"] if profile.release < WHEEL_ROUNDS_UP else 0)
         self.missing: list[dict[str, Any]] = []
 
     def passed(self, live: Live, until: int, held: frozenset[TimerId] = frozenset()) -> Iterator[Live]:
         """The states at `until`; timers that may fire just then have not. held: those that have not fired by then."""
         now = live.driver.now()
         timers = [timer for timer in live.driver.timers() if (timer["sock"], timer["slot"]) not in held]
-        due = [timer for timer in timers if now + timer["lo"] - self.early <= until]
+        due = [timer for timer in timers if now + timer["lo"] - SLACK_NS <= until]
         if not due:
             overdue = [timer for timer in live.driver.timers() if now + timer["hi"] < until - SLACK_NS]
             if not overdue:
@@ -51,7 +48,9 @@ class Clock:
         def fire(other: Live) -> bool:
             other.driver.advance(at - now)
             before = {(t["sock"], t["slot"]) for t in other.driver.timers()} - {(timer["sock"], timer["slot"])}
-            sent = other.driver.fire(timer["sock"], timer["slot"])
+            other.spread = max(latest - at, 0)
+            sent = other.fire(timer)
+            other.spread = 0
             if sent:
                 if now + timer["hi"] < until - SLACK_NS:
                     self.missing += sent

@@ -10,20 +10,19 @@ script says so, because no congestion window is modelled.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from tcpcheck.conform.follow import STATES_MAX, Disagreement, Setting
 from tcpcheck.conform.live import Live, Numbers, Overflow, Pending, Tuple4
-from tcpcheck.conform.packetdrill_reader import HOST, PEER, Event, Script, Unsupported
+from tcpcheck.conform.packetdrill_reader import HOST, PEER, Barrier, Event, Script, Unsupported
 from tcpcheck.conform.packets import ACK, FIN, M32, RST, SYN, Endpoint, Packet, tell
 from tcpcheck.conform.passing import Clock, Tuples
 from tcpcheck.conform.script_calls import Acting, Caller, asserted, check
 from tcpcheck.conform.telling import describe, waits
 from tcpcheck.tcp.drive import Driver
-from tcpcheck.tcp.profile import profile_for
 
 FOR_EVER = 1 << 62
 EXPECTED_MAX = 8
@@ -41,13 +40,16 @@ class ScriptOutcome:
 
 
 @dataclass(frozen=True)
-class _Timed:
-    """An event with its times from the start, ns. done: the end of a blocking call."""
+class _At:
+    """When an event may happen, ns from the start."""
 
-    event: Event
     lo: int
     hi: int
-    done: bool = False
+    tolerance: int
+
+    @property
+    def latest(self) -> int:
+        return self.hi + self.tolerance
 
 
 class ScriptRun:
@@ -58,31 +60,31 @@ class ScriptRun:
         self.key: Tuple4 = (PEER, Endpoint(HOST, script.port))
         self.hosts = {PEER.address: 1}
         self.tuples = Tuples({(1, PEER.port, script.port): self.key})
-        self.clock = Clock(self.tuples, profile_for(setting.kernel)[0])
+        self.clock = Clock(self.tuples)
         self.sysctls = {**dict(script.sysctls), **setting.values(0)}
         driver = Driver(setting.kernel, self.sysctls, rtt_max_ns=max(setting.rtt_max_ns, self._round_trip()))
         first = Acting(driver, self.hosts)
         first.numbers[self.key] = Numbers(midstream=True)
         self.live: list[Acting] = [first]
         self.reasons: dict[str, None] = {}
-        self.tolerance = script.tolerance_ns
+        self.blamed: Event | None = None  # a call that came back with something else
         self.checks_tsval = script.options.get("tcp_ts_tick_usecs", "0") not in ("", "0")
 
     def run(self) -> ScriptOutcome:
         """Until the end or the first disagreement."""
-        for event in self.script.events:
-            check(event)
+        for known in self.script.events:
+            check(known)
         self._check_user_timeout()
         out = ScriptOutcome(sum(event.packet is not None for event in self.script.events))
-        for step in self._schedule():
-            self.reasons, self.clock.missing = {}, []
+        events: list[Event | None] = [*self.script.events, None]
+        for event in events:
+            self.reasons, self.clock.missing, self.blamed = {}, [], None
             before = self.live
-            self.live = self._distinct(self._step(step))
-            packet = step.event.packet
+            self.live = self._distinct(live for start in before for live in self._event(start, event))
             if not self.live:
-                out.disagreement = self._disagreement(before, step, out.matched + 1)
+                out.disagreement = self._disagreement(before, self.blamed or event, out.matched + 1)
                 return out
-            out.matched += packet is not None
+            out.matched += event is not None and event.packet is not None
         self._ending(out)
         return out
 
@@ -92,31 +94,52 @@ class ScriptRun:
             return
         live = self.live[0]
         left = [describe(live, key, p.seg, p.rules) for key, p in live.out]
-        if any(live.driver.now() - live.out[0][1].time_ns <= self.tolerance for live in self.live):
+        if any(live.driver.now() - live.out[0][1].time_ns <= self.script.tolerance_ns for live in self.live):
             out.notes = [f"the script ends before the model has done this: {text}" for text in left]
             return
         last = self.script.events[-1].line
         out.disagreement = Disagreement(out.matched, last, left, "the script ends without this", self.key)
 
     # ---- times
-    def _schedule(self) -> list[_Timed]:
-        """The events in order, each blocking call's end where its time has come."""
-        out: list[_Timed] = []
-        waiting: list[_Timed] = []
-        base = 0
-        for event in self.script.events:
-            when = event.when
-            start = (base if when.relative else 0) + when.lo
-            stop = FOR_EVER if when.any else (base if when.relative else 0) + when.hi
-            due = [step for step in waiting if step.lo < start or event.kind == "call"]  # one thread makes the calls
-            out += due
-            waiting = [step for step in waiting if step not in due]
-            out.append(_Timed(event, max(start, due[-1].lo) if due and due[-1].lo <= stop else start, stop))
-            if when.end is not None and event.words and event.words[0] in _BLOCKING:
-                end = (base if when.relative else 0) + when.end
-                waiting = sorted([*waiting, _Timed(event, end, end, True)], key=lambda step: step.lo)
-            base = max(start, base)
-        return [*out, *waiting]
+    def _event(self, start: Acting, event: Event | None) -> Iterator[Live]:
+        """One event, after the blocking calls that return before it. event None: the script ends."""
+        if event is None:
+            yield from self._returned(start, start.waiting)
+            return
+        base = start.driver.now() if event.when.relative else 0  # packetdrill counts from when the last event happened
+        at = _At(base + event.when.lo, FOR_EVER if event.when.any else base + event.when.hi, self._tolerance(event))
+        due = tuple(
+            row for row in start.waiting if row[0] < at.lo or event.kind == "call"
+        )  # one thread makes the calls
+        for live in self._returned(start, due):
+            live.waiting = tuple(row for row in live.waiting if row not in due)
+            if event.when.end is not None and event.words and event.words[0] in _BLOCKING:
+                live.waiting = (*live.waiting, (base + event.when.end, event))
+            yield from self._step(live, event, at)
+
+    def _tolerance(self, event: Event) -> int:
+        """packetdrill allows a share of the time since the event before, if that is more."""
+        share = event.when.lo * self.script.tolerance_percent / 100 if event.when.relative else 0
+        return max(self.script.tolerance_ns, int(share))
+
+    def _returned(self, start: Acting, calls: tuple[tuple[int, Event], ...]) -> Iterator[Acting]:
+        found = [start.fork()]
+        for end, event in calls:
+            passed = [live for before in found for live in self._passed(before, end)]
+            found = [live for before in passed for live in self._every(before, partial(self._return, event))]
+            if passed and not found:
+                self.blamed = event
+        yield from found
+
+    def _every(self, live: Acting, do: Callable[[Live], object]) -> Iterator[Acting]:
+        for other in live.every(do):
+            assert isinstance(other, Acting)
+            yield other
+
+    def _passed(self, start: Acting, at: int) -> Iterator[Acting]:
+        for live in self.clock.passed(start.fork(), max(at, start.driver.now())):
+            assert isinstance(live, Acting)
+            yield live
 
     def _round_trip(self) -> int:
         """The script's own delays between packets bound the RTT."""
@@ -124,7 +147,10 @@ class ScriptRun:
         return min(max(steps, default=0) + 2_000_000, 1_000_000_000)
 
     def _check_user_timeout(self) -> None:
-        """TCP_USER_TIMEOUT makes no difference before it is over."""
+        """TCP_USER_TIMEOUT makes no difference before it is over. Of window probes the model knows what it does then
+        (`Acting.fire`), of what is in flight it does not."""
+        if any(barrier is Barrier.QUEUE for event in self.script.events for barrier, _ in event.network):
+            return
         for i, event in enumerate(self.script.events):
             if event.kind == "call" and "TCP_USER_TIMEOUT" in event.words:
                 limit = "".join(c for c in event.words[4] if c.isdigit()) or "0"
@@ -132,50 +158,44 @@ class ScriptRun:
                     raise Unsupported(event.line, "TCP_USER_TIMEOUT that runs out")
 
     # ---- one event
-    def _step(self, step: _Timed) -> Iterator[Live]:
-        kind = step.event.kind
-        if kind == "out":
-            for live in self.live:
-                yield from self._sent(live, step)
+    def _step(self, start: Acting, event: Event, at: _At) -> Iterator[Live]:
+        if event.kind == "out":
+            yield from self._sent(start, event, at)
             return
-        for live in self._passed(step.lo):
-            if kind == "sysctl":
-                self.sysctls |= dict(step.event.settings)
-                live.driver.sysctl(self.sysctls)
+        for live in self._passed(start, at.lo):
+            if event.kind == "command":
+                yield self._commanded(live, event)
+            elif event.kind == "assert":
+                yield from self._asserted(live, event)
+            elif event.kind == "call":
+                yield from live.every(partial(self._call, event))
+            elif live.closed(Barrier.INPUT):
                 yield live
-            elif kind == "assert":
-                yield from self._asserted(live, step.event)
-            elif kind == "in":
-                packet = self._absolute(live, step)
-                packet.time_ns = step.lo
-                yield from live.every(partial(self._inject, packet))
             else:
-                yield from live.every(partial(self._call, step))
+                packet = self._absolute(live, event)
+                packet.time_ns = live.driver.now()
+                yield from live.every(partial(self._inject, packet))
 
-    def _passed(self, at: int) -> Iterator[Acting]:
-        for start in self.live:
-            for live in self.clock.passed(start.fork(), max(at, start.driver.now())):
-                assert isinstance(live, Acting)
-                yield live
+    def _commanded(self, live: Acting, event: Event) -> Acting:
+        if event.settings:
+            self.sysctls |= dict(event.settings)
+            live.driver.sysctl(self.sysctls)
+        for barrier, shut in event.network:
+            live.bar(event.line, barrier, shut)
+        return live
 
-    def _absolute(self, live: Acting, step: _Timed) -> Packet:
+    def _absolute(self, live: Acting, event: Event) -> Packet:
         """The packet with the numbers of the script's SYNs added: only those of a SYN are absolute in a script."""
-        packet = replace(step.event.packet or Packet(0, 0, *self.key, 0, 0, 0, 0))
+        packet = replace(event.packet or Packet(0, 0, *self.key, 0, 0, 0, 0))
         if packet.flags & SYN:
             return packet
-        inbound = step.event.kind == "in"
+        inbound = event.kind == "in"
         own, other = (live.peer_isn, live.own_isn) if inbound else (live.own_isn, live.peer_isn)
         packet.seq = ((packet.seq or 0) + own) & M32
         if packet.flags & ACK:
             packet.ack = (packet.ack + other) & M32
         packet.sack = tuple(((a + other) & M32, (b + other) & M32) for a, b in packet.sack)
-        if (
-            packet.flags & RST
-            and packet.flags & ACK
-            and not inbound
-            and step.event.packet
-            and not step.event.packet.seq
-        ):
+        if packet.flags & RST and packet.flags & ACK and not inbound and event.packet and not event.packet.seq:
             packet.seq = 0
         return packet
 
@@ -193,20 +213,25 @@ class ScriptRun:
                 return
         yield live
 
-    def _call(self, step: _Timed, live: Live) -> bool:
+    def _call(self, event: Event, live: Live) -> bool:
         """Makes the call; does it return what the script says?"""
         assert isinstance(live, Acting)
-        event, caller = step.event, Caller(step.event, self.key)
-        blocks = event.when.end is not None and event.words[0] in _BLOCKING
-        if blocks and not step.done:
+        caller = Caller(event, self.key)
+        if event.when.end is not None and event.words[0] in _BLOCKING:
             caller.begin(live)
-            found: int | None = None
-        elif step.done and event.words[0] == "connect":
-            found = caller._connected(live)
-        else:
-            found = caller(live)
+            live.gather(live.driver.take(), self.tuples)
+            return True
+        return self._result(event, live, caller(live))
+
+    def _return(self, event: Event, live: Live) -> bool:
+        """A call that has blocked comes back."""
+        assert isinstance(live, Acting)
+        caller = Caller(event, self.key)
+        return self._result(event, live, caller.connected(live) if event.words[0] == "connect" else caller(live))
+
+    def _result(self, event: Event, live: Acting, found: int) -> bool:
         live.gather(live.driver.take(), self.tuples)
-        if found is None or event.result is None:
+        if event.result is None:
             return True
         wanted = event.result if event.result >= 0 else -getattr(errno, event.errno or "", 1)
         if found != wanted:
@@ -217,46 +242,40 @@ class ScriptRun:
         return found == wanted
 
     # ---- packets that the script expects
-    def _sent(self, live: Acting, step: _Timed) -> Iterator[Live]:
-        lo, hi = step.lo - self.tolerance, step.hi + self.tolerance
+    def _sent(self, live: Acting, event: Event, at: _At) -> Iterator[Live]:
         pending = live.first(self.key)
         if pending is not None:
-            yield from self._matched(live.fork(), step, lo, hi)
+            yield from self._matched(live.fork(), event, at)
             return
         found = False
-        for other in (*self._by_timer(live, step.lo, lo, hi), *self._released(live, step)):
+        for other in (*self._by_timer(live, at), *self._released(live, event, at)):
             if other.first(self.key):
-                for match in self._matched(other, step, lo, hi):
+                for match in self._matched(other, event, at):
                     found = True
                     yield match
         if not found:
             self.reasons[waits(live, self.key)] = None
 
-    def _by_timer(self, live: Acting, wanted: int, lo: int, hi: int) -> Iterator[Acting]:
+    def _by_timer(self, live: Acting, at: _At) -> Iterator[Acting]:
         """A timer whose window meets the script's fires as near to the time wanted as it can."""
         now, slot = live.driver.now(), live.slot(self.key)
         for timer in live.driver.timers():
-            first, last = max(now + timer["lo"], lo, now), min(now + timer["hi"], hi)
+            first, last = max(now + timer["lo"], at.lo - at.tolerance, now), min(now + timer["hi"], at.latest)
             if timer["sock"] != slot or first > last:
                 continue
-            for passed in self.clock.passed(live.fork(), min(max(wanted, first), last)):
-                for other in passed.every(partial(self._fire, timer)):
-                    assert isinstance(other, Acting)
-                    yield other
+            for passed in self._passed(live, min(max(at.lo, first), last)):
+                yield from self._every(passed, partial(self._fire, timer))
 
     def _fire(self, timer: dict[str, Any], live: Live) -> None:
-        live.gather(live.driver.fire(timer["sock"], timer["slot"]), self.tuples)
+        live.gather(live.fire(timer), self.tuples)
 
-    def _released(self, live: Acting, step: _Timed) -> Iterator[Acting]:
+    def _released(self, live: Acting, event: Event, at: _At) -> Iterator[Acting]:
         """Bytes that were held back go out, and what waits behind them."""
-        packet = step.event.packet
+        packet = event.packet
         if packet is None or not live.held or not 0 < packet.length <= live.held:
             return
-        at = max(step.lo if step.hi < FOR_EVER else live.driver.now(), live.driver.now())
-        for passed in self.clock.passed(live.fork(), at):
-            for other in passed.every(partial(self._release, packet)):
-                assert isinstance(other, Acting)
-                yield other
+        for passed in self._passed(live, at.lo if at.hi < FOR_EVER else live.driver.now()):
+            yield from self._every(passed, partial(self._release, packet))
 
     def _release(self, packet: Packet, live: Live) -> bool:
         assert isinstance(live, Acting)
@@ -272,14 +291,13 @@ class ScriptRun:
         live.gather(live.driver.take(), self.tuples)
         return True
 
-    def _matched(self, live: Live, step: _Timed, lo: int, hi: int) -> Iterator[Live]:
-        assert isinstance(live, Acting)
-        packet = self._absolute(live, step)
+    def _matched(self, live: Acting, event: Event, at: _At) -> Iterator[Live]:
+        packet = self._absolute(live, event)
         self._join(live, packet)
         pending = live.first(self.key)
         assert pending is not None
         text = describe(live, self.key, pending.seg, pending.rules)
-        if not lo <= pending.time_ns <= hi:
+        if not at.lo - at.tolerance <= pending.time_ns <= at.latest:
             self.reasons[f"{text}, at {pending.time_ns / 1e9:.3f} s"] = None
             return
         packet.time_ns = pending.time_ns
@@ -317,15 +335,17 @@ class ScriptRun:
             raise Overflow("more states than there is room for")
         return list(kept.values())
 
-    def _disagreement(self, before: list[Acting], step: _Timed, number: int) -> Disagreement:
-        event = step.event
+    def _disagreement(self, before: list[Acting], event: Event | None, number: int) -> Disagreement:
+        event = event or self.script.events[-1]
         expected = list(self.reasons)
         expected += [describe(before[0], self.key, seg, ()) for seg in self.clock.missing]
+        at = (before[0].driver.now() if event.when.relative else 0) + event.when.lo
         if event.packet is not None:
-            observed = f"the script: {tell(event.packet)}, at {step.lo / 1e9:.3f} s"
+            said = tell(event.packet)
         else:
             result = f" = {event.result} {event.errno or ''}".rstrip() if event.kind == "call" else ""
             arguments = ", ".join(event.words[1:])
-            shown = f"{event.words[0]}({arguments})" if event.kind == "call" else "; ".join(event.words)
-            observed = f"the script: {shown}{result}, at {step.lo / 1e9:.3f} s"
+            said = f"{event.words[0]}({arguments})" if event.kind == "call" else "; ".join(event.words)
+            said += result
+        observed = f"the script: {said}, at {at / 1e9:.3f} s"
         return Disagreement(number, event.line, expected[:EXPECTED_MAX], observed, self.key)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Callable
+from copy import copy
+from typing import Any
 
 from tcpcheck.conform.live import Live, Tuple4
-from tcpcheck.conform.packetdrill_reader import PEER, Event, Unsupported
+from tcpcheck.conform.packetdrill_reader import PEER, Barrier, Event, Unsupported
+from tcpcheck.tcp.drive import Driver
 
+JIFFY_NS = 4_000_000
 WINDOW_FIRST = 10  # segments: what a new connection may have in flight (RFC 6928); more is left to the script
 _STATES = {
     name: number
@@ -20,16 +24,23 @@ _STATES = {
         1,
     )
 }
-_ASSERTED = ("tcpi_state", "tcpi_snd_mss", "tcpi_advmss", "tcpi_retransmits")
+_ASSERTED = ("tcpi_state", "tcpi_snd_mss", "tcpi_advmss", "tcpi_retransmits", "tcpi_probes", "tcpi_backoff")
 _PLAIN_OPTIONS = ("SO_REUSEADDR", "SO_REUSEPORT", "TCP_MAXSEG", "TCP_DEFER_ACCEPT", "SO_LINGER", "TCP_USER_TIMEOUT")
 
 
 class Acting(Live):
     """A possible state, with the script's descriptors. held: bytes that the congestion window keeps back, which the
-    model does not know; later: the call that waits behind them."""
+    model does not know; later: the call that waits behind them. barriers: what commands have closed. waiting: calls
+    that block, each with the time of its return. user_timeout: TCP_USER_TIMEOUT in ns, and its line. probing: when the
+    first window probe went out, at the earliest, and how much later it may have been; probes: how many have."""
 
-    def __init__(self, driver: object, hosts: dict[str, int]) -> None:
-        super().__init__(driver, hosts)  # type: ignore[arg-type]
+    _OWN = (
+        *("held", "later", "reads_nothing", "linger", "maxseg", "own_isn", "peer_isn"),
+        *("barriers", "waiting", "user_timeout", "probing", "probes", "last_wait"),
+    )
+
+    def __init__(self, driver: Driver, hosts: dict[str, int]) -> None:
+        super().__init__(driver, hosts)
         self.fds: dict[int, int] = {}
         self.held = 0
         self.later: str | None = None
@@ -37,27 +48,73 @@ class Acting(Live):
         self.linger = False
         self.maxseg = 536
         self.own_isn = self.peer_isn = 0  # as the script numbers them
+        self.barriers: tuple[tuple[Barrier, int], ...] = ()  # with the line of the command
+        self.waiting: tuple[tuple[int, Event], ...] = ()
+        self.user_timeout = (0, 0)
+        self.probing = (0, 0)
+        self.probes = 0
+        self.last_wait = False
 
     def fork(self) -> Acting:
-        other = Acting(self.driver.copy(), self.hosts)
+        other = copy(self)
+        other.driver = self.driver.copy()
         other.out, other.numbers = list(self.out), dict(self.numbers)
-        other.listeners, other.story = dict(self.listeners), self.story
-        other.fds, other.held, other.later = dict(self.fds), self.held, self.later
-        other.reads_nothing, other.linger, other.maxseg = self.reads_nothing, self.linger, self.maxseg
-        other.own_isn, other.peer_isn = self.own_isn, self.peer_isn
+        other.listeners, other.fds = dict(self.listeners), dict(self.fds)
         return other
 
     def key(self) -> tuple[object, ...]:
-        own = (
-            tuple(sorted(self.fds.items())),
-            self.held,
-            self.later,
-            self.reads_nothing,
-            self.linger,
-            self.own_isn,
-            self.peer_isn,
-        )
-        return (*super().key(), own)
+        return (*super().key(), tuple(sorted(self.fds.items())), *(getattr(self, name) for name in self._OWN))
+
+    # ---- the way out and in
+    def closed(self, *barriers: Barrier) -> int:
+        """The line of the command that has closed one of them; 0: all are open."""
+        return next((line for barrier, line in self.barriers if barrier in barriers), 0)
+
+    def bar(self, line: int, barrier: Barrier, shut: bool) -> None:
+        """Packets end there from now on, or no longer do."""
+        others = tuple(row for row in self.barriers if row[0] is not barrier)
+        self.barriers = (*others, (barrier, line)) if shut else others
+        self.driver.refuse_output(1 if self.closed(Barrier.OUTPUT) else 2 if self.closed(Barrier.QUEUE) else 0)
+
+    def gather(self, sent: list[dict[str, Any]], tuples: dict[tuple[int, int, int], Tuple4]) -> None:
+        super().gather([] if self.closed(Barrier.OUTPUT, Barrier.QUEUE) else sent, tuples)
+
+    def fire(self, timer: dict[str, Any]) -> list[dict[str, Any]]:
+        """Raises Unsupported where a full queue would delay what is in flight, which the model does not know."""
+        full = self.closed(Barrier.QUEUE)
+        if full and timer["kind"] not in ("persist", "timewait", "delack"):
+            raise Unsupported(full, f"a full queue when the {timer['kind']} timer fires")
+        sent = super().fire(timer) if timer["kind"] != "persist" else self._probed(timer)
+        return [] if self.closed(Barrier.OUTPUT, Barrier.QUEUE) else sent
+
+    def _probed(self, timer: dict[str, Any]) -> list[dict[str, Any]]:
+        """A window probe. TCP_USER_TIMEOUT counts from the first, and ends the last wait (tcp_probe_timer,
+        tcp_clamp_probe0_to_user_timeout)."""
+        slot = timer["sock"]
+        if not self.driver.sock(slot)["retries"]:
+            self.probing, self.last_wait = (self.driver.now(), self.spread), False
+        elif self.last_wait:
+            self.driver.user_timeout_over(slot)
+        sent = super().fire(timer)
+        if self.driver.state(slot) != "CLOSED":
+            self.probes = self.driver.sock(slot)["retries"]
+            self._clamp(slot)
+        return sent
+
+    def _clamp(self, slot: int) -> None:
+        armed = next((t for t in self.driver.timers() if t["sock"] == slot and t["kind"] == "persist"), None)
+        limit, line = self.user_timeout
+        if not limit or armed is None:
+            return
+        since, spread = self.probing
+        left = limit - (self.driver.now() - since)  # at most
+        if left - (self.spread - spread) > armed["hi"]:
+            return
+        if left > armed["lo"]:
+            raise Unsupported(line, "a TCP_USER_TIMEOUT that may or may not be over when a probe is due")
+        latest = left + left // 8 + JIFFY_NS + spread - self.spread  # the clock adds self.spread
+        self.driver.widen(slot, armed["slot"], armed["lo"] - left, latest - armed["hi"])
+        self.last_wait = True
 
 
 def check(event: Event) -> None:
@@ -134,7 +191,7 @@ class Caller:
         live.fds[self.fd] = slot
         return -errno.EINPROGRESS
 
-    def _connected(self, live: Acting) -> int:
+    def connected(self, live: Acting) -> int:
         slot = live.fds.get(self.fd, -1)
         return live.driver.connected(slot) if slot >= 0 else -errno.EBADF
 
@@ -195,6 +252,8 @@ class Caller:
             live.driver.set_mss(value)
         elif self.args[2] == "TCP_DEFER_ACCEPT" and value is not None:
             live.driver.defer_accept(self._slot(live), timeouts_in(value))
+        elif self.args[2] == "TCP_USER_TIMEOUT" and value is not None:
+            live.user_timeout = (value * 1_000_000, self.event.line)
         elif self.args[2] == "SO_LINGER":
             live.linger = bool(re.search(r"onoff=1", self.args[3]) and re.search(r"linger=0", self.args[3]))
         return 0
@@ -270,6 +329,8 @@ def asserted(live: Acting, key: Tuple4, words: str) -> tuple[bool, int]:
         "tcpi_snd_mss": sock.get("mss", 0) - (12 if sock.get("ts_ok") else 0),
         "tcpi_advmss": sock.get("mss", 0),
         "tcpi_retransmits": sock.get("retries", 0),
+        "tcpi_probes": live.probes,
+        "tcpi_backoff": sock.get("backoff", 0),
     }[name]
     holds = {
         "==": found == value,

@@ -24,8 +24,9 @@ from tcpcheck.errors import UsageError
 from tcpcheck.render.vantage import drop_chain
 from tcpcheck.render.wire import flag_bits, flag_letters, options, window_field
 from tcpcheck.render.words import printable, settings_text
-from tcpcheck.witness.trace import Change, Segment, Step, Trace
+from tcpcheck.witness.trace import Change, HostInfo, Segment, Step, Trace
 
+HOST_ADDRESS, PEER_ADDRESS = "192.168.0.1", "192.0.2.1"  # packetdrill's own choice
 TIME_WAIT_ISN_STEP = 65537  # Linux: the ISN of a connection accepted in TIME-WAIT, counted from the old SND.NXT
 JIFFY_NS = 4_000_000
 TOLERANCE_US = 10_000
@@ -61,7 +62,7 @@ _UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, 
 
 
 def packetdrill(trace: Trace, host: str, sysctls: Mapping[str, int] | None = None) -> str:
-    """The script for `host`. sysctls: full names, set before those that the trace's settings name for this host.
+    """The script for `host`. sysctls: full names, set before those that the spec and the trace's settings name.
 
     Raises UsageError when the host is unknown or its part cannot be played by packetdrill at all.
     """
@@ -72,9 +73,13 @@ def packetdrill(trace: Trace, host: str, sysctls: Mapping[str, int] | None = Non
             script.step(step)
     script.flush_asserts()
     own = f"{host}.net.ipv4."
-    values: dict[str, int | str] = dict(sysctls or {})
+    values: dict[str, int | str] = {**(sysctls or {}), **_info(trace, host).sysctls}
     values |= {name[len(host) + 1 :]: value for name, value in trace.settings.items() if name.startswith(own)}
     return "\n".join([*_header(trace, host), *_setup(script, values), *script.lines]) + "\n"
+
+
+def _info(trace: Trace, host: str) -> HostInfo:
+    return next(known for known in trace.hosts if known.name == host)
 
 
 def _check(trace: Trace, host: str) -> None:
@@ -102,6 +107,7 @@ def _header(trace: Trace, host: str) -> list[str]:
     lines = [
         f"{trace.title}: what {host} does when `{trace.kind} {trace.claim}` is {trace.verdict}",
         f"regenerate: {shlex.join(command)}",
+        f"kernel: {' '.join([_info(trace, host).kernel, *_info(trace, host).features])}",
         f"settings: {settings}" if settings else "",
         f"found: {values}" if values else "",
         trace.note,
@@ -120,6 +126,12 @@ def _setup(script: _Script, sysctls: Mapping[str, int | str]) -> list[str]:
             commands.append(f"sysctl -q {name}={value}")
         else:
             lines.append(f"// not set: {printable(name)} = {printable(str(value))}")
+    for rule in _info(script.trace, script.host).firewall:
+        command = script.own_addresses(f"iptables -A {rule}")
+        if _IPTABLES.fullmatch(command):
+            commands.append(command)
+        else:
+            lines.append(f"// not set: {printable(command)}")
     return ["", *lines, "", "`" + "\n".join(commands) + "`", ""]
 
 
@@ -189,7 +201,7 @@ class _Script:
             self.call(step)
         elif step.event == "timer":
             self.comment(f"timer: {step.text}")
-        elif step.segment is not None and step.event == "send":
+        elif step.segment is not None and step.event in ("send", "lose"):  # lost on its way
             self.outbound(step, step.segment)
         elif step.segment is not None and step.event in ("receive", "drop"):
             if step.event == "drop" and drop_chain(self.trace, step) == "OUTPUT":
@@ -385,7 +397,14 @@ class _Script:
     def iptables(self, step: Step, _found: re.Match[str]) -> None:
         if not _IPTABLES.fullmatch(step.text):
             return self.comment(step.text)
-        self.line(step.time_ns, f"`{step.text}`")
+        self.line(step.time_ns, f"`{self.own_addresses(step.text)}`")
+
+    def own_addresses(self, text: str) -> str:
+        """The addresses that packetdrill gives the host and everybody else."""
+        for info in self.trace.hosts:
+            address = HOST_ADDRESS if info.name == self.host else PEER_ADDRESS
+            text = re.sub(rf"(?<![\w.:]){re.escape(info.address)}(?![\w.:])", address, text)
+        return text
 
     def power(self, step: Step, _found: re.Match[str]) -> None:
         self.end(f"{step.text}: packetdrill cannot switch a kernel off")

@@ -232,8 +232,13 @@ cdef class Driver:
         self.cfg.mss = mss
 
     def refuse_output(self, int on):
-        """1: the host's own firewall refuses what is sent from now on (-EPERM)."""
+        """1: the host's own firewall refuses what is sent from now on (-EPERM); 2: its own queue is full; 0: neither.
+        Whoever asks gets the segments all the same."""
         self.refuse = on
+
+    def user_timeout_over(self, int sock):
+        """TCP_USER_TIMEOUT has run out: the next window probe ends the connection instead."""
+        self.t.sock[sock].retries = 255
 
     # ---- segments
     def inject(self, int sport, int dport, flags, uint32_t seq=0, uint32_t ack=0, int length=0, int wnd=65535, ts=None,
@@ -282,6 +287,7 @@ cdef class Driver:
             "ts_recent": _number(s.ts_recent) if s.has_ts_recent else None, "so_error": s.so_error,
             "fin_sent": s.fin_sent, "fin_rcvd": s.fin_rcvd, "mss": s.mss,
             "quickack": s.quickack, "ack_pending": s.ack_pending, "retries": s.retries, "rtt_known": s.rtt_known,
+            "backoff": s.backoff,
         }
 
     def offered(self, int sock, int window):

@@ -344,9 +344,10 @@ cdef void send_active_reset(Stack* t, int sock) noexcept nogil:
 # ---- data and FIN ------------------------------------------------------------------------------------------
 
 cdef int send_new(Stack* t, int sock, int32_t n, int fin) noexcept nogil:
-    """The next n unsent bytes, and the FIN if asked for. 1: the own firewall refused them, so they stay unsent."""
+    """The next n unsent bytes, and the FIN if asked for. Not 0 (OutputFn's result): refused, so they stay unsent."""
     cdef Sock* k = &t.sock[sock]
     cdef Seg s
+    cdef int refused
     ack_goes_out(t, sock)
     build_segment(t, sock, F_ACK, &s)
     s.len = n
@@ -354,8 +355,9 @@ cdef int send_new(Stack* t, int sock, int32_t n, int fin) noexcept nogil:
         s.flags |= F_PSH
     if fin:
         s.flags |= F_FIN
-    if emit(t, sock, k.host, &s):
-        return 1
+    refused = emit(t, sock, k.host, &s)
+    if refused:
+        return refused
     k.snd_nxt = num_add(k.snd_nxt, n + fin)
     k.unsent -= n
     k.tail_len = n
@@ -377,7 +379,7 @@ cdef int loss_holds(Stack* t, int sock) noexcept nogil:
 
 
 cdef int send_one(Stack* t, int sock) noexcept nogil:
-    """The next segment, which fits the window. 1: refused."""
+    """The next segment, which fits the window. Not 0: refused."""
     cdef Sock* s = &t.sock[sock]
     cdef int32_t most = payload_most(s), n = s.unsent if s.unsent < most else most
     return send_new(t, sock, n, s.fin_queued and n == s.unsent)

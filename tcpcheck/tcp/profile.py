@@ -21,6 +21,8 @@ from tcpcheck.tcp.sysctls import SYSCTLS
 
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
+WHEEL_ROUNDS_UP = (4, 8)  # before, a timer of n jiffies fired at the n-th tick, the first of which may be cut short
+TLP_SHORTER = (4, 14)  # TCP_TIMEOUT_MIN instead of 10 ms
 RCV_BUF = 65535  # bytes; a Linux host offers 64,240 to 65,483 at first, which nothing here depends on
 
 # Sysctls that the RFC profile understands: those that name an option or a queue rather than a kernel's policy.
@@ -108,6 +110,8 @@ def _linux(name: str, release: Release, family: str = "linux") -> Profile:
         "jiffy_ns": SECOND // hz,
         "ts_tick_ns": MILLISECOND if release >= (4, 13) else SECOND // hz,
         "isn_tick_ns": 64,
+        "tlp_min_ns": (2 if release >= TLP_SHORTER else 10) * MILLISECOND,
+        "timer_early_ns": 0 if release >= WHEEL_ROUNDS_UP else SECOND // hz,
         "rcv_buf": RCV_BUF,
     }
     return Profile(name, family, release, hz, flags, {n: s.default(release) for n, s in SYSCTLS.items()}, constants)
@@ -124,6 +128,8 @@ def _rfc9293() -> Profile:
         "jiffy_ns": MILLISECOND,
         "ts_tick_ns": MILLISECOND,
         "isn_tick_ns": 4000,
+        "tlp_min_ns": 0,
+        "timer_early_ns": 0,
         "rcv_buf": RCV_BUF,
     }
     return Profile("rfc9293", "rfc", newest, 1000, flags, defaults, constants)

@@ -143,7 +143,7 @@ cdef void arm_rto_or_probe(Stack* t, int sock) noexcept nogil:
         lo = c.rto_init_ns
         hi = lo
     elif out > s.tail_len + s.fin_sent:
-        lo = (2 * MS + c.jiffy_ns - 1) // c.jiffy_ns * c.jiffy_ns      # TCP_TIMEOUT_MIN_US
+        lo = (c.tlp_min_ns + c.jiffy_ns - 1) // c.jiffy_ns * c.jiffy_ns
         most = 2 * c.rtt_max_ns + 10 * MS
         if s.rtt_worst == 0 and most < hi:
             hi = most

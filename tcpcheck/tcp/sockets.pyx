@@ -252,9 +252,10 @@ cdef int32_t receive_window(Stack* t, int sock) noexcept nogil:
 
 cdef void arm(Stack* t, int sock, int slot, int kind, int64_t lo, int64_t hi) noexcept nogil:
     cdef Timer* m = &t.sock[sock].timer[slot]
+    cdef int64_t early = config_of(t, sock).timer_early_ns
     m.kind = <uint8_t>kind
     m.clk = <uint8_t>clock_start(&t.sym)
-    m.lo = lo
+    m.lo = lo - early if lo > early else 0
     m.hi = hi
 
 

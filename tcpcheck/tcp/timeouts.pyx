@@ -15,11 +15,11 @@ from tcpcheck.tcp.rules cimport (
     R_SYN_GIVES_UP, R_SYN_RETRANSMITTED, R_TIME_WAIT_EXPIRED, R_TLP_PROBE,
 )
 from tcpcheck.tcp.sockets cimport (
-    E_TIMEDOUT, config_of, disarm, in_flight, is_orphan, orphans_full, report_error, request_count, rule,
+    E_TIMEDOUT, arm_nominal, config_of, disarm, in_flight, is_orphan, orphans_full, report_error, request_count, rule,
     to_closed,
 )
 from tcpcheck.tcp.types cimport (
-    SK_REQUEST, SOCKS_MAX, ST_FIN_WAIT2, ST_SYN_RECV, ST_SYN_SENT, ST_TIME_WAIT, TM_DELACK,
+    SK_REQUEST, SLOT_RETRANS, SOCKS_MAX, ST_FIN_WAIT2, ST_SYN_RECV, ST_SYN_SENT, ST_TIME_WAIT, TM_DELACK,
     TM_KEEPALIVE, TM_PERSIST, TM_RTO, TM_SYNACK, TM_TIMEWAIT, TM_TLP, Config, Sock, Stack,
 )
 
@@ -205,6 +205,7 @@ cdef int persist_gives_up(Stack* t, int sock) noexcept nogil:
 cdef void persist_fires(Stack* t, int sock) noexcept nogil:
     """tcp_probe_timer, tcp_send_probe0. A probe that the own firewall refuses counts too."""
     cdef Sock* s = &t.sock[sock]
+    cdef int full
     if in_flight(t, sock) > 0 or not pending(t, sock):
         s.retries = 0
         return
@@ -214,13 +215,16 @@ cdef void persist_fires(Stack* t, int sock) noexcept nogil:
     if out_of_resources(t, sock):
         return
     rule(t, sock, R_PERSIST_PROBE)
-    send_window_probe(t, sock)
+    full = send_window_probe(t, sock) == 2
     if in_flight(t, sock) > 0 or not pending(t, sock):
         s.retries = 0
         s.backoff = 0
         arm_rto(t, sock)
         return
     s.retries += 1
+    if full:                    # local congestion: no backing off (TCP_RESOURCE_PROBE_INTERVAL)
+        arm_nominal(t, sock, SLOT_RETRANS, TM_PERSIST, SECOND // 2)
+        return
     if s.backoff < config_of(t, sock).tcp_retries2 and s.backoff < 10:
         s.backoff += 1
     arm_persist(t, sock)

@@ -178,6 +178,8 @@ ctypedef struct Config:
     int32_t tcp_syncookies, tcp_max_syn_backlog, somaxconn, tcp_abort_on_overflow
     int32_t tcp_invalid_ratelimit_ms, tcp_challenge_ack_limit, tcp_early_retrans, tcp_max_tw_buckets, tcp_max_orphans
     int64_t rto_min_ns, rto_max_ns, rto_init_ns, jiffy_ns, ts_tick_ns, isn_tick_ns
+    int64_t tlp_min_ns                          # the least tail loss probe timeout
+    int64_t timer_early_ns                      # by which a timer may fire before its time: a jiffy before 4.8
     int64_t rtt_syn_max_ns                      # longest round trip of a SYN or SYN-ACK: no delayed ACK in it
     int64_t rtt_max_ns                          # longest round trip the network of this spec allows; widens every RTO
     int32_t mss, rcv_buf
@@ -235,7 +237,7 @@ ctypedef struct Effects:
     int32_t n
     Effect e[EFFECTS_MAX]
 
-ctypedef int (*OutputFn)(void* ctx, Seg* seg) noexcept nogil    # 0 handed on; 1 refused by the host's own firewall (-EPERM)
+ctypedef int (*OutputFn)(void* ctx, Seg* seg) noexcept nogil    # 0 handed on; 1 refused by the host's own firewall (-EPERM); 2 dropped by its own full queue (local congestion)
 
 ctypedef struct Stack:
     # --- part of the state
