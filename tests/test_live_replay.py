@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from cli_call import validate
 
 from tcpcheck.cli import main
 from tcpcheck.errors import UsageError
@@ -287,6 +288,43 @@ def test_a_host_that_talks_to_itself(spec: str) -> None:
     outcomes = play(first_of_each_claim(spec))
     assert {o.result for o in outcomes} <= {AGREES, CUT}
     assert {o.side for o in outcomes} <= {"h", "localhost:12345", "localhost:39836"}
+
+
+@needs_kernel
+def test_verify_lets_the_kernel_confirm(capsys: pytest.CaptureFixture[str]) -> None:
+    spec = str(SPECS / "simultaneous_open.tcp")
+    assert main(["verify", spec, "--replay"]) == 0
+    said = capsys.readouterr()
+    assert "confirmed by z3, a concrete re-run and a live kernel" in said.out
+    assert "1 of 1 traces confirmed by the running linux 6.18.44" in said.err
+    assert main(["verify", spec, "--replay", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    validate(document)
+    (trace,) = [claim["witness"] for claim in document["claims"] if claim["witness"]]
+    assert trace["confirmed_by"] == ["z3", "concrete-rerun", "kernel"]
+    assert main(["verify", spec, "--wait"]) == 2
+    assert main(["verify", str(SPECS / "close_wait_syn.tcp"), "--replay", "--claim", "bucket"]) == 0
+    said = capsys.readouterr()
+    assert "0 of 1 traces confirmed by the running linux 6.18.44, 1 of other kernels" in said.err
+    assert "live kernel" not in said.out
+
+
+@needs_kernel
+def test_verify_is_loud_about_a_kernel_that_disagrees(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One rule flipped, and the model taken for this kernel's."""
+    monkeypatch.setattr("tcpcheck.live.replay.other_than", lambda host, kernel: "")
+    path = tmp_path / "flipped.tcp"
+    path.write_text(SYN_BY_TIMESTAMP % ("without tw_accepts_by_ts", "replies ACK"))
+    assert main(["verify", str(path), "--replay", "-q", "--color"]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "THE KERNEL DISAGREES as server at step" in said and "by TW_SYN_REFUSED, came [S.]" in said
+    assert "live kernel" not in said
+    assert main(["verify", str(path), "--replay", "-q", "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["ok"] is False
+    assert [(c["verdict"], c["ok"]) for c in document["claims"]] == [("reachable", False)]
 
 
 @needs_kernel

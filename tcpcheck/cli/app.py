@@ -190,6 +190,8 @@ def _verify_options(traces: str) -> tuple[Callable[[Any], Any], ...]:
         click.option(
             "--jobs", "-j", callback=_COUNT, metavar="N", help="Members checked at once; default: one for each CPU."
         ),
+        click.option("--replay", is_flag=True, help="Play each trace on the running kernel, which may confirm it."),
+        click.option("--wait", is_flag=True, help="With --replay: wait for timers of more than 5 s, too."),
         QUIET,
         *LOOK,
     )
@@ -200,7 +202,11 @@ def _verify(console: Console, o: dict[str, Any], settings: dict[str, tuple[str, 
 
     bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"], o["jobs"])
     files = tuple((kind, o[kind]) for kind in ("report", "junit", "sarif") if o[kind] is not None)
-    call = VerifyCall(o["specs"], bounds, o["claim"], o["members"], o["traces"], o["quiet"], files, settings)
+    if o["wait"] and not o["replay"]:
+        raise UsageError("--wait belongs to --replay")
+    call = VerifyCall(
+        o["specs"], bounds, o["claim"], o["members"], o["traces"], o["quiet"], files, settings, o["replay"], o["wait"]
+    )
     return run_verify(_with_console(console, o["color"], o["ascii"]), call)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Iterator
@@ -12,12 +13,14 @@ from tcpcheck.cli.failures import worst
 from tcpcheck.cli.verifying import Bounds, VerifyCall, check, load_all, selected
 from tcpcheck.errors import Impossible, UsageError
 from tcpcheck.live import report
+from tcpcheck.live.confirm import confirmed, tally
 from tcpcheck.live.namespace import unavailable
 from tcpcheck.live.replay import AGREES, CUT, DISAGREES, Outcome, Plan, replay, running
 from tcpcheck.render import json as render_json
 from tcpcheck.render.rules import rule_lookup
 from tcpcheck.tcp.profile import Profile, profile_for
 from tcpcheck.witness.trace import Trace
+from tcpcheck.witness.verdict import SpecResult
 
 JOBS = 6  # most of a replay is waiting
 
@@ -38,11 +41,9 @@ class ReplayCall:
 
 def run_replay(console: Console, call: ReplayCall) -> int:
     """-> the exit code: 0 nothing disagrees, 1 something does, 4 this machine could play nothing."""
-    kernel = _kernel(call.kernel)
+    kernel = running_profile(call.kernel)
     traces = list(_traces(console, call))
-    why_not = unavailable()
-    if why_not is not None:
-        raise Impossible(f"a replay {why_not}")
+    must_be_possible()
     plan = Plan()
     for _, trace in traces:
         if trace is not None:
@@ -54,7 +55,30 @@ def run_replay(console: Console, call: ReplayCall) -> int:
     return worst(1 if o.result == DISAGREES else 0 for o in outcomes)
 
 
-def _kernel(name: str) -> Profile:
+def must_be_possible() -> None:
+    why_not = unavailable()
+    if why_not is not None:
+        raise Impossible(f"a replay {why_not}")
+
+
+def confirm(console: Console, result: SpecResult, wait: bool, quiet: bool) -> SpecResult:
+    """`verify --replay`: the result with what the running kernel says of each of its traces. Ctrl-C leaves them
+    unconfirmed."""
+    plan, kernel = Plan(), running_profile("auto")
+    for claim in result.claims:
+        if claim.witness is not None:
+            plan.add(claim.witness, kernel)
+    try:
+        outcomes = list(replay(plan, wait, JOBS, _Progress(quiet)))
+    except KeyboardInterrupt:
+        return dataclasses.replace(result, interrupted=True)
+    found = confirmed(result, outcomes)
+    if not quiet:
+        console.message(tally(found, outcomes, running()))
+    return found
+
+
+def running_profile(name: str) -> Profile:
     """What the running kernel is taken for."""
     release = running()
     try:

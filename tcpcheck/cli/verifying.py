@@ -76,7 +76,8 @@ def load_all(arguments: Iterable[str], settings: Mapping[str, Sequence[str]] | N
 @dataclass(frozen=True)
 class VerifyCall:
     """A call of `verify` or `sweep`. files: what else to write, by its kind: report (HTML), junit, sarif.
-    settings: take the place of the specs' own (lang/overrides.py)."""
+    settings: take the place of the specs' own (lang/overrides.py). replay: play each trace on the running kernel;
+    wait: with timers of more than 5 s."""
 
     specs: tuple[str, ...]
     bounds: Bounds
@@ -86,6 +87,8 @@ class VerifyCall:
     quiet: bool
     files: tuple[tuple[str, str], ...] = ()
     settings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    replay: bool = False
+    wait: bool = False
 
 
 def selected(scenarios: Sequence[Scenario], claim: str | None, members: Sequence[str]) -> list[Scenario]:
@@ -101,6 +104,10 @@ def selected(scenarios: Sequence[Scenario], claim: str | None, members: Sequence
 def run_verify(console: Console, call: VerifyCall) -> int:
     """-> the exit code. A spec that fails does not keep the others from being checked."""
     scenarios = selected(load_all(call.specs, call.settings), call.claim, call.members)
+    if call.replay:
+        from tcpcheck.cli.replaying import must_be_possible
+
+        must_be_possible()
     results: list[SpecResult] = []
     failures: list[TcpcheckError] = []
     for number, scenario in enumerate(scenarios, 1):
@@ -131,6 +138,16 @@ def run_verify(console: Console, call: VerifyCall) -> int:
 
 
 def check(console: Console, scenario: Scenario, call: VerifyCall) -> SpecResult:
+    """One spec's verdicts, its traces played on the running kernel if asked for."""
+    result = search(console, scenario, call)
+    if not call.replay or result.interrupted:
+        return result
+    from tcpcheck.cli.replaying import confirm
+
+    return confirm(console, result, call.wait, call.quiet)
+
+
+def search(console: Console, scenario: Scenario, call: VerifyCall) -> SpecResult:
     progress = None if call.quiet else ProgressLine(console, scenario.file)
     try:
         return verify_scenario(scenario, call.bounds.limits(), progress, call.bounds.processes)
