@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALL_LOG := build/install.log
-SOURCES := $(shell find tcpcheck -name '*.pyx' -o -name '*.pxd' -o -name '*.lark')
+SOURCES := $(shell find tcpcheck bench -name '*.pyx' -o -name '*.pxd' -o -name '*.lark')
 
 .PHONY: demo test lint bench clean
 
@@ -19,11 +19,12 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
-	$(BIN)/cython-lint --no-pycodestyle tcpcheck
+	$(BIN)/cython-lint --no-pycodestyle tcpcheck bench
 	$(BIN)/python tools/build_warnings.py $(INSTALL_LOG)
 
 bench: $(INSTALLED)
 	$(BIN)/python bench/figures.py --json build/figures.json
+	$(BIN)/python bench/compare.py --json build/compare.json
 
 # The package in its own folder (editable), built here; what the compilers said is kept for `make lint`.
 $(INSTALLED): pyproject.toml setup.py $(SOURCES)
@@ -38,4 +39,4 @@ $(INSTALLED): pyproject.toml setup.py $(SOURCES)
 clean:
 	rm -rf build dist .venv *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find tcpcheck tests bench tools -name __pycache__ -prune -exec rm -rf {} +
-	find tcpcheck -name '*.so' -delete -o -name '*.tables' -delete
+	find tcpcheck bench -name '*.so' -delete -o -name '*.tables' -delete

@@ -1,4 +1,7 @@
-"""Builds the compiled core, every .pyx below tcpcheck/, and the tables of the language's parser."""
+"""Builds the compiled core, every .pyx below tcpcheck/, and the tables of the language's parser.
+
+Built in place, for development, the benchmark's world in bench/ is built too; it is never installed.
+"""
 
 import contextlib
 import os
@@ -10,10 +13,11 @@ from setuptools import Extension, setup
 
 C_FLAGS = ["-O3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-unused-function", "-fno-strict-aliasing"]
 JOBS = os.cpu_count() or 1
+IN_PLACE = not {"--inplace", "-i", "editable_wheel"}.isdisjoint(sys.argv)
 
 
 def extensions() -> list[Extension]:
-    files = sorted(Path("tcpcheck").rglob("*.pyx"))
+    files = sorted(Path("tcpcheck").rglob("*.pyx")) + (sorted(Path("bench").glob("*.pyx")) if IN_PLACE else [])
     return [Extension(".".join(path.with_suffix("").parts), [str(path)], extra_compile_args=C_FLAGS) for path in files]
 
 

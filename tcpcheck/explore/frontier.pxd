@@ -3,6 +3,9 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from tcpcheck.explore.memory cimport Memory
 from tcpcheck.explore.system cimport STATE_BYTES_MAX
 
+cdef enum:
+    BLOCK_BYTES = 1 << 18
+
 ctypedef struct Block:
     Block* next
     int32_t top                 # bytes in use
@@ -16,11 +19,17 @@ ctypedef struct Frontier:
     int32_t at                  # next byte to read in first
     int64_t waiting             # states in it
     uint8_t* written            # the state last put in, STATE_BYTES_MAX bytes: the next is stored as what differs
-    uint8_t* read               # the state last taken out
+    uint8_t* read               # the long state last taken out
+    const uint8_t* state        # the state last taken out, good until the next is
 
 cdef int frontier_init(Frontier* f, Memory* m) noexcept nogil               # 0: no memory
 cdef void frontier_free(Frontier* f) noexcept nogil
-cdef int frontier_reserve(Frontier* f, int32_t n) noexcept nogil            # 1: the next put of <= n bytes cannot fail
+cdef int frontier_grow(Frontier* f) noexcept nogil                          # see frontier_reserve
 cdef void frontier_put(Frontier* f, const uint8_t* state, int32_t n, int64_t tag) noexcept nogil
     # state: whole words of 8 bytes, zero behind its n bytes; tag comes out with it
-cdef int32_t frontier_get(Frontier* f, int64_t* tag) noexcept nogil         # bytes of the state now in f.read; -1: empty
+cdef int32_t frontier_get(Frontier* f, int64_t* tag) noexcept nogil         # bytes of the state, now at f.state; -1: empty
+
+cdef inline int frontier_reserve(Frontier* f, int32_t n) noexcept nogil:
+    """1: the next put of <= n bytes cannot fail. What is stored is never longer than the state, a byte for every eight
+    words, eight for every 512, and a head; reader and writer touch eight words more."""
+    return f.last != NULL and f.last.top + n + n // 32 + 128 <= BLOCK_BYTES or frontier_grow(f)

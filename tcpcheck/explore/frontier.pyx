@@ -1,14 +1,22 @@
 """The queue of a breadth-first search.
 
 Neighbours in the queue are mostly brothers and differ in a few words, so a state is stored as its difference to the
-one before it: alternately (words alike, words that follow literally). Reader and writer each keep the state before.
+one before it: for every 64 groups of eight words the mask of the groups that differ, then for each of those the mask of
+its words and those. Reader and writer each keep the state before. Neither jumps on which word differs, which nobody can
+predict. Short states are stored as they are.
 """
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 from tcpcheck.explore.memory cimport Memory, memory_give, memory_init, memory_take
 
+cdef extern from *:
+    """
+    #define tc_lowest(x) __builtin_ctzll(x)
+    """
+    int tc_lowest(uint64_t x) noexcept nogil
+
 cdef enum:
-    BLOCK_BYTES = 1 << 18
+    SHORT_BYTES = 128           # whole words
 
 ctypedef struct Head:
     int64_t tag
@@ -43,13 +51,8 @@ cdef void frontier_free(Frontier* f) noexcept nogil:
     f.read = NULL
 
 
-cdef int frontier_reserve(Frontier* f, int32_t n) noexcept nogil:
-    """The difference is never longer than the state and one pair of counts for every two words."""
-    cdef int32_t most = n + n // 4 + 16 + <int32_t>sizeof(Head)
-    cdef Block* block
-    if f.last != NULL and f.last.top + most <= BLOCK_BYTES:
-        return 1
-    block = f.spare
+cdef int frontier_grow(Frontier* f) noexcept nogil:
+    cdef Block* block = f.spare
     f.spare = NULL
     if block == NULL:
         block = <Block*>memory_take(f.mem, BLOCK_BYTES)
@@ -66,24 +69,65 @@ cdef int frontier_reserve(Frontier* f, int32_t n) noexcept nogil:
     return 1
 
 
+cdef inline int _alike(const uint64_t* a, const uint64_t* b) noexcept nogil:
+    """Eight words."""
+    return not ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3])
+                | (a[4] ^ b[4]) | (a[5] ^ b[5]) | (a[6] ^ b[6]) | (a[7] ^ b[7]))
+
+
+cdef inline uint8_t* _encode_group(uint64_t* before, const uint64_t* now, int32_t words, uint8_t* p) noexcept nogil:
+    """-> where the next group goes: at p when this one does not differ."""
+    cdef uint8_t* to = p + 1
+    cdef int mask = 0, differs
+    cdef int32_t k
+    if words == 8 and _alike(before, now):
+        return p
+    for k in range(words):
+        memcpy(to, now + k, 8)
+        differs = now[k] != before[k]
+        before[k] = now[k]
+        mask |= differs << k
+        to += 8 * differs
+    p[0] = <uint8_t>mask
+    return to if mask else p
+
+
 cdef int32_t _encode(uint64_t* before, const uint64_t* now, int32_t words, uint8_t* out) noexcept nogil:
-    cdef int32_t i = 0, start, size = 0
-    cdef uint16_t alike, literal
-    while i < words:
-        start = i
-        while i < words and now[i] == before[i]:
-            i += 1
-        alike = <uint16_t>(i - start)
-        start = i
-        while i < words and now[i] != before[i]:
-            before[i] = now[i]
-            i += 1
-        literal = <uint16_t>(i - start)
-        memcpy(out + size, &alike, 2)
-        memcpy(out + size + 2, &literal, 2)
-        memcpy(out + size + 4, now + start, 8 * literal)
-        size += 4 + 8 * literal
-    return size
+    cdef uint8_t* p = out
+    cdef uint8_t* head
+    cdef uint8_t* q
+    cdef uint64_t groups
+    cdef int32_t i, g
+    for i in range(0, words, 512):
+        head = p
+        p += 8
+        groups = 0
+        for g in range(0, min(512, words - i), 8):
+            q = _encode_group(before + i + g, now + i + g, min(8, words - i - g), p)
+            groups |= <uint64_t>(q != p) << (g >> 3)
+            p = q
+        memcpy(head, &groups, 8)
+    return <int32_t>(p - out)
+
+
+cdef void _decode(const uint8_t* p, uint64_t* before, int32_t words) noexcept nogil:
+    """`before` becomes the state; it has room for whole groups of words."""
+    cdef uint64_t groups, word
+    cdef uint64_t* to
+    cdef int32_t i, k
+    cdef int mask
+    for i in range(0, words, 512):
+        memcpy(&groups, p, 8)
+        p += 8
+        while groups:
+            to = before + i + 8 * tc_lowest(groups)
+            groups &= groups - 1
+            mask = p[0]
+            p += 1
+            for k in range(8):
+                memcpy(&word, p, 8)
+                to[k] = word if mask >> k & 1 else to[k]
+                p += 8 * (mask >> k & 1)
 
 
 cdef void frontier_put(Frontier* f, const uint8_t* state, int32_t n, int64_t tag) noexcept nogil:
@@ -91,19 +135,20 @@ cdef void frontier_put(Frontier* f, const uint8_t* state, int32_t n, int64_t tag
     cdef Head head
     head.tag = tag
     head.n = n
-    head.size = _encode(<uint64_t*>f.written, <const uint64_t*>state, (n + 7) // 8, out + sizeof(Head))
+    if n <= SHORT_BYTES:
+        head.size = (n + 7) & ~7
+        memcpy(out + sizeof(Head), state, head.size)
+    else:
+        head.size = _encode(<uint64_t*>f.written, <const uint64_t*>state, (n + 7) // 8, out + sizeof(Head))
     memcpy(out, &head, sizeof(Head))
     f.last.top += <int32_t>sizeof(Head) + head.size
     f.waiting += 1
 
 
 cdef int32_t frontier_get(Frontier* f, int64_t* tag) noexcept nogil:
-    cdef uint64_t* words = <uint64_t*>f.read
     cdef uint8_t* p
-    cdef uint8_t* end
     cdef Head head
     cdef Block* empty
-    cdef uint16_t alike, literal
     if f.waiting == 0:
         return -1
     while f.at == f.first.top:
@@ -114,15 +159,11 @@ cdef int32_t frontier_get(Frontier* f, int64_t* tag) noexcept nogil:
         f.spare = empty
     p = <uint8_t*>f.first + f.at
     memcpy(&head, p, sizeof(Head))
-    p += sizeof(Head)
-    end = p + head.size
-    while p < end:
-        memcpy(&alike, p, 2)
-        memcpy(&literal, p + 2, 2)
-        words += alike
-        memcpy(words, p + 4, 8 * literal)
-        words += literal
-        p += 4 + 8 * literal
+    if head.n <= SHORT_BYTES:
+        f.state = p + sizeof(Head)
+    else:
+        _decode(p + sizeof(Head), <uint64_t*>f.read, (head.n + 7) // 8)
+        f.state = f.read
     f.at += <int32_t>sizeof(Head) + head.size
     f.waiting -= 1
     tag[0] = head.tag
@@ -143,7 +184,7 @@ def _test_frontier(ops):
     for op in ops:
         if op is None:
             n = frontier_get(&f, &tag)
-            got.append(None if n < 0 else (tag, <bytes>f.read[:n]))
+            got.append(None if n < 0 else (tag, <bytes>f.state[:n]))
         else:
             padded = op + bytes(8)
             frontier_reserve(&f, len(op))

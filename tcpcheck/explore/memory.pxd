@@ -25,14 +25,22 @@ ctypedef struct Arena:          # bytes that stay where they are; addresses coun
     int64_t top                 # first free address
 
 cdef void memory_init(Memory* m, int64_t limit) noexcept nogil
-cdef void* memory_take(Memory* m, int64_t size) noexcept nogil              # zeroed; NULL: see failed
+cdef void* memory_take(Memory* m, int64_t size) noexcept nogil              # zeroed, 64-aligned; NULL: see failed
 cdef void memory_give(Memory* m, void* p, int64_t size) noexcept nogil
 
 cdef void arena_init(Arena* a, Memory* m) noexcept nogil
 cdef void arena_free(Arena* a) noexcept nogil
-cdef int arena_reserve(Arena* a, int64_t size) noexcept nogil               # 1: the next `size` bytes cannot fail
+cdef int arena_grow(Arena* a, int64_t size) noexcept nogil                  # see arena_reserve
 cdef int64_t arena_take(Arena* a, int64_t size) noexcept nogil              # address of one piece, 8-aligned; -1: no memory
-cdef void arena_put(Arena* a, uint8_t byte) noexcept nogil                  # a byte stream instead: after arena_reserve
 
 cdef inline uint8_t* arena_at(const Arena* a, int64_t address) noexcept nogil:
     return a.chunk[address >> CHUNK_BITS] + (address & (CHUNK_BYTES - 1))
+
+cdef inline int arena_reserve(Arena* a, int64_t size) noexcept nogil:
+    """1: the next `size` bytes cannot fail."""
+    return a.top + size <= a.chunks << CHUNK_BITS or arena_grow(a, size)
+
+cdef inline void arena_put(Arena* a, uint8_t byte) noexcept nogil:
+    """A byte stream instead: after arena_reserve."""
+    arena_at(a, a.top)[0] = byte
+    a.top += 1

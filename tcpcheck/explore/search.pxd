@@ -11,9 +11,9 @@ from tcpcheck.sym.zone cimport CLOCKS_MAX
 
 cdef enum:
     CLAIMS_MAX = 64
-    BATCH_MAX = 16                                      # successors hashed and prefetched before they are looked up
+    BATCH_MAX = 64                                      # successors hashed and prefetched before they are looked up
     ZONE_BYTES_MAX = 8 * CLOCKS_MAX * CLOCKS_MAX
-    SUCCESSOR_BYTES_MAX = STATE_BYTES_MAX + ZONE_BYTES_MAX + 64
+    SUCCESSOR_BYTES_MAX = STATE_BYTES_MAX + ZONE_BYTES_MAX + CHOICES_MAX + 96
     BATCH_BYTES = 3 * SUCCESSOR_BYTES_MAX
 
 cdef enum Stop:
@@ -33,10 +33,10 @@ ctypedef struct Successor:      # computed, not yet looked up
     int64_t parent
     uint8_t* state
     int64_t* zone
+    uint8_t* choice
     int32_t bytes
     int32_t clocks
     int32_t choices
-    uint8_t choice[CHOICES_MAX]
 
 ctypedef struct FirstHit:
     int32_t at_end              # 1: the node itself, which has no successor
@@ -58,6 +58,8 @@ ctypedef struct Search:
     uint64_t lasso_mask
     int64_t depth_max
     int32_t batch
+    int32_t whole_bytes         # > 0: states are expanded whole, and have so many bytes
+    const uint64_t* hash_keys
     # --- where it stands
     int32_t stop                # Stop
     int32_t expanding           # 1: a node is loaded and its next branch is prescribed in ch

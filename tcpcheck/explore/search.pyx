@@ -15,16 +15,16 @@ from tcpcheck.explore.ancestry cimport (
 )
 from tcpcheck.explore.edges cimport edges_add, edges_add_node, edges_free, edges_init, edges_pending, edges_reserve
 from tcpcheck.explore.frontier cimport frontier_free, frontier_get, frontier_init, frontier_put, frontier_reserve
-from tcpcheck.explore.hash64 cimport hash64
+from tcpcheck.explore.hash64 cimport hash64, hash_keys
 from tcpcheck.explore.lasso cimport find_lassos
 from tcpcheck.explore.memory cimport (
     MEMORY_LIMIT, arena_at, arena_free, arena_init, arena_reserve, arena_take, memory_give, memory_init, memory_take,
 )
 from tcpcheck.explore.store cimport (
-    ADDED_FULL, ADDED_NEW, ADDED_NO_MEMORY, Record, store_add, store_free, store_init, store_prefetch, store_record,
-    store_zone,
+    ADDED_FULL, ADDED_NEW, ADDED_NO_MEMORY, Record, store_add, store_free, store_has, store_init, store_prefetch,
+    store_record, store_zone,
 )
-from tcpcheck.explore.system cimport Handle
+from tcpcheck.explore.system cimport EXPANSION_MAX, Handle
 from tcpcheck.sym.choice cimport choices_next, choices_start
 
 from tcpcheck.explore.result import Hit, Limits, SearchResult
@@ -82,8 +82,16 @@ cdef int _keep(Search* s, Successor* x) noexcept nogil:
 
 
 cdef void _flush(Search* s) noexcept nogil:
-    """Looks up all successors that wait, in the order in which they came."""
+    """Looks up all successors that wait, in the order in which they came.
+
+    Hashed only here: their bytes have reached the cache by now, and each place in the table is fetched while the other
+    hashes are computed."""
+    cdef Successor* x
     cdef int i
+    for i in range(s.nready):
+        x = &s.ready[i]
+        x.hash = hash64(x.state, x.bytes, <uint64_t>x.clocks, s.hash_keys)
+        store_prefetch(&s.store, x.hash)
     for i in range(s.nready):
         if not _keep(s, &s.ready[i]):
             break
@@ -94,19 +102,23 @@ cdef void _flush(Search* s) noexcept nogil:
 cdef int _gather(Search* s, int64_t parent) noexcept nogil:
     """The successor that stands ready in the system joins the batch. 0: it does not fit this kind of search."""
     cdef Successor* x = &s.ready[s.nready]
+    cdef int k
     x.parent = parent
     x.state = s.buffer + s.ready_bytes
     x.bytes = s.sys.save(s.sys.ctx, x.state)
     memset(x.state + x.bytes, 0, 32)
     s.ready_bytes += (x.bytes + 31) & ~31
-    x.zone = <int64_t*>(s.buffer + s.ready_bytes)
-    x.clocks = s.sys.save_zone(s.sys.ctx, x.zone)
-    s.ready_bytes += (8 * x.clocks * x.clocks + 31) & ~31
+    x.clocks = 0
+    if s.sys.save_zone != NULL:
+        x.zone = <int64_t*>(s.buffer + s.ready_bytes)
+        x.clocks = s.sys.save_zone(s.sys.ctx, x.zone)
+        s.ready_bytes += (8 * x.clocks * x.clocks + 31) & ~31
     x.pending = s.sys.pending(s.sys.ctx) if s.lasso_mask else 0
+    x.choice = s.buffer + s.ready_bytes
     x.choices = s.ch.n
-    memcpy(x.choice, s.ch.taken, s.ch.n)
-    x.hash = hash64(x.state, x.bytes, <uint64_t>x.clocks)
-    store_prefetch(&s.store, x.hash)
+    for k in range(s.ch.n):
+        x.choice[k] = s.ch.taken[k]
+    s.ready_bytes += (s.ch.n + 31) & ~31
     if (x.clocks > 0) != s.store.timed:
         return _give_up(s, STOP_MIXED)
     s.nready += 1
@@ -133,21 +145,18 @@ cdef void _hit(Search* s, uint64_t claims, int at_end) noexcept nogil:
 
 cdef void _feasible_step(Search* s) noexcept nogil:
     """The step just run has a successor: count it, judge it, keep it."""
-    cdef uint64_t words[RULE_WORDS]
     cdef uint64_t hits
-    cdef int i
     s.transitions += 1
     s.successors += 1
-    memset(words, 0, sizeof(words))
-    s.sys.rules(s.sys.ctx, words)
-    for i in range(RULE_WORDS):
-        s.rules[i] |= words[i]
-    if s.sys.truncated(s.sys.ctx):
+    if s.sys.rules != NULL:
+        s.sys.rules(s.sys.ctx, s.rules)
+    if s.sys.truncated != NULL and s.sys.truncated(s.sys.ctx):
         s.truncated += 1
         return
-    hits = s.sys.hits(s.sys.ctx)
-    if hits & s.claims & ~s.hit_mask:
-        _hit(s, hits, 0)
+    if s.sys.hits != NULL:
+        hits = s.sys.hits(s.sys.ctx)
+        if hits & s.claims & ~s.hit_mask:
+            _hit(s, hits, 0)
     if _gather(s, s.node) and (s.nready == s.batch or s.ready_bytes + SUCCESSOR_BYTES_MAX > BATCH_BYTES):
         _flush(s)
 
@@ -166,7 +175,7 @@ cdef void _one_branch(Search* s) noexcept nogil:
         s.expanding = 0         # 2^96 branches and more: give this node up
     elif not choices_next(&s.ch):
         s.expanding = 0
-        if s.successors == 0:
+        if s.successors == 0 and s.sys.hits_at_end != NULL:
             _hit(s, s.sys.hits_at_end(s.sys.ctx), 1)
 
 
@@ -211,11 +220,11 @@ cdef int _load_next(Search* s) noexcept nogil:
         s.node = s.popped
         s.popped += 1
         if address < 0:
-            s.sys.load(s.sys.ctx, s.frontier.read, n, NULL, 0)
+            s.sys.load(s.sys.ctx, s.frontier.state, n, NULL, 0)
             break
         r = store_record(&s.store, address)
         if not r.covered:
-            s.sys.load(s.sys.ctx, s.frontier.read, n, store_zone(&s.store, address), r.n)
+            s.sys.load(s.sys.ctx, s.frontier.state, n, store_zone(&s.store, address), r.n)
             break
     choices_start(&s.ch)
     s.expanding = 1
@@ -223,10 +232,74 @@ cdef int _load_next(Search* s) noexcept nogil:
     return 1
 
 
+# ---------------------------------------------------------------- systems that expand whole states
+
+cdef int _keep_whole(Search* s, const uint8_t* state, uint64_t hash, int64_t parent, int k, int n) noexcept nogil:
+    """The k-th of the n successors of parent is new. 0: the search must stop."""
+    cdef int64_t node, address
+    cdef uint8_t choice = <uint8_t>k
+    cdef int added
+    if not _reserve(s, s.whole_bytes):
+        return _give_up(s, STOP_MEMORY)
+    added = store_add(&s.store, hash, NULL, 0, &node, &address)
+    if added == ADDED_NEW:
+        ancestry_add(&s.ancestry, parent, &choice, n > 1)
+        frontier_put(&s.frontier, state, s.whole_bytes, -1)
+        if s.claims & ~s.hit_mask:
+            s.node = parent
+            s.ch.n = n > 1
+            s.ch.taken[0] = choice
+            _hit(s, s.sys.judge(s.sys.ctx, state), 0)
+        return s.stop == STOP_NOT
+    return _give_up(s, STOP_STATES if added == ADDED_FULL else STOP_MEMORY)
+
+
+cdef void _expand_some(Search* s) noexcept nogil:
+    """Expands a few nodes of one level, hashes their successors and fetches their places, then looks them up.
+
+    The processor can wait for some twenty lines of memory at once: so they are asked for little by little."""
+    cdef uint64_t hash[2 * EXPANSION_MAX]
+    cdef int32_t count[2 * EXPANSION_MAX]
+    cdef int32_t i, k, n = 0, nodes = 0
+    cdef int64_t tag, first = s.popped
+    cdef const uint8_t* state = s.buffer
+    while n <= EXPANSION_MAX and nodes < 2 * EXPANSION_MAX and s.popped < s.level_end:
+        frontier_get(&s.frontier, &tag)
+        count[nodes] = s.sys.expand(s.sys.ctx, s.frontier.state, s.buffer + n * s.whole_bytes)
+        for i in range(n, n + count[nodes]):
+            hash[i] = hash64(state + i * s.whole_bytes, s.whole_bytes, 0, s.hash_keys)
+            store_prefetch(&s.store, hash[i])
+        n += count[nodes]
+        nodes += 1
+        s.popped += 1
+    n = 0
+    for i in range(nodes):
+        s.transitions += count[i]
+        for k in range(count[i]):
+            if not store_has(&s.store, hash[n]) and not _keep_whole(s, state, hash[n], first + i, k, count[i]):
+                return
+            state += s.whole_bytes
+            n += 1
+
+
+cdef void _advance_whole(Search* s) noexcept nogil:
+    """Some hundred expansions."""
+    cdef int64_t last = s.popped + NODES_PER_TURN
+    while s.popped < last and not s.stop:
+        if s.popped == s.level_end and not _next_level(s):
+            return
+        _expand_some(s)
+
+
+# ---------------------------------------------------------------- all systems
+
 cdef void _advance(Search* s) noexcept nogil:
     """Some hundred expansions. Ends in the middle of a node when that has very many branches."""
     cdef int64_t last = s.popped + NODES_PER_TURN
     cdef int _
+    if s.whole_bytes:
+        _advance_whole(s)
+        return
     for _ in range(STEPS_PER_TURN):
         if not s.expanding and (s.popped >= last or not _load_next(s)):
             return
@@ -262,6 +335,7 @@ cdef class _Searcher:
         cdef Search* s = self.s
         cdef int timed
         s.sys = self.handle.sys
+        s.hash_keys = hash_keys()
         s.depth_max = EVERYTHING if limits.depth is None else limits.depth
         memory_init(&s.mem, EVERYTHING if limits.memory_bytes is None else limits.memory_bytes)
         s.mem.fail_after = fail_after
@@ -271,15 +345,17 @@ cdef class _Searcher:
         s.buffer = <uint8_t*>memory_take(&s.mem, BATCH_BYTES)
         if not frontier_init(&s.frontier, &s.mem) or s.buffer == NULL:
             return _give_up(s, STOP_MEMORY)
-        timed = s.sys.save_zone(s.sys.ctx, <int64_t*>s.buffer) > 0
+        timed = s.sys.save_zone != NULL and s.sys.save_zone(s.sys.ctx, <int64_t*>s.buffer) > 0
         if not store_init(&s.store, &s.mem, timed, s.lasso_mask != 0,
                           EVERYTHING if limits.states is None else limits.states):
             return _give_up(s, STOP_MEMORY)
         s.store.skips_covered = s.lasso_mask == 0
         choices_start(&s.ch)
         s.reserved = -1
-        s.truncated = s.sys.truncated(s.sys.ctx) != 0
+        s.truncated = s.sys.truncated != NULL and s.sys.truncated(s.sys.ctx) != 0
         if _gather(s, -1):
+            if s.sys.expand != NULL and not s.lasso_mask:
+                s.whole_bytes = s.ready[0].bytes
             _flush(s)
         return s.stop == STOP_NOT
 
@@ -356,7 +432,7 @@ cdef class _Searcher:
         )
 
 
-def search(Handle handle not None, *, claims=0, stop=0, lasso=0, limits=Limits(), progress=None, int batch=16,
+def search(Handle handle not None, *, claims=0, stop=0, lasso=0, limits=Limits(), progress=None, int batch=BATCH_MAX,
            int64_t _fail_after=-1):
     """Explores everything reachable from the initial state of a System. -> SearchResult
 
@@ -364,7 +440,7 @@ def search(Handle handle not None, *, claims=0, stop=0, lasso=0, limits=Limits()
     lasso: mask of the claims for which cycles of waiting states are looked for.
     limits: Limits; reaching one ends the search with complete == False and what was found so far. So does Ctrl-C.
     progress: called about 5 times a second at most, see result.Progress; its exceptions end the search.
-    batch: successors looked up together, 1..16.
+    batch: successors looked up together, 1..64.
     Hits of a truncated step are not taken: what it computed may lack something.
     A state is stuck when no list of choices is feasible; with zones the model must see to it that all valuations of
     a zone are stuck together, since a zone within another is not expanded.

@@ -2,6 +2,19 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from tcpcheck.explore.memory cimport Arena, Memory
 
+cdef extern from *:
+    """
+    #define tc_prefetch(p) __builtin_prefetch((p), 1)
+    static inline int tc_in_line(const uint64_t *line, uint64_t key) {
+        uint64_t found = 0;
+        for (int k = 0; k < 8; k++)
+            found |= (uint64_t)(line[k] == key);
+        return found != 0;
+    }
+    """
+    int tc_in_line(const uint64_t* line, uint64_t key) noexcept nogil
+    void tc_prefetch(const void* p) noexcept nogil
+
 cdef enum Added:
     ADDED_NEW = 0
     ADDED_OLD = 1               # seen, or within a zone seen
@@ -23,7 +36,7 @@ ctypedef struct Bounds:         # every bound that occurs has a number: a search
 
 ctypedef struct Store:
     Memory* mem
-    uint64_t* key               # open addressing, linear probing; 0: free
+    uint64_t* key               # open addressing in lines of eight; 0: free
     int64_t* value              # address of the first Record, or the node; NULL when neither is needed
     int bits                    # 2^bits places
     int stuck                   # 1: the table could not be doubled
@@ -40,7 +53,28 @@ ctypedef struct Store:
 
 cdef int store_init(Store* s, Memory* m, int timed, int keeps_nodes, int64_t nodes_max) noexcept nogil  # 0: no memory
 cdef void store_free(Store* s) noexcept nogil
-cdef void store_prefetch(const Store* s, uint64_t hash) noexcept nogil
+cdef inline int64_t line_of(uint64_t hash, int bits) noexcept nogil:
+    """The first of the eight places where the key belongs."""
+    return <int64_t>(hash >> (64 - bits)) & ~<int64_t>7
+
+cdef inline void store_prefetch(const Store* s, uint64_t hash) noexcept nogil:
+    cdef int64_t i = line_of(hash if hash else 1, s.bits)
+    tc_prefetch(s.key + i)
+    if s.value != NULL:
+        tc_prefetch(s.value + i)
+
+cdef inline int store_has(const Store* s, uint64_t hash) noexcept nogil:
+    """Is this discrete state known?"""
+    cdef int64_t i
+    hash = hash if hash else 1
+    i = line_of(hash, s.bits)
+    while True:
+        if tc_in_line(s.key + i, hash):
+            return 1
+        if s.key[i + 7] == 0:
+            return 0
+        i = (i + 8) & ((<int64_t>1 << s.bits) - 1)
+
 cdef int store_add(Store* s, uint64_t hash, const int64_t* zone, int n, int64_t* node, int64_t* address) noexcept nogil
     # Added; node: the new one, or the one that covers it (-1 when nodes are not kept); address: of the new Record (-1)
 cdef Record* store_record(Store* s, int64_t address) noexcept nogil

@@ -1,6 +1,10 @@
 # cython: cdivision=True
 """The set of states seen.
 
+Places come in lines of eight, one line of the processor's cache each; a key lies in the line that its first bits name,
+at the first free place, or in the lines after it when that is full. A line is compared as a whole: a jump on each place
+would be guessed wrong as often as not.
+
 A state is known by the 64-bit hash of its discrete part alone; two different states meet with probability 2^-64, so
 of n states about n^2 / 2^65 are omitted. The zones of one discrete state form a list in which none includes another:
 a zone within a stored one is not new; stored ones within a new one leave the list, though they stay nodes.
@@ -11,12 +15,6 @@ from tcpcheck.explore.memory cimport (
     Memory, arena_at, arena_free, arena_init, arena_take, memory_give, memory_init, memory_take,
 )
 from tcpcheck.sym.zone cimport CLOCKS_MAX
-
-cdef extern from *:
-    """
-    #define tc_prefetch(p) __builtin_prefetch((p), 1)
-    """
-    void tc_prefetch(const void* p) noexcept nogil
 
 cdef enum:
     BITS_FIRST = 12
@@ -76,7 +74,7 @@ cdef void store_free(Store* s) noexcept nogil:
 cdef inline int64_t _place(const uint64_t* key, int bits, uint64_t hash) noexcept nogil:
     """Where hash is, or the free place where it belongs."""
     cdef int64_t mask = (<int64_t>1 << bits) - 1
-    cdef int64_t i = <int64_t>(hash >> (64 - bits))
+    cdef int64_t i = line_of(hash, bits)
     while key[i] != 0 and key[i] != hash:
         i = (i + 1) & mask
     return i
@@ -117,13 +115,6 @@ cdef int _make_room(Store* s) noexcept nogil:
     if not s.stuck and _double(s):
         return 1
     return s.states < places // EIGHTHS * (EIGHTHS - 1)
-
-
-cdef void store_prefetch(const Store* s, uint64_t hash) noexcept nogil:
-    cdef int64_t i = <int64_t>((hash if hash else 1) >> (64 - s.bits))
-    tc_prefetch(s.key + i)
-    if s.value != NULL:
-        tc_prefetch(s.value + i)
 
 
 cdef Record* store_record(Store* s, int64_t address) noexcept nogil:

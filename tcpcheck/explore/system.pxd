@@ -4,9 +4,10 @@ from tcpcheck.sym.choice cimport Choices
 
 cdef enum:
     STATE_BYTES_MAX = 32768
+    EXPANSION_MAX = 64          # successors that expand() writes at most
     RULE_WORDS = 16             # rules() writes at most so many words
 
-ctypedef struct System:
+ctypedef struct System:         # NULL where a system has nothing to say: untimed, no claims, no rules, no limits
     void* ctx
     # Make `state` the state that step() starts from.
     void (*load)(void* ctx, const uint8_t* state, int32_t n, const int64_t* zone, int32_t clocks) noexcept nogil
@@ -27,6 +28,13 @@ ctypedef struct System:
     void (*rules)(void* ctx, uint64_t* words) noexcept nogil
     # 1: the step just run (after construction: the initial state) met a limit of the model: the search is truncated.
     int (*truncated)(void* ctx) noexcept nogil
+
+    # For small untimed systems, much faster: the successors of a state one behind the other, whole; their number, at
+    # most EXPANSION_MAX. All states have as many bytes as the initial one, a multiple of 16. The k-th successor is the
+    # one to which step() comes when its one choice is k. NULL: step by step.
+    int32_t (*expand)(void* ctx, const uint8_t* state, uint8_t* out) noexcept nogil
+    # ... and then instead of hits(): the claims that this state hits, whichever step led there. None at the end.
+    uint64_t (*judge)(void* ctx, const uint8_t* state) noexcept nogil
 
 cdef class Handle:
     """Carries a System from the model that owns it to the search; keeps the model alive."""

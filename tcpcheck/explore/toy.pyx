@@ -314,7 +314,7 @@ def run_path(Handle handle not None, path):
     done = []
     for choices in path:
         n = handle.sys.save(handle.sys.ctx, state)
-        clocks = handle.sys.save_zone(handle.sys.ctx, zone)
+        clocks = handle.sys.save_zone(handle.sys.ctx, zone) if handle.sys.save_zone != NULL else 0
         handle.sys.load(handle.sys.ctx, state, n, zone, clocks)
         choices_start(&ch)
         ch.fixed = len(choices)
@@ -323,7 +323,7 @@ def run_path(Handle handle not None, path):
         feasible = handle.sys.step(handle.sys.ctx, &ch)
         hits = handle.sys.hits(handle.sys.ctx) if feasible else 0
         n = handle.sys.save(handle.sys.ctx, state)
-        clocks = handle.sys.save_zone(handle.sys.ctx, zone)
+        clocks = handle.sys.save_zone(handle.sys.ctx, zone) if handle.sys.save_zone != NULL else 0
         done.append((bool(feasible and ch.n == len(choices)), hits, <bytes>state[:n],
                      tuple(zone[i] for i in range(clocks * clocks))))
     return done

@@ -1,0 +1,36 @@
+"""The benchmark's graph: the counts that Spin, rumur and a bare explorer find on it (bench/peers/)."""
+
+from __future__ import annotations
+
+import pytest
+from bench.small_tcp import SmallTcp
+from tcpcheck.explore.toy import run_path
+
+from tcpcheck.explore.result import Limits
+from tcpcheck.explore.search import search
+
+BOTH = 3  # the mask of both claims
+
+
+def test_size_a_has_the_counts_of_all_other_tools() -> None:
+    got = search(SmallTcp("A").handle(), claims=BOTH)
+    assert (got.states, got.transitions, got.depth + 1) == (3_042_508, 16_150_642, 30)
+    assert got.exhaustive and set(got.hits) == {1}
+    assert got.bytes_per_state <= 45
+    assert got.omission_bound == pytest.approx(3_042_508**2 / 2**65)
+
+
+def test_whole_states_and_single_steps_are_the_same_search() -> None:
+    """The same states in the same order with the same parents, also when a limit cuts it short."""
+    limits = Limits(states=200_000)
+    whole, step = (search(SmallTcp("B", whole=how).handle(), claims=BOTH, limits=limits) for how in (True, False))
+    assert (whole.states, whole.depth, whole.reason) == (200_000, 13, "state limit")
+    assert (step.states, step.depth, step.reason) == (200_000, 13, "state limit")
+    assert whole.hits == step.hits and set(whole.hits) == {1}
+
+
+def test_a_path_leads_where_it_says() -> None:
+    path = search(SmallTcp("A").handle(), claims=BOTH, stop=2).hits[1].path
+    steps = run_path(SmallTcp("A", whole=False).handle(), path)
+    assert all(feasible for feasible, *_ in steps)
+    assert [hits for _, hits, *_ in steps] == [0] * (len(path) - 1) + [2]
