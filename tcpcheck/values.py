@@ -14,10 +14,11 @@ from tcpcheck.explore.result import Limits, SearchResult
 from tcpcheck.explore.search import search
 from tcpcheck.model.layout import CLAIMS_MAX, PIECE_BITS, WAY_AHEAD, WAY_SLEEPING
 from tcpcheck.witness.arcset import ArcSet
-from tcpcheck.witness.constraints import MODULUS, Age, PathConstraints
+from tcpcheck.witness.constraints import MODULUS, Age, PathConstraints, Refuted
 from tcpcheck.witness.intervals import ValueSet, values_for
 from tcpcheck.witness.pairs import Product, pairs_in, shown, tied
 from tcpcheck.witness.project import DURATION_MODULUS, Difference, Duration, Quantity
+from tcpcheck.witness.solve import concretise
 
 NO_LIMITS = Limits()
 FIRST_BIT = 2 * CLAIMS_MAX  # hit bit of the first set of values
@@ -25,11 +26,13 @@ FIRST_BIT = 2 * CLAIMS_MAX  # hit bit of the first set of values
 
 @dataclass(frozen=True)
 class ValuePath:
-    """A recorded path to an outcome, and what it says of the quantity asked for."""
+    """A recorded path to an outcome. over: the quantity asked for, None where it is not chosen yet. seen: its values,
+    as the search has them."""
 
     recording: Any
     constraints: PathConstraints
-    over: Quantity
+    over: Quantity | None
+    seen: ArcSet
     over2: Difference | None = None  # the other number of a pair
 
 
@@ -72,19 +75,14 @@ class Found:
         """The values with which the claim came to the outcome, as the search saw them."""
         return self._union(claim, [p for p in self.pieces if (p.claim, p.outcome) == (claim, outcome)])
 
-    def ahead(self, claim: int, outcome: int) -> ArcSet:
-        """Those with which it came there before the value is chosen: so with every value there is."""
-        pieces = [p for p in self.pieces if (p.claim, p.outcome, p.way) == (claim, outcome, WAY_AHEAD)]
-        return self._union(claim, pieces)
-
     def _union(self, claim: int, pieces: Iterable[Any]) -> ArcSet:
         return ArcSet([(p.lo, p.lo + p.n - 1) for p in pieces], self.modulus(claim))
 
     # ---- paths
 
     def paths(self, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[ValuePath]]:
-        """For each (claim, outcome): paths that make up all its values but those of `ahead`. The sets of values found
-        first have a path; for others the search is made again. Error: ReplayFailed."""
+        """For each (claim, outcome): paths that make up all its values. The sets of values found first have a path; for
+        others the search is made again. Error: ReplayFailed."""
         needed = [p for pair in wanted for p in self._cover(*pair)]
         places = {p: i for i, p in enumerate(self.pieces[:PIECE_BITS]) if FIRST_BIT + i in self.result.hits}
         found = {p: self._record(p, self.result.hits[FIRST_BIT + places[p]].path) for p in needed if p in places}
@@ -100,7 +98,7 @@ class Found:
     def _cover(self, claim: int, outcome: int) -> list[Any]:
         """Sets of values that make up all of the outcome's, those within others left out. (What is left out is in the
         union all the same, which is compared with what the search saw.)"""
-        mine = [p for p in self.pieces if (p.claim, p.outcome) == (claim, outcome) and p.way != WAY_AHEAD]
+        mine = [p for p in self.pieces if (p.claim, p.outcome) == (claim, outcome)]
         if self.is_pair(claim):
             return mine
         kept: list[Any] = []
@@ -115,7 +113,9 @@ class Found:
     def _record(self, piece: Any, path: list[bytes]) -> ValuePath:
         recording = self.model.record(list(path), -1, piece)
         pc, over = recording.constraints, recording.over
-        if self.is_duration(piece.claim):
+        if piece.way == WAY_AHEAD:
+            over = None
+        elif self.is_duration(piece.claim):
             since, until = over
             if piece.way == WAY_SLEEPING:  # it ends at an instant of its own, after all there is
                 until = pc.instants
@@ -123,7 +123,8 @@ class Found:
                 more = (Age(until, since, last), Age(since, until, -piece.lo))
                 pc = replace(pc, instants=pc.instants + 1, entries=pc.entries + more)
             over = Duration(until, since)
-        return ValuePath(recording, pc, over, recording.over2 if self.is_pair(piece.claim) else None)
+        over2 = recording.over2 if self.is_pair(piece.claim) else None
+        return ValuePath(recording, pc, over, self._union(piece.claim, [piece]), over2)
 
     # ---- proofs
 
@@ -151,13 +152,27 @@ class Found:
 
     def proved(self, claim: int, outcome: int, paths: Sequence[ValuePath]) -> ValueSet:
         """The outcome's values as the solver has them, with what differs from the search in `why`. `must` is `may`."""
-        ahead, seen = self.ahead(claim, outcome), self.seen(claim, outcome)
-        if not paths:
-            known = ValueSet(ahead, ahead, True, "", True, 0)
-        else:
-            known = values_for([(p.constraints, p.over) for p in paths])
-            known = replace(known, may=known.may | ahead)
-        if known.may != seen:
+        asked = [(p.constraints, p.over) for p in paths if p.over is not None]
+        ahead = [p for p in paths if p.over is None]
+        modulus, seen, why = self.modulus(claim), self.seen(claim, outcome), ""
+        nothing = ArcSet((), modulus)
+        found = values_for(asked) if asked else ValueSet(nothing, nothing, True, "", True, 0)
+        may = ArcSet([s for p in ahead for s in p.seen.spans], modulus) | found.may
+        if any(isinstance(concretise(p.constraints), Refuted) for p in ahead):
+            why = "a run before the value is chosen was refuted"
+        if may != seen:
             why = "the search and the solver disagree about the values"
-            known = replace(known, may=known.may | seen, exact=False, proved=False, why=why)
-        return replace(known, must=known.may)
+        may |= seen
+        why = why or found.why
+        return ValueSet(may, may, not why, why, found.proved and not why, found.edges)
+
+
+def unfinished(model: Any, result: SearchResult) -> str:
+    """Why a search has not seen everything; "" if it has."""
+    if not result.complete:
+        return result.reason
+    if model.stuck:
+        return "in some state something was due and nothing could happen: the model is at fault"
+    if model.cut_at_horizon:
+        return "the horizon cut runs short in which something was still to happen"
+    return "" if result.exhaustive else "a table of the model was too small for some step"

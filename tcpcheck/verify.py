@@ -22,11 +22,11 @@ from tcpcheck.model.layout import CLAIMS_MAX
 from tcpcheck.model.narrate import Narrator, host_infos, named_values
 from tcpcheck.model.world import ReplayFailed
 from tcpcheck.tcp.rules import RULES
-from tcpcheck.values import Found, Tied
+from tcpcheck.values import Found, Tied, ValuePath, unfinished
 from tcpcheck.witness.arcset import ArcSet
 from tcpcheck.witness.constraints import Refuted
 from tcpcheck.witness.intervals import pinned
-from tcpcheck.witness.project import Duration, Quantity
+from tcpcheck.witness.project import Duration
 from tcpcheck.witness.solve import concretise
 from tcpcheck.witness.trace import Trace
 from tcpcheck.witness.verdict import ClaimResult, Count, SpecResult, Stats
@@ -179,6 +179,30 @@ def warning_text(w: Diagnostic) -> str:
     return f"{w.file}:{w.span.line}:{w.span.column}: {w.message}{advice}"
 
 
+def bounds_of(case: Case, result: SearchResult, exhaustive: bool) -> dict[str, Any]:
+    """What a search of this member looked at."""
+    net = network_numbers(case)
+    budget = {kind: 0 for kind in ("lose", "duplicate", "late")}
+    for f in case.network.faults:
+        budget[f.kind] += f.budget
+    bounds: dict[str, Any] = {
+        "losses": budget["lose"],
+        "duplicates": budget["duplicate"],
+        "late": budget["late"],
+        "delay_lo_s": net.delay_lo / 1e9,
+        "delay_hi_s": net.delay_hi / 1e9,
+        "horizon_s": case.horizon / 1e9 if case.horizon else None,
+        "profile": ", ".join(sorted({h.kernel for h in case.hosts if h.kernel != "none"})),
+        "omission": result.omission_bound,
+        "truncated": not exhaustive,
+    }
+    if budget["duplicate"] or budget["late"]:
+        bounds["lifetime_s"] = net.lifetime / 1e9
+    if not case.timed:
+        bounds["time"] = "off"
+    return bounds
+
+
 class Refused(Exception):
     """z3 or the concrete run refutes a path that the search believed in: something was too coarse."""
 
@@ -211,8 +235,7 @@ class CaseCheck:
             progress=self.progress,
         )
         self.found = Found(self.model, self.result, self.limits)
-        self.cut = self.model.cut_at_horizon
-        self.stuck = self.model.stuck
+        self.unfinished = unfinished(self.model, self.result)
         self.totals.add(self.result)
         self.interrupted = self.result.reason == "interrupted"
         try:
@@ -245,7 +268,7 @@ class CaseCheck:
         if lasso is not None:
             return self.with_cycle(i, claim, lasso)
         if not self.exhaustive:
-            return self.undecided(claim, self.why_not())
+            return self.undecided(claim, self.unfinished)
         if claim.kind == "reach":
             return self.make(claim, "unreachable")
         exercised = self.initial >> (CLAIMS_MAX + i) & 1 or CLAIMS_MAX + i in self.result.hits
@@ -253,16 +276,7 @@ class CaseCheck:
 
     @property
     def exhaustive(self) -> bool:
-        return self.result.exhaustive and not self.cut and not self.stuck
-
-    def why_not(self) -> str:
-        if not self.result.complete:
-            return self.result.reason
-        if self.stuck:
-            return "in some state something was due and nothing could happen: the model is at fault"
-        if self.cut:
-            return "the horizon cut runs short in which something was still to happen"
-        return "a table of the model was too small for some step"
+        return not self.unfinished
 
     def hit(self, bit: int) -> Hit | None:
         if self.initial >> bit & 1:
@@ -288,26 +302,7 @@ class CaseCheck:
         return self.make(claim, "undecided", None, why)
 
     def bounds(self) -> dict[str, Any]:
-        case, net = self.case, network_numbers(self.case)
-        budget = {kind: 0 for kind in ("lose", "duplicate", "late")}
-        for f in case.network.faults:
-            budget[f.kind] += f.budget
-        bounds: dict[str, Any] = {
-            "losses": budget["lose"],
-            "duplicates": budget["duplicate"],
-            "late": budget["late"],
-            "delay_lo_s": net.delay_lo / 1e9,
-            "delay_hi_s": net.delay_hi / 1e9,
-            "horizon_s": case.horizon / 1e9 if case.horizon else None,
-            "profile": ", ".join(sorted({h.kernel for h in case.hosts if h.kernel != "none"})),
-            "omission": self.result.omission_bound,
-            "truncated": not self.exhaustive,
-        }
-        if budget["duplicate"] or budget["late"]:
-            bounds["lifetime_s"] = net.lifetime / 1e9
-        if not case.timed:
-            bounds["time"] = "off"
-        return bounds
+        return bounds_of(self.case, self.result, self.exhaustive)
 
     # ---- witnesses
 
@@ -379,7 +374,7 @@ class CaseCheck:
     def judge_count(self, i: int, claim: Claim) -> ClaimResult:
         """The values of U for which the claim's predicate came true, proved exact by z3."""
         if not self.exhaustive:
-            return self.undecided(claim, self.why_not())
+            return self.undecided(claim, self.unfinished)
         if self.found.full >> i & 1:
             return self.undecided(claim, "too many sets of values to tell apart; ask for less")
         if self.found.no_value >> i & 1:
@@ -393,7 +388,7 @@ class CaseCheck:
         # runs that do otherwise: all that the search saw of them, which is the safe side
         low, high = (values.may - self.found.seen(i, 0)).count(), values.may.count()
         count: Count = {"min": low, "max": high, "intervals": [(a, b) for a, b in values.may.spans]}
-        note = values.why or in_seconds(values.may, [p.over for p in paths])
+        note = values.why or in_seconds(values.may, paths)
         return self.counted(i, claim, count, values.exact and values.proved, note)
 
     def judge_pairs(self, i: int, claim: Claim) -> ClaimResult:
@@ -433,16 +428,17 @@ class CaseCheck:
         found = set()
         for paths in self.found.paths([(i, 0), (i, 1)]).values():
             for p in paths:
-                binding = concretise(pinned(p.constraints, p.over, value))
+                whole = p.constraints if p.over is None else pinned(p.constraints, p.over, value)
+                binding = concretise(whole)
                 if not isinstance(binding, Refuted):
                     moments = self.model.rerun(p.recording, binding, i)
                     found.add(bool(moments[-1].hits >> i & 1))
         return found
 
 
-def in_seconds(values: ArcSet, overs: list[Quantity]) -> str:
+def in_seconds(values: ArcSet, paths: list[ValuePath]) -> str:
     """Values that are durations, or ticks of one running counter, as times; ticks modulo the counter's period."""
-    over = overs[0] if overs else None
+    over = next((p.over for p in paths if p.over is not None), None)
     if isinstance(over, Duration):
         return "in ns: " + ", ".join(f"{lo / 1e9:.9f}s..{hi / 1e9:.9f}s" for lo, hi in values.spans)
     if over is None or over.key_a != over.key_b or not over.tick_a:

@@ -69,7 +69,7 @@ def test_the_trace_of_a_failing_member_is_preferred() -> None:
 @given(picks=st.sets(st.integers(0, 11), min_size=1))
 def test_descriptions_name_exactly_the_group(picks: set[int]) -> None:
     everyone = [{"a": a, "b": b, "c": c} for a, b, c in product((0, 1), (0, 1, 2), ("x", "y"))]
-    described = verdicts._descriptions(everyone, picks)
+    described = verdicts.descriptions(everyone, picks)
     if len(picks) == len(everyone):
         assert described == ["all 12"]
         return

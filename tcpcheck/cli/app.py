@@ -12,7 +12,7 @@ from tcpcheck.cli.console import Console
 from tcpcheck.cli.failures import fault, single, worst
 from tcpcheck.errors import Impossible, TcpcheckError, Undecided, UsageError
 
-LATER = ("fixtures", "map")  # promised, not in this version
+LATER = ("fixtures",)  # promised, not in this version
 EXIT_CODES = """\b
 Exit codes:
   0  every claim as expected       3  undecided: a bound was reached
@@ -29,6 +29,11 @@ Exit codes:
   0  the kernel agrees             3  interrupted, or the machine was too busy
   1  the kernel disagrees          4  not possible on this machine
   2  the input or the call is wrong"""
+
+MAP_CODES = """\b
+Exit codes:
+  0  every set of values proved    3  undecided: a bound was reached, or a set not proved
+  2  the input or the call is wrong                    4  not possible on this machine"""
 
 REPLAY_CODES = """\b
 Exit codes:
@@ -267,6 +272,41 @@ def trace(console: Console, /, **options: Any) -> int:
     bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"])
     call = TraceCall(o["spec"], o["claim"], format_, o["output"], o["host"], o["members"], bounds, o["quiet"])
     return run_trace(_with_console(console, o["color"], o["ascii"]), call)
+
+
+@cli.command("map", epilog=MAP_CODES, short_help="Say which values of an unknown lead to which outcome.")
+@click.argument("spec")
+@click.option(
+    "--over", required=True, metavar="NAME", help="A named choice, or a difference: 'client.s2.iss - client.s1.iss'."
+)
+@click.option("--output", "-o", metavar="FILE.svg", help="Write a picture here, whole or not at all.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=V1,V2",
+    help="A sysctl, a kernel or a choice in the place of the spec's own; several values are a family.",
+)
+@click.option("--claim", metavar="NAME", help="Only what this claim speaks of.")
+@MEMBER
+@_add(*BOUNDS)
+@click.option("--jobs", "-j", callback=_COUNT, metavar="N", help="Members looked at once; default: one for each CPU.")
+@QUIET
+@_add(*LOOK)
+@click.pass_obj
+def map_(console: Console, /, **options: Any) -> int:
+    """For an unknown of a spec, every outcome with the exact set of values that leads to it.
+
+    NAME is a pause, a number of a connect(), a sysctl or another family. Outcomes are what is sent in reply, and the
+    state then, where a segment is received of which a claim speaks; and that another predicate comes true."""
+    from tcpcheck.cli.mapping import MapCall, run_map
+    from tcpcheck.cli.verifying import Bounds
+
+    o = options
+    bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"], o["jobs"])
+    call = MapCall(o["spec"], o["over"], o["output"], o["settings"], o["claim"], o["members"], bounds, o["quiet"])
+    return run_map(_with_console(console, o["color"], o["ascii"]), call)
 
 
 @cli.command(epilog=REPLAY_CODES, short_help="Play traces on this machine's kernel.")

@@ -425,7 +425,7 @@ class ClaimCompiler:
         if claim.over is not None:
             t.over_sleep = self.over_sleep(claim.over, claim.span)
             t.over = self.over(claim.over) if t.over_sleep < 0 else (-1, -1)
-            t.counted = self.counted(claim.over) if t.over_sleep < 0 and claim.kind == "count" else -1
+            t.counted = self.counted(claim.over) if t.over_sleep < 0 else -1
         if claim.over2 is not None:
             t.over2 = self.over(claim.over2)[0]
             t.counted2 = self.counted(claim.over2)

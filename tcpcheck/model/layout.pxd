@@ -298,6 +298,7 @@ ctypedef struct Tables:                 # read-only while a search runs
     uint8_t bare[HOSTS_MAX]             # hosts without TCP
     int32_t ncaught, ncounted
     uint64_t counted[COUNTED_MAX]       # keys of the unknowns that claims count over
+    uint8_t counted_forged[COUNTED_MAX] # injected segments bring it; else a connect()'s SYN
     int32_t peered_bind[PEERED_MAX]
     int32_t ordinal_kind[ORDINALS_MAX]
     int32_t ordinal_flags[ORDINALS_MAX]
@@ -325,13 +326,13 @@ cpdef enum:
 ctypedef struct Piece:                  # values of U with which a claim came to an outcome
     int8_t claim
     uint8_t way
-    uint32_t outcome                    # count: 1 the predicate held, 0 only what precedes its effects; map: Outcome bits
+    uint32_t outcome                    # count: 1 the predicate held, 0 only what precedes its effects; map: OUT_* bits
     int64_t lo
     uint64_t len
     int64_t lo2                         # pairs: these of the first with those of the second; len2 0: no pair
     uint64_t len2
 
-cpdef enum Outcome:                     # what a segment led to; the state after it << OUT_STATE, 0 where it stays
+cpdef enum:                             # outcome: what a segment led to; the state after it << OUT_STATE, 0 where it stays
     OUT_SYN = 1
     OUT_SYNACK = 2
     OUT_FIN = 4

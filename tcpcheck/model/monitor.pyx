@@ -140,7 +140,7 @@ cdef void note_pieces(Scope* sc, int c, uint32_t outcome) noexcept nogil:
         note_sleep(m, c, outcome, claim.over_sleep)
         return
     if not counted_from(sc, claim.over_a, claim.over_b, claim.counted, &a, &b):
-        if outcome or claim.counted < 0:
+        if claim.counted < 0 or (outcome and claim.kind != CL_MAP):
             m.no_value |= bit(c)        # this run counts for no value
         return
     stretch(m, a, b, &p.lo, &p.len)
@@ -218,6 +218,8 @@ cdef void note_sleep(Machine* m, int c, uint32_t outcome, int k) noexcept nogil:
             if m.nxt.proc[p].status == PROC_SLEEPING and m.nxt.proc[p].pc == m.t.slept_pc[k]:
                 since = m.nxt.proc[p].clk
                 way, lo = WAY_SLEEPING, max(lo, -zone_sup(&s.z, 0, since))
+    if way == WAY_AHEAD and m.t.claim[c].kind == CL_MAP:
+        return                          # a map begins where its unknown comes in
     memset(&x, 0, sizeof(Piece))
     x.claim, x.outcome, x.way, x.lo, x.len = <int8_t>c, outcome, <uint8_t>way, lo, <uint64_t>(hi - lo + 1)
     if note_piece(m, &x) and way != WAY_AHEAD:

@@ -174,7 +174,8 @@ cdef int is_counted(Machine* m, const Num* x, int k) noexcept nogil:
     cdef uint32_t i
     if s.mode != MODE_CONCRETE:
         return 0 < x.base < BASE_PAST and s.base[x.base].key == m.t.counted[k]
-    if not m.incoming.forged and m.incoming.flags & (F_SYN | F_ACK) != F_SYN:
+    if m.incoming.forged != m.t.counted_forged[k] or \
+            (not m.incoming.forged and m.incoming.flags & (F_SYN | F_ACK) != F_SYN):
         return 0
     for i in range(s.rec.nbound):
         if s.rec.bound_key[i] == m.t.counted[k]:

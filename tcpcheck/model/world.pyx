@@ -500,6 +500,8 @@ cdef load_tables(Tables* t, p):
     t.ncaught, t.ncounted, t.keeps_ts_recent = len(p.caught), len(p.counted), p.keeps_ts_recent
     for i, key in enumerate(p.counted):
         t.counted[i] = key
+        t.counted_forged[i] = any(key == n["key"] for row in p.injects for n in (
+            row["seq"], row["ack"], row["tsval"], row["tsecr"]))
     for i, v in enumerate(p.targets):
         t.target[i] = v
     for i, row in enumerate(p.nodes):

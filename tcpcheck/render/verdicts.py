@@ -281,7 +281,7 @@ def _rows(claims: list[ClaimResult]) -> list[TableRow]:
     rows: list[TableRow] = []
     for (_, _, _, bounds, remark), group in groups.items():
         first = claims[group[0]]
-        described = _descriptions([claim.settings for claim in claims], set(group))
+        described = descriptions([claim.settings for claim in claims], set(group))
         for members in described:
             name = "" if rows else _name(first)
             shown = first.ok and members is described[-1]  # what is not as expected is explained above
@@ -308,7 +308,7 @@ def _values(claim: ClaimResult) -> str:
 Settings = Mapping[str, int | str]
 
 
-def _descriptions(everyone: Sequence[Settings], group: set[int]) -> list[str]:
+def descriptions(everyone: Sequence[Settings], group: set[int]) -> list[str]:
     """Words for the members whose positions are in `group`, told apart from the rest by the fewest settings."""
     if len(group) == len(everyone):
         return [_short(everyone[0]) if len(everyone) == 1 else f"all {len(everyone)}"]

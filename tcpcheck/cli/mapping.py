@@ -1,0 +1,95 @@
+"""`tcpcheck map`: for an unknown of a spec, every outcome with the exact set of values that leads to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tcpcheck.cli.console import Console
+from tcpcheck.cli.failures import fault
+from tcpcheck.cli.files import spec_files, write_whole
+from tcpcheck.cli.progress import ProgressLine
+from tcpcheck.cli.select import no_claim, with_claim, with_members
+from tcpcheck.cli.verifying import Bounds
+from tcpcheck.errors import TcpcheckError, UsageError
+from tcpcheck.knowledge import REGISTRY
+from tcpcheck.lang import load
+from tcpcheck.lang.scenario import Scenario
+from tcpcheck.mapping import MapResult, map_scenario
+
+
+@dataclass(frozen=True)
+class MapCall:
+    """A call of `map`. output: the picture; settings: `NAME=V1,V2`, in the place of the spec's own."""
+
+    spec: str
+    over: str
+    output: str | None
+    settings: tuple[str, ...]
+    claim: str | None
+    members: tuple[str, ...]
+    bounds: Bounds
+    quiet: bool
+
+
+def run_map(console: Console, call: MapCall) -> int:
+    """-> the exit code: 0 when everything is known, 3 when not."""
+    scenario = one_spec(call.spec, call.settings, call.claim, call.members)
+    result = mapped(console, scenario, call)
+    if call.output is not None:
+        from tcpcheck.render.map_svg import svg
+
+        write_whole(call.output, svg(result).encode("utf-8", "backslashreplace"))
+    if console.json:
+        from tcpcheck.render import json as render_json
+        from tcpcheck.render.map_json import document
+
+        console.write(render_json.dumps(document(result)))
+    else:
+        from tcpcheck.render.map_text import text
+
+        console.write(text(result, width=console.width, color=console.out_color))
+    if result.interrupted:
+        console.message("tcpcheck: interrupted")
+    return 0 if result.ok else 3
+
+
+def one_spec(argument: str, settings: Sequence[str], claim: str | None, members: Sequence[str]) -> Scenario:
+    """The spec, with other settings, one claim and some members only. Errors: SpecError, UsageError."""
+    files = spec_files([argument])
+    if len(files) > 1:
+        raise UsageError(f"{len(files)} specs below {argument}: name one of them")
+    scenario = load(files[0], REGISTRY, parsed_settings(settings) or None)
+    if claim is not None:
+        chosen = with_claim(scenario, claim)
+        if chosen is None:
+            raise no_claim(claim, [scenario])
+        scenario = chosen
+    return with_members(scenario, members)
+
+
+def parsed_settings(settings: Sequence[str]) -> dict[str, list[str]]:
+    """`NAME=V1,V2` as names and values."""
+    parsed: dict[str, list[str]] = {}
+    for text in settings:
+        name, equals, values = text.partition("=")
+        listed = [v.strip() for v in values.split(",")]
+        if not equals or not name.strip() or not all(listed):
+            raise UsageError(f"`{text}` is not NAME=VALUE or NAME=VALUE,VALUE")
+        if name.strip() in parsed:
+            raise UsageError(f"`{name.strip()}` is set twice")
+        parsed[name.strip()] = listed
+    return parsed
+
+
+def mapped(console: Console, scenario: Scenario, call: MapCall) -> MapResult:
+    progress = None if call.quiet else ProgressLine(console, scenario.file)
+    try:
+        return map_scenario(scenario, call.over, call.bounds.limits(), progress, call.bounds.processes)
+    except (TcpcheckError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        raise fault(error, f"mapping {scenario.file}") from error
+    finally:
+        if progress is not None:
+            progress.clear()
