@@ -8,6 +8,7 @@ ctypedef void (*NumFn)(void* arg, Num* n) noexcept nogil
 ctypedef void (*ClockFn)(void* arg, uint8_t* clk) noexcept nogil
 
 cdef void settle_deaths(Machine* m) noexcept nogil                  # sockets that ended: names and descriptors let go of them
+cdef void blank_socks(World* w, int first) noexcept nogil              # slots from `first` on are zero throughout
 cdef void canonicalise(Machine* m) noexcept nogil
 cdef int32_t pack(Machine* m, const World* w, uint8_t* out) noexcept nogil
 cdef void unpack(Machine* m, World* w, const uint8_t* data) noexcept nogil

@@ -34,6 +34,15 @@ cdef void settle_deaths(Machine* m) noexcept nogil:
             memset(w.ordinal[s], 0, ORDINALS_MAX)
 
 
+cdef void blank_socks(World* w, int first) noexcept nogil:
+    """Slots from `first` on become blank. A slot freed by TCP has a parent of -1, a blank one is zero throughout: most
+    are blank already, and there are many."""
+    cdef int i
+    for i in range(first, SOCKS_MAX):
+        if w.tcp.sock[i].kind != SK_FREE or w.tcp.sock[i].parent != 0:
+            memset(&w.tcp.sock[i], 0, sizeof(Sock))
+
+
 cdef void close_up(Machine* m) noexcept nogil:
     """Move sockets down into free slots, so that a slot number says only who was there first."""
     cdef World* w = &m.nxt
@@ -52,8 +61,7 @@ cdef void close_up(Machine* m) noexcept nogil:
             memcpy(w.ordinal[n], w.ordinal[i], ORDINALS_MAX)
             memset(w.ordinal[i], 0, ORDINALS_MAX)
         n += 1
-    for i in range(n, SOCKS_MAX):
-        memset(&w.tcp.sock[i], 0, sizeof(Sock))
+    blank_socks(w, n)
     for i in range(n):
         if w.tcp.sock[i].parent >= 0:
             w.tcp.sock[i].parent = to[w.tcp.sock[i].parent]
@@ -151,8 +159,6 @@ cdef void sort_flying(Machine* m) noexcept nogil:
         if w.fly[i].rank:
             j += 1
             w.fly[i].rank = <uint8_t>j
-    for i in range(w.nfly, FLYING_MAX):
-        memset(&w.fly[i], 0, sizeof(Flying))
 
 
 # ---- obligations: a multiset
@@ -360,6 +366,9 @@ cdef void canonicalise(Machine* m) noexcept nogil:
 
 # ---- bytes
 
+cdef enum:
+    NUM_BYTES = 10              # off, base, rd: the rest of a Num is padding
+
 cdef inline uint8_t* put(uint8_t* p, const void* src, size_t n) noexcept nogil:
     memcpy(p, src, n)
     return p + n
@@ -371,26 +380,22 @@ cdef inline const uint8_t* get(const uint8_t* p, void* dst, size_t n) noexcept n
 
 
 cdef void zero_padding(void* arg, Num* x) noexcept nogil:
-    """Only the three fields count; what the compiler left between them does not."""
-    cdef Num y
-    memset(&y, 0, sizeof(Num))
-    y.off = x.off
-    y.base = x.base
-    y.rd = x.rd
-    memcpy(x, &y, sizeof(Num))
+    """Only the three fields count; what the compiler left behind them does not. Written only, not read: what has just
+    been written in wide pieces cannot be read at once in narrow ones."""
+    memset(<uint8_t*>&x.rd + 1, 0, sizeof(Num) - NUM_BYTES)
 
 
-cdef inline uint8_t* put_num(uint8_t* p, const Num* of) noexcept nogil:
-    cdef Num x = of[0]
-    zero_padding(NULL, &x)
-    return put(p, &x, sizeof(Num))
+cdef inline uint8_t* put_num(uint8_t* p, const Num* x) noexcept nogil:
+    memcpy(p, x, sizeof(Num))
+    zero_padding(NULL, <Num*>p)
+    return p + sizeof(Num)
 
 
 cdef int32_t pack(Machine* m, const World* w, uint8_t* out) noexcept nogil:
     cdef uint8_t* p = out
     cdef int i, nsock = 0
-    cdef Sock s
-    cdef Flying f
+    cdef Sock* s
+    cdef Flying* f
     cdef uint8_t head[5]
     while nsock < SOCKS_MAX and w.tcp.sock[nsock].kind != SK_FREE:
         nsock += 1
@@ -407,17 +412,17 @@ cdef int32_t pack(Machine* m, const World* w, uint8_t* out) noexcept nogil:
     p = put(p, w.budget, m.t.nfault)
     p = put(p, &w.firewall, 4)
     for i in range(nsock):
-        memcpy(&s, &w.tcp.sock[i], sizeof(Sock))
-        sock_nums(&s, zero_padding, NULL)
+        s = <Sock*>p
+        p = put(p, &w.tcp.sock[i], sizeof(Sock))
+        sock_nums(s, zero_padding, NULL)
         s.uid = 0
-        p = put(p, &s, sizeof(Sock))
         p = put(p, &w.owner[i], 1)
         p = put(p, w.ordinal[i], m.t.nordinal)
     for i in range(w.nfly):
-        memcpy(&f, &w.fly[i], sizeof(Flying))
+        f = <Flying*>p
+        p = put(p, &w.fly[i], sizeof(Flying))
         seg_nums(&f.seg, zero_padding, NULL)
         f.uid = 0
-        p = put(p, &f, sizeof(Flying))
     for i in range(m.t.nkept):
         p = put(p, &w.has_kept[i], 1)
         p = put_num(p, &w.kept[i])
@@ -470,14 +475,12 @@ cdef void unpack(Machine* m, World* w, const uint8_t* data) noexcept nogil:
         p = get(p, &w.tcp.sock[i], sizeof(Sock))
         p = get(p, &w.owner[i], 1)
         p = get(p, w.ordinal[i], m.t.nordinal)
+    blank_socks(w, nsock)
     for i in range(nsock, SOCKS_MAX):
-        memset(&w.tcp.sock[i], 0, sizeof(Sock))
         w.owner[i] = 0
         memset(w.ordinal[i], 0, ORDINALS_MAX)
     for i in range(w.nfly):
         p = get(p, &w.fly[i], sizeof(Flying))
-    for i in range(w.nfly, FLYING_MAX):
-        memset(&w.fly[i], 0, sizeof(Flying))
     for i in range(m.t.nkept):
         p = get(p, &w.has_kept[i], 1)
         p = get(p, &w.kept[i], sizeof(Num))

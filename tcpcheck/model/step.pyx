@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy, memset
 
-from tcpcheck.model.canon cimport canonicalise
+from tcpcheck.model.canon cimport blank_socks, canonicalise
 from tcpcheck.model.layout cimport *
 from tcpcheck.model.monitor cimport monitor_start, monitor_step, monitor_time
 from tcpcheck.model.network cimport deliver, latest, may_arrive
@@ -34,8 +34,12 @@ cdef void copy_sym(Sym* to, const Sym* of) noexcept nogil:
 
 cdef void copy_world(World* to, const World* of) noexcept nogil:
     """Everything but the effects of the step that led here."""
+    cdef int n = SOCKS_MAX
+    while n > 0 and of.tcp.sock[n - 1].kind == SK_FREE:
+        n -= 1
     copy_sym(&to.tcp.sym, &of.tcp.sym)
-    memcpy(to.tcp.sock, of.tcp.sock, sizeof(of.tcp.sock))
+    memcpy(to.tcp.sock, of.tcp.sock, n * sizeof(Sock))
+    blank_socks(to, n)
     memcpy(to.tcp.cfg_ix, of.tcp.cfg_ix, HOSTS_MAX)
     to.tcp.inc_next = of.tcp.inc_next
     memcpy(to.tcp.cfg, of.tcp.cfg, sizeof(of.tcp.cfg))
@@ -105,7 +109,7 @@ cdef int something_waits(Machine* m, const World* w) noexcept nogil:
             return 1
     for i in range(SOCKS_MAX):
         for k in range(SLOTS):
-            if w.tcp.sock[i].timer[k].kind != TM_NONE:
+            if w.tcp.sock[i].kind != SK_FREE and w.tcp.sock[i].timer[k].kind != TM_NONE:
                 return 1
     return 0
 

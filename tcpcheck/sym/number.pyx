@@ -464,7 +464,7 @@ cdef int is_dying(int base, int rd, const uint8_t* base_alive, const uint8_t* rd
 cdef void sym_prune(Sym* s, const uint8_t* base_alive, const uint8_t* rd_alive, uint8_t* renamed) noexcept nogil:
     """Before sym_select: the zone must still hold the dying readings. base_alive[0] is not looked at."""
     cdef Base old[BASES_MAX]
-    cdef int i = 0, n = 1
+    cdef int i = 0, n = 1, was
     while i < s.narc:
         if is_dying(s.arc[i].a, s.arc[i].ra, base_alive, rd_alive):
             compose_away(s, s.arc[i].a, s.arc[i].ra, base_alive[s.arc[i].a], rd_alive)
@@ -474,13 +474,15 @@ cdef void sym_prune(Sym* s, const uint8_t* base_alive, const uint8_t* rd_alive, 
             i = 0
         else:
             i += 1
-    for i in range(BASES_MAX):
+    was = s.nbase
+    memset(renamed, 0, BASES_MAX)
+    for i in range(1, was):
         old[i] = s.base[i]
-        renamed[i] = base_alive[i] if 0 < i < s.nbase else 0
+        renamed[i] = base_alive[i]
         if renamed[i] != 0:
             n += 1
-    memset(s.base, 0, sizeof(s.base))
-    for i in range(1, BASES_MAX):
+    memset(s.base, 0, <size_t>was * sizeof(Base))
+    for i in range(1, was):
         if renamed[i] != 0:
             s.base[renamed[i]] = old[i]
     s.nbase = n
