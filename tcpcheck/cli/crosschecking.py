@@ -43,7 +43,8 @@ def run_crosscheck(console: Console, call: CrosscheckCall) -> int:
     states, settings = _known(call.states, STATES, "state"), _known(call.settings, SETTINGS, "setting")
     release = running()
     kernel = _profile(console, release if call.kernel == "auto" else call.kernel)
-    plan = Plan(kernel, states, settings, call.every, call.cells, call.traces, call.wait)
+    traces = call.traces and not call.states and not call.settings
+    plan = Plan(kernel, states, settings, call.every, call.cells, traces, call.wait)
     if plan.cells and not plan.rows():
         raise UsageError(f"the setting {settings[0]} is not for {states[0]}: {SETTINGS[settings[0]].why}")
     why_not = unavailable()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import socket
 import time
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ PORT = 8888  # where the host under test listens
 PEER_ISN = 0x10000000
 PEER_TS = 1_000_000  # every segment of a build carries this TSval, so that is what ts_recent holds
 CLOSED = "CLOSED"
+LINGER_0 = b"\1\0\0\0\0\0\0\0"
 
 
 def signed(d: int) -> int:
@@ -33,9 +35,10 @@ class NotReached(Exception):
 
 
 class Lab(Protocol):
-    """A host under test with one listener. Handles are whatever the lab likes."""
+    """A host under test with a listener that all peers share. Handles are whatever the lab likes."""
 
     def new_peer(self, ts: bool) -> Peer: ...
+    def own_listener(self, peer: Peer, backlog: int, defer: int = 0) -> None: ...
     def inject(self, peer: Peer, seg: Segment) -> list[Segment]: ...
     def pending(self, peer: Peer) -> list[Segment]: ...
     def state(self, peer: Peer) -> str: ...
@@ -64,6 +67,10 @@ class Peer:
     edge: int = PEER_ISN + 65535  # right edge of the window the host has offered
     tsval: int = 0  # the host's last TSval
     handle: Any = None
+    listener: Any = None  # of the host, where this peer has one to itself
+    unlistened: bool = False  # has the host closed it?
+    active: bool = False  # has the host called connect()?
+    other: Peer | None = None  # another peer of the same listener
     sent: list[Segment] = field(default_factory=list)
 
     def note(self, replies: list[Segment]) -> list[Segment]:
@@ -124,6 +131,16 @@ class KernelLab:
         self._listener.listen(backlog)
         self._listener.setblocking(False)
         self._children: dict[tuple[str, int], socket.socket] = {}
+        self._ports = itertools.count(1024)
+
+    def own_listener(self, peer: Peer, backlog: int, defer: int = 0) -> None:
+        """A listener that only `peer` knows; defer: TCP_DEFER_ACCEPT as a number of SYN-ACK timeouts."""
+        peer.listener, peer.port = socket.socket(), next(self._ports)
+        peer.listener.bind((KERNEL, peer.port))
+        if defer:
+            peer.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, (1 << defer) - 1)
+        peer.listener.listen(backlog)
+        peer.listener.setblocking(False)
 
     def new_peer(self, ts: bool) -> Peer:
         """A peer with an address and port that no other peer of this lab has had."""
@@ -143,7 +160,9 @@ class KernelLab:
     def state(self, peer: Peer) -> str:
         """State and kind: `FIN_WAIT2`, `FIN_WAIT2/tw`, `SYN_RECV/req`, `CLOSED`."""
         diag = self.wire.ask(peer.address, peer.port)
-        return diag.text if diag else CLOSED
+        if diag is None or (peer.unlistened and diag.text == "SYN_RECV/req"):
+            return CLOSED  # a request whose listener is closed lies about until its timer fires; no segment finds it
+        return diag.text
 
     def accept(self, peer: Peer) -> socket.socket:
         """The child of this peer from the accept queue."""
@@ -154,13 +173,18 @@ class KernelLab:
         return self._children.pop(peer.address)
 
     def connect(self, peer: Peer) -> socket.socket:
-        """An active open towards the peer (non-blocking)."""
+        """An active open towards the peer (non-blocking), from the same port each time."""
         sock = socket.socket()
         sock.setblocking(False)
-        sock.bind((KERNEL, 0))
-        with contextlib.suppress(BlockingIOError):
-            sock.connect(peer.address)
-        peer.port = sock.getsockname()[1]
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((KERNEL, peer.port if peer.active else 0))
+            peer.port, peer.active = sock.getsockname()[1], True
+            with contextlib.suppress(BlockingIOError):
+                sock.connect(peer.address)
+        except OSError:
+            sock.close()
+            raise
         return sock
 
     def send(self, handle: socket.socket, size: int) -> None:
@@ -180,12 +204,19 @@ class KernelLab:
         handle.close()
 
     def result(self, peer: Peer, call: str) -> str:
-        """What a call (accept, `send 100`, recv, shutdown, close) returns: bytes, `ok` or the name of an errno."""
+        """What a call (accept, connect, `send 100`, recv, shutdown, close, abort: close with SO_LINGER 0, unlisten:
+        close the listener) returns: bytes, `ok` or the name of an errno; `other`: accept() gave another's child."""
         name, _, size = call.partition(" ")
         sock = peer.handle
         try:
             if name == "accept":
-                peer.handle = self.accept(peer)
+                peer.handle = self.accept(peer) if peer.listener is None else self._accept_one(peer)
+                return "ok" if peer.handle is not None else "other"
+            if name == "connect":
+                peer.handle = self.connect(peer)
+            elif name == "unlisten":
+                peer.listener.close()
+                peer.listener, peer.unlistened = None, True
             elif name == "send":
                 return str(sock.send(b"x" * int(size)))
             elif name == "recv":
@@ -193,18 +224,31 @@ class KernelLab:
             elif name == "shutdown":
                 sock.shutdown(socket.SHUT_WR)
             else:
+                if name == "abort":
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_0)
                 sock.close()
                 peer.handle = None
         except OSError as error:
             return errno.errorcode[error.errno or 0]
         return "ok"
 
+    def _accept_one(self, peer: Peer) -> socket.socket | None:
+        """The oldest child of the peer's own listener; None when it is another peer's."""
+        child, address = peer.listener.accept()
+        child.setblocking(False)
+        if address == peer.address:
+            return child  # type: ignore[no-any-return]
+        self._children[address] = child
+        return None
+
     def tear_down(self, peer: Peer) -> None:
         """Leave no orphan behind: an exact RST, wherever the stimulus has moved RCV.NXT to."""
+        if peer.listener is not None:
+            peer.listener.close()
         for sock in (peer.handle, self._children.pop(peer.address, None)):
             if isinstance(sock, socket.socket):
                 with contextlib.suppress(OSError):
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_0)
                 sock.close()
         for step in (0, 10, 1, 11, 100, 110, 20, 21, 65535):
             diag = self.wire.ask(peer.address, peer.port)

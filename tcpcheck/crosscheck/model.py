@@ -27,17 +27,24 @@ def segment_in(text: dict[str, Any]) -> Segment:
 
 
 class ModelLab:
-    """One stack with one listener and one peer; `fork` to try several things from the same state."""
+    """One stack with one listener and few peers; `fork` to try several things from the same state."""
 
     def __init__(self, settings: dict[str, int], kernel: str = KERNEL, rtt_max_ns: int = 4_000_000) -> None:
-        """settings: sysctls. kernel: name of a profile."""
+        """settings: sysctls. kernel: name of a profile. rtt_max_ns: so late an ACK may come."""
         self.driver = Driver(kernel, settings, rtt_max_ns=rtt_max_ns)
         self._listener = int(self.driver.listen(PORT, 16))
+        self._peers = 0
+
+    def own_listener(self, peer: Peer, backlog: int, defer: int = 0) -> None:
+        """A listener besides the first; defer: TCP_DEFER_ACCEPT as a number of SYN-ACK timeouts."""
+        peer.port = PORT + 1
+        peer.listener = int(self.driver.listen(peer.port, backlog))
+        self.driver.defer_accept(peer.listener, defer)
 
     def fork(self) -> ModelLab:
         """An independent copy in the same state."""
         other = ModelLab.__new__(ModelLab)
-        other.driver, other._listener = self.driver.copy(), self._listener
+        other.driver, other._listener, other._peers = self.driver.copy(), self._listener, self._peers
         return other
 
     def every(self, do: Callable[[ModelLab], T]) -> Iterator[T]:
@@ -56,15 +63,16 @@ class ModelLab:
             path = [taken for _, taken in met[:last]] + [met[last][1] + 1]
 
     def new_peer(self, ts: bool) -> Peer:
-        """The one peer of this lab."""
-        return Peer(self, ADDRESS, PORT, ts)
+        """A peer with a port of its own."""
+        self._peers += 1
+        return Peer(self, (ADDRESS[0], ADDRESS[1] + self._peers - 1), PORT, ts)
 
     def inject(self, peer: Peer, seg: Segment) -> list[Segment]:
         """Deliver a segment; what the stack sends at once. A moment passes, so that no two ISNs are alike."""
         self.driver.advance(MOMENT)
         before = self.pending(peer)
         sent = self.driver.inject(
-            ADDRESS[1],
+            peer.address[1],
             peer.port,
             flag_text(seg.flags),
             seg.seq,
@@ -77,12 +85,14 @@ class ModelLab:
         return before + [segment_in(s) for s in sent]
 
     def pending(self, peer: Peer) -> list[Segment]:
-        """What the stack has sent by itself."""
-        return [segment_in(s) for s in self.driver.take()]
+        """What the stack has sent to this peer by itself."""
+        sent = self.driver.take()
+        self.driver.sent.extend(s for s in sent if s["dport"] != peer.address[1])
+        return [segment_in(s) for s in sent if s["dport"] == peer.address[1]]
 
     def slot(self, peer: Peer) -> int:
         """Slot of the peer's socket; -1: none."""
-        return int(self.driver.find(ADDRESS[1], peer.port))
+        return int(self.driver.find(peer.address[1], peer.port))
 
     def state(self, peer: Peer) -> str:
         """State and kind, spelled as by `KernelLab`."""
@@ -91,12 +101,13 @@ class ModelLab:
 
     def accept(self, peer: Peer) -> int:
         """The child from the accept queue."""
-        return int(self.driver.accept(self._listener))
+        return int(self.driver.accept(self._listener if peer.listener is None else peer.listener))
 
     def connect(self, peer: Peer) -> int:
-        """An active open."""
+        """An active open, a moment later, so that no two ISNs are alike."""
+        self.driver.advance(MOMENT)
         peer.port = LOCAL
-        return int(self.driver.connect(1, ADDRESS[1], LOCAL))
+        return int(self.driver.connect(1, peer.address[1], LOCAL))
 
     def send(self, handle: int, size: int) -> None:
         """Send so many bytes."""
@@ -120,12 +131,20 @@ class ModelLab:
         code = 0
         if name == "accept":
             code = self.accept(peer)
+            if code >= 0 and self.driver.sock(code)["rport"] != peer.address[1]:
+                return "other"
             peer.handle = code if code >= 0 else None
+        elif name == "connect":
+            code = self.connect(peer)
+            peer.handle = code if code >= 0 else None
+        elif name == "unlisten":
+            self.driver.close(peer.listener)
+            peer.listener = None
         elif name in ("send", "recv"):
             code = self.driver.send(peer.handle, int(size)) if name == "send" else self.driver.recv(peer.handle)
         else:
             getattr(self.driver, name)(peer.handle)
-            if name == "close":
+            if name in ("close", "abort"):
                 peer.handle = None
         if code < 0:
             return errno.errorcode[-code]

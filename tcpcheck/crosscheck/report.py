@@ -6,9 +6,11 @@ from typing import Any
 
 from tcpcheck import __version__
 from tcpcheck.crosscheck.cells import BASE, SETTINGS
+from tcpcheck.crosscheck.coverage import not_taken
 from tcpcheck.crosscheck.judge import CellDisagreement, Count
 from tcpcheck.crosscheck.run import Outcome
 from tcpcheck.crosscheck.stimuli import CLASSES
+from tcpcheck.crosscheck.traces_report import traces_document, traces_text
 from tcpcheck.render import styled
 from tcpcheck.render.rules import RuleLookup, no_rules
 from tcpcheck.render.styled import BAD, BOLD, DIM, DOUBT, GOOD, Glyphs, Line, Piece
@@ -22,6 +24,8 @@ def text(outcome: Outcome, *, ascii: bool = False, color: bool = False, rules: R
     lines: list[Line] = []
     if outcome.states:
         lines += _table(outcome, glyphs) + _notes(outcome) + _cell_disagreements(outcome, glyphs, rules)
+    if outcome.traces is not None:
+        lines += [*([[]] if lines else []), *traces_text(outcome, outcome.traces, glyphs)]
     lines += _summary(outcome, glyphs)
     return styled.shown(lines, color)
 
@@ -97,20 +101,29 @@ def _disagreement(d: CellDisagreement, glyphs: Glyphs, rules: RuleLookup) -> lis
 
 
 def _summary(outcome: Outcome, glyphs: Glyphs) -> list[Line]:
-    lines: list[Line] = []
+    lines: list[Line] = [[]]
+    lines.append([(f"{outcome.running} and the model of {outcome.plan.kernel}:", BOLD)])
     if outcome.states:
         total = outcome.total()
-        good = not total.disagree and not total.busy
         words = [f"{total.agree:,} of {total.total:,} cells agree"]
         words += [f"{total.disagree:,} disagree"] if total.disagree else []
         words += [f"{total.unreachable:,} are not reachable"] if total.unreachable else []
         words += [f"{total.busy:,} were not played: this machine was too busy"] if total.busy else []
         words += [f"{total.again:,} only when played again"] if total.again else []
-        mark = glyphs.ok if good else glyphs.not_ok if total.disagree else glyphs.unsure
-        who = f"{outcome.running} and the model of {outcome.plan.kernel}"
-        lines.append([])
-        lines.append([(f"{mark} {who}: {', '.join(words)}", GOOD if good else BAD if total.disagree else DOUBT)])
+        lines.append(_verdict(words, bool(total.disagree), bool(total.busy), glyphs))
+    if outcome.traces is not None:
+        played = sum(len(r.disagreements) for r in outcome.traces.results) + outcome.traces.agree
+        wrong = played - outcome.traces.agree
+        words = [f"{outcome.traces.agree:,} of {played:,} traces agree"]
+        words += [f"{wrong:,} disagree"] if wrong else []
+        words += [f"{outcome.traces.again:,} only when played again"] if outcome.traces.again else []
+        lines.append(_verdict(words, bool(wrong), False, glyphs))
     return lines
+
+
+def _verdict(words: list[str], wrong: bool, unsure: bool, glyphs: Glyphs) -> Line:
+    mark = glyphs.not_ok if wrong else glyphs.unsure if unsure else glyphs.ok
+    return [(f"{mark} {', '.join(words)}", BAD if wrong else DOUBT if unsure else GOOD)]
 
 
 def costs(outcome: Outcome) -> list[str]:
@@ -119,6 +132,9 @@ def costs(outcome: Outcome) -> list[str]:
     if outcome.seconds:
         rate = outcome.plays / outcome.seconds
         lines.append(f"{outcome.plays:,} cells played in {outcome.seconds:.1f} s, {rate:,.0f} a second")
+    if outcome.traces is not None:
+        found = outcome.traces
+        lines.append(f"traces searched for in {found.generating:.1f} s, played in {found.seconds:.1f} s")
     return lines
 
 
@@ -135,6 +151,8 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "settings": {name: setting_text(name) for name in outcome.plan.settings},
         "left_out": [{"setting": n, "why": why, "states": states} for n, why, states in outcome.plan.left_out()],
         "cells": _cells_document(outcome) if outcome.plan.cells else None,
+        "traces": traces_document(outcome.traces) if outcome.traces is not None else None,
+        "rules": {"taken": sorted(outcome.rules()), "not_taken": [[r, why] for r, why in not_taken(outcome.rules())]},
         "ok": outcome.exit_code == 0,
     }
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tcpcheck.crosscheck.cells import SETTINGS
+from tcpcheck.crosscheck.coverage import TraceOutcome, rules_of
+from tcpcheck.crosscheck.generate import Trace, chosen, generate
 from tcpcheck.crosscheck.judge import CellDisagreement, Count, StateResult, judge
+from tcpcheck.crosscheck.starts import LONG, STARTS
 from tcpcheck.crosscheck.states import STATES
+from tcpcheck.crosscheck.traces import TraceResult, judge_traces
 from tcpcheck.live.namespace import in_namespaces
 
+CHUNK = 300  # traces that are played together
 Progress = Callable[[str, int, int], object]  # what is played, how much of it, of how much
 
 
@@ -44,6 +49,7 @@ class Outcome:
     running: str
     states: list[StateResult] = field(default_factory=list)
     seconds: float = 0.0
+    traces: TraceOutcome | None = None
 
     def table(self) -> dict[str, dict[str, Count]]:
         """state -> class of stimulus -> cells, of all settings."""
@@ -68,7 +74,13 @@ class Outcome:
     def exit_code(self) -> int:
         """0 all agrees, 1 something does not, 3 this machine was too busy for some."""
         total = self.total()
-        return 1 if total.disagree else 3 if total.busy else 0
+        wrong = total.disagree or (self.traces is not None and self.traces.disagreements())
+        return 1 if wrong else 3 if total.busy else 0
+
+    def rules(self) -> set[str]:
+        """Taken by cells and traces that agree."""
+        found = set[str]().union(*(result.rules for result in self.states))
+        return found | rules_of(self.traces.taken_pairs()) if self.traces is not None else found
 
 
 def sum_of(counts: Iterable[Count]) -> Count:
@@ -83,6 +95,8 @@ def crosscheck(plan: Plan, running: str, jobs: int, progress: Progress) -> Outco
     outcome = Outcome(plan, running)
     if plan.cells:
         _cells(outcome, jobs, progress)
+    if plan.traces:
+        outcome.traces = _traces(plan, jobs, progress)
     return outcome
 
 
@@ -96,3 +110,34 @@ def _cells(outcome: Outcome, jobs: int, progress: Progress) -> None:
         progress("cells of states", done, len(rows))
     outcome.states = [found[i] for i in range(len(rows))]
     outcome.seconds = time.monotonic() - start
+
+
+def _traces(plan: Plan, jobs: int, progress: Progress) -> TraceOutcome:
+    start = time.monotonic()
+    names = list(STARTS)
+    generated: dict[int, list[Trace]] = {}
+    calls = [(plan.kernel, name) for name in names]
+    for done, (i, traces) in enumerate(in_namespaces(generate, calls, jobs), 1):
+        generated[i] = traces
+        progress("traces of the model: starts searched", done, len(names))
+    planned = chosen(trace for i in range(len(names)) for trace in generated[i])[:: plan.every]
+    too_long = [] if plan.wait else [trace for trace in planned if trace.start in LONG]
+    outcome = TraceOutcome(planned, too_long, generating=time.monotonic() - start)
+    parts = list(_parts(planned, names if plan.wait else [name for name in names if name not in LONG]))
+    found: dict[int, TraceResult] = {}
+    begun = time.monotonic()
+    calls_of_parts = [(plan.kernel, name, traces) for name, traces in parts]
+    for done, (i, result) in enumerate(in_namespaces(judge_traces, calls_of_parts, jobs), 1):
+        found[i] = result
+        progress("traces: parts played", done, len(parts))
+    outcome.results = [found[i] for i in range(len(parts))]
+    outcome.seconds = time.monotonic() - begun
+    return outcome
+
+
+def _parts(traces: list[Trace], names: Iterable[str]) -> Iterator[tuple[str, list[Trace]]]:
+    """Traces of one start that are played together; those with pauses first, as they take longest."""
+    for name in sorted(names, key=lambda name: -STARTS[name].pauses_ms):
+        mine = [trace for trace in traces if trace.start == name]
+        for i in range(0, len(mine), CHUNK):
+            yield name, mine[i : i + CHUNK]

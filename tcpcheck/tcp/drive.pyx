@@ -280,6 +280,7 @@ cdef class Driver:
         cdef Sock* s = &self.t.sock[i]
         return {
             "kind": s.kind, "state": self.state(i), "fd": s.fd, "acceptable": s.acceptable, "parent": s.parent,
+            "rport": s.rport,
             "iss": _number(s.iss), "snd_una": _number(s.snd_una), "snd_nxt": _number(s.snd_nxt), "snd_wnd": s.snd_wnd,
             "irs": _number(s.irs), "rcv_nxt": _number(s.rcv_nxt), "rcv_wup": _number(s.rcv_wup), "rcv_wnd": s.rcv_wnd,
             "window": receive_window(&self.t, i), "rcv_queued": s.rcv_queued, "unsent": s.unsent,

@@ -83,7 +83,7 @@ cdef void build_segment(Stack* t, int sock, int flags, Seg* s) noexcept nogil:
     if k.ts_ok and (k.kind == SK_FULL or flags & F_SYN or k.has_ts_recent):
         read_tsval(t, sock, s)
         echo(k, s)
-    if k.nooo > 0 and k.sack_ok and flags & F_ACK:
+    if k.nooo > 0 and k.sack_ok and flags & F_ACK and not flags & F_SYN:
         s.has_sack = 1                  # every segment reports a block while there is one (tcp_established_options)
         s.sack_lo = k.ooo_lo[0]
         s.sack_hi = k.ooo_hi[0]

@@ -17,16 +17,15 @@ import heapq
 import json
 import os
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
+from tcpcheck.crosscheck.branch import BRANCHES_MAX, Branch, told
 from tcpcheck.crosscheck.cells import BASE, HOUSE
 from tcpcheck.crosscheck.lab import KernelLab, Peer, signed
 from tcpcheck.crosscheck.model import ModelLab
 from tcpcheck.crosscheck.states import STATES, build
 from tcpcheck.crosscheck.walk import Walk
 from tcpcheck.live.namespace import in_namespace
-from tcpcheck.live.packet import Segment
 from tests.kernel.walks import steps
 
 Event = tuple[int, str, str]
@@ -35,8 +34,6 @@ STEPS = 5
 DELAYS_MS = (0, 0, 30, 100, 300, 700, 1500)  # before a step
 SILENCE_MS = 4000  # after the last
 RTT_MAX_NS = 1_600_000_000  # the peer may have waited so long with its ACK
-EARLY_NS, LATE_NS, LATE_READ_NS = 2_000_000, 6_000_000, 40_000_000
-BRANCHES_MAX = 40
 BUILD_SECONDS_MAX = 0.002
 SETTINGS = {
     **BASE,
@@ -69,11 +66,6 @@ def plan(state: str, number: int) -> list[tuple[int, str]]:
     """(ms before it, step) of one walk."""
     draw = random.Random(f"timed {state} {number}")
     return [(draw.choice(DELAYS_MS), step) for step in steps("timed " + state, number)[:STEPS]]
-
-
-def told(walk: Walk, seg: Segment) -> str:
-    """One segment in words, without the state."""
-    return walk.outcome("", [seg]).split("|")[1]
 
 
 class Recorder:
@@ -143,71 +135,6 @@ def load() -> dict[str, list[list[Event]]]:
 
 
 # ---- the model
-
-
-class Branch:
-    """One way in which the model may have come so far."""
-
-    def __init__(self, lab: ModelLab, walk: Walk, start: int) -> None:
-        self.lab, self.walk, self._start = lab, walk, start
-
-    def on(self, lab: ModelLab) -> Branch:
-        """The same, in a copy of the lab."""
-        return Branch(lab, self.walk.on(lab), self._start)
-
-    def now(self) -> int:
-        """ns since the end of the build."""
-        return self.lab.driver.now() - self._start
-
-    def key(self) -> str:
-        """Branches with the same key go on alike, but for some ms."""
-        timers = [(m["kind"], round(m["lo"] / 1e7), round(m["hi"] / 1e7)) for m in self.lab.driver.timers()]
-        slot = self.lab.slot(self.walk.peer)
-        return repr((timers, self.lab.driver.sock(slot) if slot >= 0 else None, self.walk.peer.handle))
-
-    def fired(self, timer: dict[str, int], after: int) -> Iterator[tuple[Branch, list[Segment]]]:
-        """The timer fires `after` ns: what it sends, for each way it may come out."""
-
-        def fire(lab: ModelLab) -> tuple[Branch, list[Segment]]:
-            branch = self.on(lab)
-            lab.driver.advance(max(after, 0))
-            lab.fire(timer)
-            return branch, lab.pending(branch.walk.peer)
-
-        return self.lab.every(fire)
-
-    def silent(self, t: int) -> Iterator[Branch]:
-        """Until t nothing was sent: timers that had to fire by then have fired and sent nothing; others may have."""
-        timers = self.lab.driver.timers()
-        if all(self.now() + m["hi"] >= t - LATE_READ_NS for m in timers):
-            yield self
-        for m in timers:
-            if self.now() + m["lo"] <= t:
-                for after in {max(m["lo"], 0), max(min(m["hi"], t - self.now()), 0)}:
-                    for branch, sent in self.fired(m, after):
-                        if not sent:
-                            yield from branch.silent(t)
-
-    def sends(self, t: int, text: str) -> Iterator[Branch]:
-        """At t a timer fires and sends `text`."""
-        slack = LATE_NS if "T" in text else LATE_READ_NS
-        for m in self.lab.driver.timers():
-            if m["lo"] - EARLY_NS <= t - self.now() <= m["hi"] + slack:
-                for branch, sent in self.fired(m, min(max(t - self.now(), m["lo"]), m["hi"])):
-                    if [told(branch.walk, seg) for seg in sent] == [text]:
-                        yield branch
-
-    def acts(self, t: int, step: str, outcome: str) -> Iterator[Branch]:
-        """At t a step comes out as `outcome`."""
-
-        def act(lab: ModelLab) -> tuple[Branch, str]:
-            branch = self.on(lab)
-            lab.driver.advance(max(t - self.now(), 0))
-            return branch, branch.walk.outcome("", []) if step == "end" else branch.walk.step(step)
-
-        for branch, found in self.lab.every(act):
-            if found == outcome:
-                yield branch
 
 
 def follow(state: str, number: int) -> int | None:
