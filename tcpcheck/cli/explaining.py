@@ -146,7 +146,7 @@ def _all_profiles(width: int) -> str:
     newest = PROFILES[NEWEST]
     lines = [f"{'profile':<16} {'release':<10} behaviours, where they are not those of {_spelled(newest)}"]
     for profile in PROFILES.values():
-        release = "-" if profile.family == "rfc" else _dotted(profile.release)
+        release = "-" if not profile.is_linux else _dotted(profile.release)
         other = [
             ("" if profile.flags[flag] else "no\N{NO-BREAK SPACE}") + flag
             for flag in BEHAVIOUR

@@ -173,6 +173,11 @@ CONSTANT_FLAGS: dict[str, tuple[int, int]] = {
     "linux_tw_reuse_isn": (1, 0),  # connect() may take over a bucket; ISN = old SND.NXT + 65537
     "paws_slack": (1, 0),  # TCP_PAWS_WINDOW: a full socket's PAWS test is laxer by one tick
     "tw_accepts_by_ts": (1, 1),  # RFC 6191, tcp_timewait_state_process
+    "tw_accepts_syn": (1, 1),  # RFC 1122 4.2.2.13
+    "tw_paws": (1, 1),  # RFC 7323 5.3
+    "tw_needs_ack": (0, 0),  # FreeBSD, tcp_twcheck
+    "tw_syn_rst": (0, 0),  # RFC 793 3.9; lwIP, tcp_timewait_input
+    "tw_restart_by_fin": (0, 1),  # RFC 9293 3.10.7.4, eighth; Linux: by all that has an ACK flag
     "rfc793_ack": (0, 0),  # only `without rfc5961`
 }
 
@@ -183,6 +188,11 @@ CONSTANT_DOCS: dict[str, str] = {
     "linux_timers": "timer wheel slack, delayed ACK of 40 ms, an end of an orphan's FIN-WAIT-2",
     "linux_tw_reuse_isn": "connect() may take over a bucket; its ISN is the old SND.NXT + 65537",
     "tw_accepts_by_ts": "TIME-WAIT accepts a SYN with a newer timestamp (RFC 6191)",
+    "tw_accepts_syn": "TIME-WAIT may end for a new SYN (RFC 1122 4.2.2.13)",
+    "tw_paws": "TIME-WAIT looks at timestamps (RFC 7323 5.3)",
+    "tw_needs_ack": "TIME-WAIT is silent to segments without the ACK flag, refused SYNs among them (FreeBSD)",
+    "tw_syn_rst": "TIME-WAIT answers a SYN in the window with RST (RFC 793, where it ends then; lwIP)",
+    "tw_restart_by_fin": "TIME-WAIT begins anew only when the FIN comes again (RFC 9293 3.10.7.4)",
 }
 
 

@@ -8,6 +8,9 @@ The profile `rfc9293` is the same code with other flags. Where the RFC leaves a 
 - timers fire within a millisecond; an ACK is delayed by less than 0.5 s (3.8.6.3);
 - timestamps (RFC 7323) on, with a clock of 1 ms; no slack in PAWS; a newer timestamp reopens TIME-WAIT (RFC 6191);
 - the ISN clock of 4 microseconds (3.4.1); connect() does not take over a connection in TIME-WAIT.
+
+Other stacks are that profile with what is known of them: `rfc793`, and `freebsd-15` and `lwip-2.2` for
+their TIME-WAIT rules.
 """
 
 from __future__ import annotations
@@ -71,9 +74,13 @@ class Profile:
         row = SYSCTLS[name]
         if not row.field or (row.only and row.only != self.family):
             return False
-        if self.family == "rfc":
+        if not self.is_linux:
             return name in _RFC_SYSCTLS
         return self.release >= row.since
+
+    @property
+    def is_linux(self) -> bool:
+        return self.family in ("linux", "alinux")
 
     def with_features(self, on: tuple[str, ...] = (), off: tuple[str, ...] = ()) -> Profile:
         """This profile `with` and `without` some features (FEATURES)."""
@@ -135,6 +142,38 @@ def _rfc9293() -> Profile:
     return Profile("rfc9293", "rfc", newest, 1000, flags, defaults, constants)
 
 
+def _after_rfc(name: str, family: str, flags: dict[str, int], defaults: dict[str, int], **constants: int) -> Profile:
+    """Another stack: as the RFC, but for what is said of it. docs/deviations.md has what that is, and from where."""
+    base = _rfc9293()
+    unknown = (
+        (set(flags) - set(base.flags)) | (set(defaults) - set(base.defaults)) | (set(constants) - set(base.constants))
+    )
+    assert not unknown, unknown
+    return Profile(
+        name, family, base.release, base.hz, base.flags | flags, base.defaults | defaults, base.constants | constants
+    )
+
+
+# RFC 793 as published in 1981, with what later RFCs only made precise (RFC 6298's timers, MSL 2 minutes).
+_RFC793 = (
+    {"rfc5961": 0, "rfc793_ack": 1, "req_rst_challenged": 0, "bad_ack_challenged_always": 0, "tw_accepts_syn": 0}
+    | {"tw_accepts_by_ts": 0, "tw_paws": 0, "tw_syn_rst": 2},
+    {"net.ipv4.tcp_timestamps": 0, "net.ipv4.tcp_sack": 0},
+)
+# FreeBSD 15, sys/netinet/tcp_timewait.c, tcp_twcheck: RSTs are dropped; a SYN opens a new connection if its sequence
+# number is newer and draws nothing else; timestamps are not looked at; net.inet.tcp.msl 30 s.
+_FREEBSD = (
+    {"tw_accepts_by_ts": 0, "tw_paws": 0, "tw_needs_ack": 1},
+    {"net.ipv4.tcp_rfc1337": 1, "net.ipv4.tcp_tw_timeout": 60},
+)
+# lwIP 2.2, src/core/tcp_in.c, tcp_timewait_input: RSTs are ignored; a SYN in the window draws RST, any other an ACK;
+# none is accepted. By opt.h: no timestamps, no SACK, TCP_WND of 4 segments, TCP_MSL 60 s, LWIP_TCP_RTO_TIME 3 s.
+_LWIP = (
+    {"tw_accepts_syn": 0, "tw_accepts_by_ts": 0, "tw_paws": 0, "tw_syn_rst": 1},
+    {"net.ipv4.tcp_timestamps": 0, "net.ipv4.tcp_sack": 0, "net.ipv4.tcp_rfc1337": 1, "net.ipv4.tcp_tw_timeout": 120},
+)
+
+
 # A branch's profile describes the last point release whose source was read for behaviours.py.
 PROFILES: dict[str, Profile] = {
     p.name: p
@@ -152,6 +191,9 @@ PROFILES: dict[str, Profile] = {
         _linux("linux-4.4", (4, 4, 155)),
         _linux("alinux-3", (5, 10, 134), "alinux"),
         _rfc9293(),
+        _after_rfc("rfc793", "rfc", *_RFC793),
+        _after_rfc("freebsd-15", "freebsd", *_FREEBSD),
+        _after_rfc("lwip-2.2", "lwip", *_LWIP, rto_init_ns=3 * SECOND, rcv_buf=4 * 1460),
     )
 }
 

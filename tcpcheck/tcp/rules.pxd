@@ -118,6 +118,11 @@ cdef enum ArriveRule:       # a segment arrives: rules_arrives.py
     R_TW_SYN_NO_LISTENER
     R_TW_SYN_REFUSED
     R_TW_SYN_PAWS
+    R_TW_RST_IN_WINDOW
+    R_TW_SYN_RST
+    R_TW_NO_ACK_SILENT
+    R_TW_ACK_SILENT
+    R_TW_FIN_RESTARTS
 
 cdef enum SendRule:         # calls, output and timers: rules_sends.py
     # calls

@@ -412,4 +412,29 @@ ARRIVE_RULES: tuple[tuple[str, str, str, str], ...] = (
         "RFC 7323 5.3 R1",
         "tcp_timewait_state_process",
     ),
+    (
+        "TW_RST_IN_WINDOW",
+        "TIME-WAIT without RFC 5961: RST anywhere in the window: gone",
+        "RFC 793 3.9",
+        "",
+    ),
+    (
+        "TW_SYN_RST",
+        "TIME-WAIT of other stacks: SYN in the window: RST (by RFC 793 the connection ends then)",
+        "RFC 793 3.9",
+        "lwIP tcp_timewait_input",
+    ),
+    ("TW_NO_ACK_SILENT", "TIME-WAIT of other stacks: segment without ACK flag: silence", "", "FreeBSD tcp_twcheck"),
+    (
+        "TW_ACK_SILENT",
+        "TIME-WAIT of other stacks: empty ACK that brings nothing new: silence, the wait goes on",
+        "",
+        "FreeBSD tcp_twcheck, lwIP tcp_timewait_input",
+    ),
+    (
+        "TW_FIN_RESTARTS",
+        "TIME-WAIT of other stacks: the FIN again: ACK, the wait begins anew",
+        "RFC 9293 3.10.7.4",
+        "FreeBSD tcp_twcheck, lwIP tcp_timewait_input",
+    ),
 )

@@ -10,13 +10,14 @@ from tcpcheck.tcp.listen cimport listener_takes_bucket
 from tcpcheck.tcp.output cimport send_ack, send_limited_ack, send_reset_for
 from tcpcheck.tcp.rules cimport (
     R_FW2_DATA_RST, R_FW2_FIN_TIME_WAIT, R_FW2_NOTHING_NEW, R_FW2_OUT_OF_WINDOW, R_FW2_PAWS, R_FW2_RST_KILLED,
-    R_FW2_SYN_RST, R_TW_ACK_ANSWERED, R_TW_ACK_RESTARTS, R_TW_NO_ACK_ANSWERED, R_TW_NO_ACK_PAWS, R_TW_RST_IGNORED,
+    R_FW2_SYN_RST, R_TW_ACK_ANSWERED, R_TW_ACK_RESTARTS, R_TW_ACK_SILENT, R_TW_FIN_RESTARTS, R_TW_NO_ACK_ANSWERED,
+    R_TW_NO_ACK_SILENT, R_TW_RST_IN_WINDOW, R_TW_SYN_RST, R_TW_NO_ACK_PAWS, R_TW_RST_IGNORED,
     R_TW_RST_IGNORED_RFC1337, R_TW_RST_KILLED, R_TW_RST_PAWS, R_TW_SYN_ACCEPTED_SEQ, R_TW_SYN_ACCEPTED_TS,
     R_TW_SYN_NO_LISTENER, R_TW_SYN_PAWS, R_TW_SYN_REFUSED,
 )
 from tcpcheck.tcp.sockets cimport arm_nominal, config_of, find_listener, rule, set_state, to_closed
 from tcpcheck.tcp.types cimport (
-    F_ACK, F_FIN, F_RST, F_SYN, SLOT_RETRANS, ST_TIME_WAIT, TM_TIMEWAIT, Seg, Sock, Stack,
+    F_ACK, F_FIN, F_RST, F_SYN, SLOT_RETRANS, ST_TIME_WAIT, TM_TIMEWAIT, Config, Seg, Sock, Stack,
 )
 
 cdef int64_t HALF = 1 << 31
@@ -26,7 +27,10 @@ cdef int64_t RST_AGE = 60 * SECOND      # a PAWS-old RST counts when ts_recent i
 
 cdef void bucket_arrives(Stack* t, int sock, const Seg* g) noexcept nogil:
     cdef Sock* k = &t.sock[sock]
-    cdef int has_ts = g.has_ts and k.ts_ok and config_of(t, sock).tcp_timestamps != 0
+    cdef const Config* cfg = config_of(t, sock)
+    cdef int has_ts = g.has_ts and k.ts_ok and cfg.tcp_timestamps != 0
+    if k.state == ST_TIME_WAIT and not cfg.tw_paws:
+        has_ts = 0
     if k.state != ST_TIME_WAIT:
         _fin_wait2(t, sock, g, has_ts)
     elif g.flags & F_RST:
@@ -62,7 +66,13 @@ cdef void _keep_timestamp(Stack* t, int sock, const Seg* g, int has_ts) noexcept
 cdef void _rst(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
     """Exact and not PAWS-old: TIME-WAIT is assassinated (RFC 1337 2), unless tcp_rfc1337 is set."""
     cdef Sock* k = &t.sock[sock]
-    if not seq_eq(&t.sym, g.seq, k.rcv_nxt):
+    if config_of(t, sock).rfc793_ack and not config_of(t, sock).tcp_rfc1337:
+        if in_window(t, g, k.rcv_nxt, k.rcv_wnd) and not _too_old(t, sock, g, has_ts):
+            rule(t, sock, R_TW_RST_IN_WINDOW)
+            to_closed(t, sock)
+        else:
+            rule(t, sock, R_TW_RST_IGNORED)
+    elif not seq_eq(&t.sym, g.seq, k.rcv_nxt):
         rule(t, sock, R_TW_RST_IGNORED)
     elif _too_old(t, sock, g, has_ts):
         rule(t, sock, R_TW_RST_PAWS)
@@ -75,15 +85,29 @@ cdef void _rst(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
 
 
 cdef void _syn(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
-    """RFC 6191 widened: sequence number newer OR timestamp newer, and the timestamp not older."""
-    if _too_old(t, sock, g, has_ts):
+    """RFC 6191 widened: sequence number newer OR timestamp newer, and the timestamp not older. Some stacks accept none;
+    what they refuse they answer with RST, ACK or nothing."""
+    cdef Sock* k = &t.sock[sock]
+    cdef const Config* cfg = config_of(t, sock)
+    if cfg.tw_syn_rst and in_window(t, g, k.rcv_nxt, k.rcv_wnd):
+        rule(t, sock, R_TW_SYN_RST)
+        send_reset_for(t, k.host, sock, g)
+        if cfg.tw_syn_rst > 1:
+            to_closed(t, sock)
+    elif not cfg.tw_accepts_syn:
+        rule(t, sock, R_TW_SYN_REFUSED)
+        send_limited_ack(t, sock, g)
+    elif _too_old(t, sock, g, has_ts):
         rule(t, sock, R_TW_SYN_PAWS)
-        _restart(t, sock)
+        if not cfg.tw_restart_by_fin:
+            _restart(t, sock)
         send_limited_ack(t, sock, g)
     elif seq_after(&t.sym, g.seq, t.sock[sock].rcv_nxt):
         _reopen(t, sock, g, R_TW_SYN_ACCEPTED_SEQ)
     elif has_ts and config_of(t, sock).tw_accepts_by_ts and _newer_timestamp(t, sock, g):
         _reopen(t, sock, g, R_TW_SYN_ACCEPTED_TS)
+    elif cfg.tw_needs_ack:
+        rule(t, sock, R_TW_NO_ACK_SILENT)
     else:
         rule(t, sock, R_TW_SYN_REFUSED)
         send_limited_ack(t, sock, g)
@@ -109,6 +133,9 @@ cdef void _other(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
     """Empty and exact: silence, and the wait begins anew. Everything else is acknowledged; with an ACK flag, or
     PAWS-old, the wait begins anew as well. With an ACK flag PAWS decides nothing, so it is not asked."""
     cdef Sock* k = &t.sock[sock]
+    if config_of(t, sock).tw_restart_by_fin:
+        _other_by_rfc(t, sock, g)
+        return
     if seg_length(g) == 0 and seq_eq(&t.sym, g.seq, k.rcv_nxt) and not _too_old(t, sock, g, has_ts):
         rule(t, sock, R_TW_ACK_RESTARTS)
         _restart(t, sock)
@@ -122,6 +149,24 @@ cdef void _other(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
         _restart(t, sock)
     else:
         rule(t, sock, R_TW_NO_ACK_ANSWERED)
+    send_limited_ack(t, sock, g)
+
+
+cdef void _other_by_rfc(Stack* t, int sock, const Seg* g) noexcept nogil:
+    """RFC 9293 3.10.7.4: acknowledged unless empty and acceptable; only the FIN again restarts the wait. It may be any
+    FIN: what else could come after the peer's FIN?"""
+    cdef Sock* k = &t.sock[sock]
+    if config_of(t, sock).tw_needs_ack and not g.flags & F_ACK:
+        rule(t, sock, R_TW_NO_ACK_SILENT)
+        return
+    if g.flags & F_FIN:
+        rule(t, sock, R_TW_FIN_RESTARTS)
+        _restart(t, sock)
+    elif g.flags & F_ACK and seg_length(g) == 0 and seq_eq(&t.sym, g.seq, k.rcv_nxt):
+        rule(t, sock, R_TW_ACK_SILENT)
+        return
+    else:
+        rule(t, sock, R_TW_ACK_ANSWERED if g.flags & F_ACK else R_TW_NO_ACK_ANSWERED)
     send_limited_ack(t, sock, g)
 
 

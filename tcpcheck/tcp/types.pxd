@@ -209,6 +209,11 @@ ctypedef struct Config:
     uint8_t tlp, fin_retransmit, persist_timer, linux_timers, linux_tw_reuse_isn
     uint8_t paws_slack                          # ticks by which a full socket's PAWS test is laxer (1 in Linux, 0 in RFC 7323)
     uint8_t tw_accepts_by_ts                    # TIME-WAIT accepts a SYN whose TSval alone is newer
+    uint8_t tw_accepts_syn                      # ... accepts one at all
+    uint8_t tw_paws                             # ... looks at timestamps
+    uint8_t tw_needs_ack                        # ... is silent to what has no ACK flag, a refused SYN included
+    uint8_t tw_syn_rst                          # ... answers a SYN in the window with RST; 2: and ends
+    uint8_t tw_restart_by_fin                   # ... begins anew only when the FIN comes again
     uint8_t rfc793_ack                          # unacceptable ACK answered by ACK, RFC 793 window rules
 
 cdef enum EffectKind:
