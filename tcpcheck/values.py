@@ -148,7 +148,7 @@ class Found:
         if not most == pairs_in(seen, []) == pairs_in(found + seen, []):
             exact, why = False, "the search and the solver disagree about the values"
         most = max(most, pairs_in(found + seen, []))
-        return Pairs(pairs_in(found, missed), most, exact, why or "; ".join(sorted(map(shown, set(found)))))
+        return Pairs(pairs_in(found, missed), most, exact, why or shown(found))
 
     def proved(self, claim: int, outcome: int, paths: Sequence[ValuePath]) -> ValueSet:
         """The outcome's values as the solver has them, with what differs from the search in `why`. `must` is `may`."""

@@ -237,6 +237,7 @@ cdef void each_num(Machine* m, World* w, NumFn f, void* arg) noexcept nogil:
             f(arg, &w.caught[i])
     for i in range(m.t.ncounted):
         if w.has_origin[i]:
+            f(arg, &w.met[i])
             f(arg, &w.origin[i])
 
 
@@ -431,6 +432,7 @@ cdef int32_t pack(Machine* m, const World* w, uint8_t* out) noexcept nogil:
         p = put_num(p, &w.caught[i])
     for i in range(m.t.ncounted):
         p = put(p, &w.has_origin[i], 1)
+        p = put_num(p, &w.met[i])
         p = put_num(p, &w.origin[i])
     for i in range(PENDS_MAX):          # some may have run out since they were sorted
         if w.pend[i].claim:
@@ -489,6 +491,7 @@ cdef void unpack(Machine* m, World* w, const uint8_t* data) noexcept nogil:
         p = get(p, &w.caught[i], sizeof(Num))
     for i in range(m.t.ncounted):
         p = get(p, &w.has_origin[i], 1)
+        p = get(p, &w.met[i], sizeof(Num))
         p = get(p, &w.origin[i], sizeof(Num))
     memset(w.pend, 0, sizeof(w.pend))
     p = get(p, w.pend, data[4] * sizeof(Pend))

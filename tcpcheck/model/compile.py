@@ -34,7 +34,6 @@ class ClaimTable:
     over: tuple[int, int] = (-1, -1)
     counted: int = -1  # place in Program.counted of the unknown that a count is over, and of the other one of a pair
     counted2: int = -1
-    over2: int = -1
     over_sleep: int = -1
     subject: int = -1
     replies: bool = False
@@ -427,7 +426,6 @@ class ClaimCompiler:
             t.over = self.over(claim.over) if t.over_sleep < 0 else (-1, -1)
             t.counted = self.counted(claim.over) if t.over_sleep < 0 else -1
         if claim.over2 is not None:
-            t.over2 = self.over(claim.over2)[0]
             t.counted2 = self.counted(claim.over2)
         t.vars = self.var_rows()
         return t

@@ -86,7 +86,8 @@ ctypedef struct World:
     uint8_t has_caught[CAUGHT_MAX]
     Num caught[CAUGHT_MAX]              # fields of segments that a `receive` took
     uint8_t has_origin[COUNTED_MAX]
-    Num origin[COUNTED_MAX]             # what each counted number met first: the receiver's own number it is measured from
+    Num met[COUNTED_MAX]                # each counted number as it first came to a socket ...
+    Num origin[COUNTED_MAX]             # ... and what it is measured from: that socket's own number in its place
 
 # ---- programs
 
@@ -265,9 +266,8 @@ ctypedef struct ClaimC:
     int32_t pred                # hit when true
     int32_t exercised           # the part before the effects
     int32_t goal
-    int32_t over_a, over_b      # U = value(over_a) - value(over_b); over_b -1: the origin of a counted unknown, or zero
-    int8_t counted, counted2    # place in Tables.counted of that unknown, and of the other one of a pair; -1: none
-    int32_t over2               # the other one's expression
+    int32_t over_a, over_b      # U = value(over_a) - value(over_b); over_b -1: the constant zero
+    int8_t counted, counted2    # place in Tables.counted of an unknown, and of the other one of a pair; -1: over_a says
     int8_t over_sleep           # U is the length of this sleep of slept_pc; -1: over_a says what U is
     int8_t subject              # map: the socket whose reply and state are the outcome; -1: P comes true, no more
     uint8_t replies             # map: the outcome is what the segment in hand led to

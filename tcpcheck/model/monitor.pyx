@@ -146,7 +146,7 @@ cdef void note_pieces(Scope* sc, int c, uint32_t outcome) noexcept nogil:
     stretch(m, a, b, &p.lo, &p.len)
     a2 = b2 = num_const(0)
     if claim.counted2 >= 0:
-        if not counted_from(sc, claim.over2, -1, claim.counted2, &a2, &b2):
+        if not counted_from(sc, -1, -1, claim.counted2, &a2, &b2):
             m.no_value |= bit(c) if outcome else 0
             return
         stretch(m, a2, b2, &p.lo2, &p.len2)
@@ -158,13 +158,14 @@ cdef void note_pieces(Scope* sc, int c, uint32_t outcome) noexcept nogil:
 cdef int counted_from(Scope* sc, int over_a, int over_b, int counted, Num* a, Num* b) noexcept nogil:
     """U = a - b. 0: it has no value here; an unknown that nobody has met has not even been chosen."""
     cdef int ka = 1, kb = 1
-    a[0] = eval_num(sc, over_a, &ka)
-    b[0] = num_const(0)
-    if over_b >= 0:
-        b[0] = eval_num(sc, over_b, &kb)
-    elif counted >= 0:
-        kb = sc.m.nxt.has_origin[counted]
-        b[0] = sc.m.nxt.origin[counted]
+    if counted >= 0:
+        a[0], b[0] = sc.m.nxt.met[counted], sc.m.nxt.origin[counted]
+        ka = sc.m.nxt.has_origin[counted]
+    else:
+        a[0] = eval_num(sc, over_a, &ka)
+        b[0] = num_const(0)
+        if over_b >= 0:
+            b[0] = eval_num(sc, over_b, &kb)
     return ka and kb and a.base < BASE_PAST and b.base < BASE_PAST
 
 

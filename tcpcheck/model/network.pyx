@@ -197,15 +197,23 @@ cdef void note_origins(Machine* m) noexcept nogil:
     for k in range(m.t.ncounted):
         if m.nxt.has_origin[k]:
             continue
+        m.nxt.origin[k] = zero
         if is_counted(m, &m.incoming.seq, k):
-            m.nxt.origin[k] = s.rcv_nxt if s != NULL and s.state != ST_SYN_SENT else zero
+            m.nxt.met[k] = m.incoming.seq
+            if s != NULL and s.state != ST_SYN_SENT:
+                m.nxt.origin[k] = s.rcv_nxt
         elif is_counted(m, &m.incoming.ack, k):
-            m.nxt.origin[k] = s.snd_nxt if s != NULL else zero
+            m.nxt.met[k] = m.incoming.ack
+            if s != NULL:
+                m.nxt.origin[k] = s.snd_nxt
         elif is_counted(m, &m.incoming.tsval, k):
-            m.nxt.origin[k] = s.ts_recent if s != NULL and s.ts_ok and s.has_ts_recent else zero
+            m.nxt.met[k] = m.incoming.tsval
+            if s != NULL and s.ts_ok and s.has_ts_recent:
+                m.nxt.origin[k] = s.ts_recent
         elif is_counted(m, &m.incoming.tsecr, k):
-            m.nxt.origin[k] = zero
+            m.nxt.met[k] = m.incoming.tsecr
         else:
+            memset(&m.nxt.origin[k], 0, sizeof(Num))
             continue
         m.nxt.has_origin[k] = 1
 

@@ -1,6 +1,6 @@
 """Programs: one sockets call a step. A call that would block is not enabled; everything else is urgent but `sleep`."""
 
-from libc.stdint cimport int8_t, int32_t, uint8_t, uint16_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t
 from libc.string cimport memset
 
 from tcpcheck.model.layout cimport *
@@ -9,7 +9,9 @@ from tcpcheck.model.network cimport output_forged
 from tcpcheck.model.predicate cimport number_at, number_of, pattern_matches
 from tcpcheck.model.scope cimport seg_field
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
-from tcpcheck.sym.number cimport Num, age_allows, age_require, clock_start, num_base, num_const
+from tcpcheck.sym.number cimport (
+    Num, age_allows, age_require, clock_start, diff_in, num_base, num_const,
+)
 from tcpcheck.tcp.calls cimport (
     ConnectOpts, tcp_abort, tcp_accept, tcp_close, tcp_connect, tcp_connected, tcp_listen, tcp_recv, tcp_send,
     tcp_shutdown_read, tcp_shutdown_write,
@@ -305,6 +307,18 @@ cdef int numbers_known(Machine* m, const InjectSpec* x, int host) noexcept nogil
     return known
 
 
+cdef int is_read(Machine* m, int expr, int vars_at) noexcept nogil:
+    """0: the ts_recent that an expression begins with is exactly 0, which a real host takes for none."""
+    cdef const PNode* n = &m.t.node[expr]
+    cdef int known = 1
+    while n.op == E_ADD or n.op == E_SUB:
+        expr = n.a
+        n = &m.t.node[expr]
+    if n.op != E_VAR:
+        return 1
+    return diff_in(&m.nxt.tcp.sym, number_at(m, expr, vars_at, &known), num_const(0), 1, (<int64_t>1 << 32) - 1)
+
+
 cdef void run_inject(Machine* m, int p, const Instr* i) noexcept nogil:
     cdef const InjectSpec* x = &m.t.inject[i.a]
     cdef Seg s
@@ -323,6 +337,9 @@ cdef void run_inject(Machine* m, int p, const Instr* i) noexcept nogil:
             s.inc = m.nxt.tcp.inc_next
     if x.tsval.kind:
         s.has_ts = 1
+        if x.tsval.kind == NUM_EXPR and not is_read(m, x.tsval.expr, x.tsval.vars_at):
+            m.ch.dead = 1               # as everywhere, that a clock reads exactly 0 is left out
+            return
         s.tsval = given(m, &x.tsval, i.host, &known)
         s.tsecr = given(m, &x.tsecr, i.host, &known)
         s.ecr_inc = ECR_FORGED if x.tsecr.kind else 0

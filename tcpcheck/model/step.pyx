@@ -64,6 +64,7 @@ cdef void copy_world(World* to, const World* of) noexcept nogil:
     memcpy(to.has_caught, of.has_caught, sizeof(of.has_caught))
     memcpy(to.caught, of.caught, sizeof(of.caught))
     memcpy(to.has_origin, of.has_origin, sizeof(of.has_origin))
+    memcpy(to.met, of.met, sizeof(of.met))
     memcpy(to.origin, of.origin, sizeof(of.origin))
 
 

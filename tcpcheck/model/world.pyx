@@ -537,7 +537,7 @@ cdef load_claim(ClaimC* c, claim):
     c.pred, c.exercised, c.goal = claim.pred, claim.exercised, claim.goal
     c.over_a, c.over_b = claim.over
     c.over_sleep, c.subject, c.replies = claim.over_sleep, claim.subject, claim.replies
-    c.counted, c.counted2, c.over2 = claim.counted, claim.counted2, claim.over2
+    c.counted, c.counted2 = claim.counted, claim.counted2
     for i, (kind, a, b, absent) in enumerate(claim.vars):
         c.var[i].kind, c.var[i].a, c.var[i].b, c.var[i].may_be_absent = kind, a, b, absent
 

@@ -271,18 +271,20 @@ cdef void send_syn(Stack* t, int sock) noexcept nogil:
 
 
 cdef int send_synack(Stack* t, int sock) noexcept nogil:
-    """A full socket's SYN-ACK has the options of a SYN: timestamps by the sysctl, whatever the peer's SYN had."""
+    """A full socket's SYN-ACK has the options of a SYN: timestamps and SACK by the sysctls, whatever the peer's SYN had."""
     cdef Sock* k = &t.sock[sock]
     cdef Seg s
     cdef int64_t span = 0
     cdef uint8_t agreed = k.ts_ok
+    cdef int sack = k.sack_ok
     ack_goes_out(t, sock)
     if k.kind == SK_FULL:
         k.ts_ok = config_of(t, sock).tcp_timestamps != 0
+        sack = config_of(t, sock).tcp_sack
     build_segment(t, sock, F_SYN | F_ACK, &s)
     k.ts_ok = agreed
     s.seq = k.iss
-    syn_options(config_of(t, sock), k.sack_ok, &s)
+    syn_options(config_of(t, sock), sack != 0, &s)
     if k.kind == SK_REQUEST:
         k.req_answered = 0
         if t.sym.mode == MODE_CONCRETE and s.has_ts and diff_known(&t.sym, s.tsval, k.syn_tsval, &span):

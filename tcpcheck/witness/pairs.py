@@ -32,7 +32,16 @@ def tied(pc: PathConstraints, one: int, other: int) -> bool:
     return any({one, other} <= {e.key_a, e.key_b} for e in numbers)
 
 
-def shown(product: Product) -> str:
-    """`0..4 with 7..9`."""
-    first, second = (", ".join(f"{lo}..{hi}" if hi > lo else str(lo) for lo, hi in part.spans) for part in product)
-    return f"{first} with {second}"
+def shown(products: list[Product]) -> str:
+    """`0..4 with 7..9; 5 with 7`, with as few products as grouping them by either number leaves."""
+    by_first: dict[ArcSet, ArcSet] = {}
+    for first, second in products:
+        by_first[first] = by_first.get(first, ArcSet()) | second
+    by_second: dict[ArcSet, ArcSet] = {}
+    for first, second in by_first.items():
+        by_second[second] = by_second.get(second, ArcSet()) | first
+    return "; ".join(sorted(f"{_spans(first)} with {_spans(second)}" for second, first in by_second.items()))
+
+
+def _spans(values: ArcSet) -> str:
+    return ", ".join(f"{lo}..{hi}" if hi > lo else str(lo) for lo, hi in values.spans)
