@@ -4,10 +4,10 @@ from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from tcpcheck.model.layout cimport (
-    Bind, Flying, Machine, Pend, World, BIND_DEPTH, FLYING_MAX, ORDINALS_MAX, PENDS_MAX,
+    Bind, Flying, Machine, Pend, World, BIND_DEPTH, ORDINALS_MAX, PENDS_MAX,
     Tuple, VARS_MAX, VAR_NAMED,
 )
-from tcpcheck.sym.number cimport BASE_PAST, Base, MODE_CONCRETE, Num, sym_prune, sym_select
+from tcpcheck.sym.number cimport BASE_PAST, BASES_MAX, Base, MODE_CONCRETE, Num, Sym, sym_prune, sym_select
 from tcpcheck.sym.zone cimport CLOCKS_MAX, zone_sup
 from tcpcheck.tcp.sockets cimport stack_tidy
 from tcpcheck.tcp.types cimport (
@@ -178,8 +178,10 @@ cdef int64_t pend_order(World* w, const Pend* a, const Pend* b) noexcept nogil:
 
 cdef void sort_pends(World* w) noexcept nogil:
     cdef Pend x
-    cdef int i, j
-    for i in range(1, PENDS_MAX):
+    cdef int i, j, n = PENDS_MAX
+    while n > 0 and not w.pend[n - 1].claim:
+        n -= 1
+    for i in range(1, n):
         x = w.pend[i]
         j = i
         while j > 0 and pend_order(w, &x, &w.pend[j - 1]) < 0:
@@ -305,12 +307,12 @@ cdef void forget_timestamps(Machine* m) noexcept nogil:
 
 ctypedef struct Names:
     int nclock
+    int nbase
     uint8_t keep[CLOCKS_MAX]        # old index of each clock kept, in order; [0] is the zero clock
     uint8_t clock_to[CLOCKS_MAX]
     uint8_t rd_alive[CLOCKS_MAX]
-    int nbase
-    uint8_t base_alive[256]
-    uint8_t base_to[256]
+    uint8_t base_alive[BASES_MAX]
+    uint8_t base_to[BASES_MAX]
 
 
 cdef void note_clock(void* arg, uint8_t* clk) noexcept nogil:
@@ -341,16 +343,36 @@ cdef void rename_num(void* arg, Num* x) noexcept nogil:
     x.rd = (<Names*>arg).clock_to[x.rd]
 
 
+cdef int in_order(const Names* n, const Sym* s) noexcept nogil:
+    """Does everything keep its name? In most steps nothing begins and nothing ends."""
+    cdef int i
+    if n.nclock != s.z.n or n.nbase + 1 != s.nbase:
+        return 0
+    for i in range(1, n.nclock):
+        if n.keep[i] != i:
+            return 0
+    for i in range(1, s.nbase):
+        if n.base_alive[i] != i:
+            return 0
+    return 1
+
+
 cdef void rename_all(Machine* m) noexcept nogil:
     cdef World* w = &m.nxt
     cdef Names n
+    cdef int same
     memset(&n, 0, sizeof(Names))
     n.nclock = 1
-    each_clock(m, w, note_clock, &n)
+    if w.tcp.sym.timed:
+        each_clock(m, w, note_clock, &n)
     each_num(m, w, note_num, &n)
+    same = in_order(&n, &w.tcp.sym)
     sym_prune(&w.tcp.sym, n.base_alive, n.rd_alive, n.base_to)
+    if same:
+        return
     sym_select(&w.tcp.sym, n.keep, n.nclock)
-    each_clock(m, w, rename_clock, &n)
+    if w.tcp.sym.timed:
+        each_clock(m, w, rename_clock, &n)
     each_num(m, w, rename_num, &n)
 
 
