@@ -41,7 +41,7 @@ FOLDERS = {  # folder below specs/ -> heading, in the order of the document
     "": "The first specs",
     "time_wait": "TIME-WAIT and incarnations",
     "wraparound": "Numbers that wrap",
-    "resets": "Resets and challenge ACKs",
+    "resets": "Resets, challenge ACKs, off-path attackers",
     "opening": "Opening and queues",
     "closing": "Closing",
     "windows": "Windows and timers",
