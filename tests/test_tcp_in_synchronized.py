@@ -267,11 +267,28 @@ def test_out_of_order_text_is_merged_and_taken_in_order() -> None:
     for seq, length, blocks in ((30, 10, 1), (10, 10, 2), (50, 10, 3), (20, 10, 2), (35, 20, 1)):
         here.host.put("P.", start + seq, here.sn, length)
         assert kept(here) == (0, blocks), seq
-    assert here.only("P.", 15, length=10)[1:] == ((". D",), ("ACK_NOTHING_NEW", "DATA_OUT_OF_ORDER_AGAIN"))
-    assert here.only("P.", 5, length=10)[1] == (". D",)  # overlaps what is there
     assert here.host.put("P.", start, here.sn, 10)[:2] == ("ESTABLISHED", (".",))
     assert kept(here) == (60, 0)
     assert here.host.sock(here.sock)["rcv_queued"] == 60
+
+
+def test_text_out_of_order_that_comes_twice_is_reported() -> None:
+    here = scene("ESTABLISHED")
+    here.host.put("P.", here.rn + 10, here.sn, 30)
+    assert here.only("P.", 15, length=10)[1:] == ((". D",), ("ACK_NOTHING_NEW", "DATA_OUT_OF_ORDER_AGAIN"))
+    assert here.only("P.", 5, length=10)[1] == (". D",)  # overlaps what is there
+
+
+def test_duplicate_acks_after_the_third_are_compressed() -> None:
+    here = scene("ESTABLISHED")
+    for n in range(3):
+        assert here.host.put("P.", here.rn + 10 + 10 * n, here.sn, 10)[1] == (". K",)
+    told = ("ACK_NOTHING_NEW", "DATA_OUT_OF_ORDER", "ACK_COMPRESSED")
+    assert here.host.put("P.", here.rn + 40, here.sn, 10)[1:3] == ((), told)
+    assert here.host.put("P.", here.rn + 100, here.sn, 10)[1] == ()
+    # a third block: what was held back goes first, and the new one is held back in its place
+    assert here.host.put("P.", here.rn + 200, here.sn, 10)[1] == (". K",)
+    assert here.host.put("P.", here.rn, here.sn, 10)[1] == (". K",)  # RCV.NXT moves
 
 
 def test_out_of_order_fin_takes_effect_when_the_gap_is_filled() -> None:

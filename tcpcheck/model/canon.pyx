@@ -219,7 +219,10 @@ cdef void sock_nums(Sock* s, NumFn f, void* arg) noexcept nogil:
     for i in range(OOO_MAX):
         f(arg, &s.ooo_lo[i])
         f(arg, &s.ooo_hi[i])
-    f(arg, &s.sack_edge)
+    f(arg, &s.snd_wl1)
+    f(arg, &s.snd_sml)
+    f(arg, &s.dsack_lo)
+    f(arg, &s.dsack_hi)
     f(arg, &s.ts_recent)
     f(arg, &s.syn_tsval)
 

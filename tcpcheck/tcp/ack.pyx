@@ -1,10 +1,12 @@
 """The ACK field: what is acknowledged, the send window, ts_recent (tcp_ack)."""
+cimport cython
 from libc.stdint cimport int32_t, int64_t
+from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport diff_in, diff_known, num_add, seq_after, seq_before, seq_eq
 from tcpcheck.tcp.checks cimport keep_timestamp, paws_fails
-from tcpcheck.tcp.rules cimport R_ACK_ADVANCES, R_ACK_NOTHING_NEW, R_ACK_OLD_TOLERATED
+from tcpcheck.tcp.rules cimport R_ACK_ADVANCES, R_ACK_INSIDE_SEGMENT, R_ACK_NOTHING_NEW, R_ACK_OLD_TOLERATED
 from tcpcheck.tcp.sockets cimport config_of, in_flight, rule
-from tcpcheck.tcp.rto cimport persist_acked, send_progress
+from tcpcheck.tcp.rto cimport full_payload, persist_acked, send_progress
 from tcpcheck.tcp.types cimport Config, Seg, Sock, Stack
 
 cdef enum:
@@ -44,13 +46,18 @@ cdef void _take(Stack* t, int sock, const Seg* g, int32_t flight) noexcept nogil
     """SND.UNA <= SEG.ACK <= SND.NXT: in the kernel's order ts_recent, window, SND.UNA, timers."""
     cdef Sock* k = &t.sock[sock]
     cdef int32_t n = _newly_acked(t, k, g, flight)
-    rule(t, sock, R_ACK_ADVANCES if n else R_ACK_NOTHING_NEW)
+    cdef int inside = n > 0 and n < flight and _inside_segment(t, k, n, flight)
+    rule(t, sock, R_ACK_INSIDE_SEGMENT if inside else R_ACK_ADVANCES if n else R_ACK_NOTHING_NEW)
     _update_timestamp(t, sock, g)
     _update_window(t, k, g, n != 0)
     if n:
         k.snd_una = num_add(k.snd_una, n)
         k.bytes_acked = k.bytes_acked + n if k.bytes_acked < BYTES_ACKED_MAX - n else BYTES_ACKED_MAX
-        send_progress(t, sock)
+        if inside:                      # no segment is done with: no sample, and the timer goes on
+            k.una_inside = k.una_inside or k.retries > 0
+            k.retries = 0
+        else:
+            send_progress(t, sock)
     elif flight == 0:
         persist_acked(t, sock)
 
@@ -89,6 +96,24 @@ cdef int32_t _inside(Stack* t, Sock* k, const Seg* g, int32_t first, int32_t end
     return first
 
 
+@cython.cdivision(True)
+cdef int _inside_segment(Stack* t, const Sock* k, int32_t n, int32_t flight) noexcept nogil:
+    """Does an ACK of the first n numbers in flight complete no segment? Where the newest begins is known. Those before
+    it are full ones but for the first, as a rule (Nagle, Minshall); should more be short, it may be either."""
+    cdef int32_t newest = flight - k.fin_sent - k.tail_len
+    cdef int32_t most = full_payload(k), first
+    cdef int64_t d = 1
+    if newest <= 0:
+        return 1
+    diff_known(&t.sym, k.snd_una, k.iss, &d)
+    first = newest % most if most > 0 else 0
+    if n >= newest or d == 0 or n == first:
+        return 0
+    if first == 0:
+        return n < most
+    return n < first and choose(t.sym.ch, 2, CHOOSE_FATE) == 0
+
+
 cdef void _update_timestamp(Stack* t, int sock, const Seg* g) noexcept nogil:
     """RFC 7323 4.3 (2), with Last.ACK.sent = rcv_wup (tcp_replace_ts_recent)."""
     cdef Sock* k = &t.sock[sock]
@@ -96,24 +121,27 @@ cdef void _update_timestamp(Stack* t, int sock, const Seg* g) noexcept nogil:
         keep_timestamp(k, g)
 
 
+cdef int window_news(Stack* t, const Sock* k, const Seg* g) noexcept nogil:
+    """RFC 9293 3.10.7.4: SND.WL1 < SEG.SEQ, or SND.WL1 = SEG.SEQ and the window has grown (or is shut, as tcp_ack has
+    it). SND.WL1 and RCV.NXT are of one base; a segment of unrelated numbers counts as new from RCV.NXT on."""
+    cdef int64_t d, ahead = 0
+    if not diff_known(&t.sym, g.seq, k.snd_wl1, &d):
+        if g.wnd == k.snd_wnd or seq_before(&t.sym, g.seq, k.rcv_nxt):
+            return 0
+        diff_known(&t.sym, k.rcv_nxt, k.snd_wl1, &ahead)
+        d = ahead if ahead > 0 else 0
+    return d > 0 or (d == 0 and (g.wnd > k.snd_wnd or g.wnd == 0))
+
+
 cdef void _update_window(Stack* t, Sock* k, const Seg* g, int advances) noexcept nogil:
-    """tcp_ack_update_window. Of SND.WL1 only `wl1_current` is kept: whether it has reached RCV.NXT. A segment below
-    RCV.NXT that acknowledges nothing new does not move the window."""
+    """tcp_ack_update_window. By a segment of unrelated numbers SND.WL1 becomes RCV.NXT, or one less."""
     cdef int64_t d
-    cdef int newer
+    if not advances and not window_news(t, k, g):
+        return
     if diff_known(&t.sym, g.seq, k.rcv_nxt, &d):
-        newer = d > 0 or (d == 0 and (not k.wl1_current or g.wnd > k.snd_wnd or g.wnd == 0))
-    elif not advances and g.wnd == k.snd_wnd:
-        return
-    elif seq_before(&t.sym, g.seq, k.rcv_nxt):
-        d = -1
-        newer = 0
-    else:
-        d = 0
-        newer = not k.wl1_current or g.wnd > k.snd_wnd or g.wnd == 0
-    if not (advances or newer):
-        return
-    k.wl1_current = d >= 0
+        k.snd_wl1 = g.seq
+    elif g.wnd != k.snd_wnd or k.snd_wl1.off != k.rcv_nxt.off:
+        k.snd_wl1 = num_add(k.rcv_nxt, -1) if seq_before(&t.sym, g.seq, k.rcv_nxt) else k.rcv_nxt
     k.snd_wnd = g.wnd
     if g.wnd > k.max_window:
         k.max_window = g.wnd

@@ -152,6 +152,13 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         1,
         (6, 0),
     ),
+    Behaviour(
+        "acks_compressed",
+        "of the duplicate ACKs for text out of order those after the third wait up to 1 ms and go as one",
+        "__tcp_ack_snd_check, tcp_comp_sack_nr",
+        0,
+        (4, 18),
+    ),
     Behaviour("tw_recycle", "has tcp_tw_recycle (modelled only as 0)", "tcp_tw_recycle", 0, None, (4, 12)),
     Behaviour(
         "fw2_bucket_reuse",

@@ -4,6 +4,7 @@ from libc.stdint cimport uint8_t, uint64_t
 
 cdef enum:                  # Sock.eof_read, once a FIN was received
     EOF_READ = 1            # recv() has returned it
+    EOF_NEVER = 3           # shutdown() in SYN-SENT: as if never connected, and recv() says so
     EOF_PURGED = 2          # close() threw it away unread: the receive queue is empty, Recv-Q still counts it
 
 ctypedef struct ConnectOpts:

@@ -165,6 +165,7 @@ cdef void open_active(Stack* t, int sock, Num iss, const ConnectOpts* o) noexcep
     s.snd_nxt = num_add(iss, 1)
     s.rcv_buf = first_window(c.rcv_buf, c.mss, s.has_ts_recent)
     s.rcv_wnd = s.rcv_buf
+    s.rcv_wscale = <uint8_t>(c.rcv_wscale + 1)
     s.mss = <uint16_t>c.mss
     s.sack_ok = c.tcp_sack != 0
     s.ts_ok = c.tcp_timestamps != 0
@@ -276,7 +277,7 @@ cdef int tcp_recv(Stack* t, int sock, int n) noexcept nogil:
     """RFC 9293 3.10.3; tcp_recvmsg_locked: bytes, then end of file, then the pending error; after that end of file."""
     cdef Sock* s = &t.sock[sock]
     cdef int got
-    if s.kind == SK_LISTENER:
+    if s.kind == SK_LISTENER or (s.eof_read == EOF_NEVER and s.so_error == 0):
         return -E_NOTCONN
     if s.rcv_queued > 0:
         got = s.rcv_queued if n < 0 or n > s.rcv_queued else n
@@ -300,6 +301,8 @@ cdef int tcp_recv(Stack* t, int sock, int n) noexcept nogil:
 cdef int fin_follows(Stack* t, int sock) noexcept nogil:
     """tcp_close_state, tcp_send_fin: from these states a FIN is due. 0: nothing to send."""
     cdef Sock* s = &t.sock[sock]
+    if s.state == ST_SYN_RECV:
+        s.rtx_clk = s.syn_clk           # the SYN's time goes on to count (tp->retrans_stamp)
     if s.state == ST_ESTABLISHED or s.state == ST_SYN_RECV:
         set_state(t, sock, ST_FIN_WAIT1)
     elif s.state == ST_CLOSE_WAIT:
@@ -311,9 +314,23 @@ cdef int fin_follows(Stack* t, int sock) noexcept nogil:
 
 
 cdef void tcp_shutdown_read(Stack* t, int sock) noexcept nogil:
-    """RCV_SHUTDOWN: nothing is sent. New text still comes in, but in FIN-WAIT it is answered by a reset."""
-    if t.sock[sock].kind == SK_FULL:
+    """RCV_SHUTDOWN: nothing is sent. New text still comes in, but in FIN-WAIT it is answered by a reset. In SYN-SENT any
+    shutdown() gives up."""
+    if t.sock[sock].kind != SK_FULL:
+        return
+    if t.sock[sock].state == ST_SYN_SENT:
+        shutdown_opening(t, sock)
+    else:
         t.sock[sock].rd_shut = 1
+
+
+cdef void shutdown_opening(Stack* t, int sock) noexcept nogil:
+    """inet_shutdown disconnects: what is left is a socket that was never connected, with an error for the next call."""
+    rule(t, sock, R_CLOSE_NOT_OPEN)
+    report_error(t, sock, E_CONNRESET)
+    to_closed(t, sock)
+    if t.sock[sock].kind == SK_DEAD:
+        t.sock[sock].eof_read = EOF_NEVER
 
 
 cdef void tcp_shutdown_write(Stack* t, int sock) noexcept nogil:
@@ -321,9 +338,7 @@ cdef void tcp_shutdown_write(Stack* t, int sock) noexcept nogil:
     if t.sock[sock].kind != SK_FULL:
         return
     if t.sock[sock].state == ST_SYN_SENT:
-        rule(t, sock, R_CLOSE_NOT_OPEN)
-        report_error(t, sock, E_CONNRESET)
-        to_closed(t, sock)
+        shutdown_opening(t, sock)
     elif t.sock[sock].state == ST_SYN_RECV:
         t.sock[sock].fin_queued = 1         # the FIN follows when the handshake is over (tcp_shutdown)
     elif fin_follows(t, sock):

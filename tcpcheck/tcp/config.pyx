@@ -36,6 +36,7 @@ cdef class ConfigTable:
         }
         if rcv_buf > 0:
             settings["rcv_buf"] = rcv_buf
+            settings["rcv_wscale"] = 0      # SO_RCVBUF: nothing beyond 16 bits to offer
         self.n = len(rows)
         self.rows = <Config*>calloc(max(self.n, 1), sizeof(Config))
         if self.rows == NULL:

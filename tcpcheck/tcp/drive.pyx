@@ -36,6 +36,7 @@ _SUFFIX = {SK_REQUEST: "/req", SK_BUCKET: "/tw"}
 _TIMERS = {
     TM_RTO: "rto", TM_TLP: "tlp", TM_PERSIST: "persist", TM_SYNACK: "synack", TM_TIMEWAIT: "timewait",
     TM_DELACK: "delack", TM_KEEPALIVE: "keepalive",
+    TM_COMPRESSED: "compressed",
 }
 
 

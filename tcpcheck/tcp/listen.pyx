@@ -135,5 +135,6 @@ cdef void _fill_from_cookie(Stack* t, int sock, int listener, const Seg* g, Num 
     cdef Seg syn = g[0]
     syn.seq = num_add(g.seq, -1)
     syn.sack_ok = g.has_ts
+    syn.scale_ok = g.has_ts
     request_fill(t, sock, listener, &syn, cookie)
     request_to_child(t, sock, g, t.sock[sock].ts_ok)

@@ -2,7 +2,7 @@
 from libc.stdint cimport int32_t, uint64_t
 from tcpcheck.sym.number cimport Num
 from tcpcheck.tcp.rto cimport enter_time_wait
-from tcpcheck.tcp.types cimport Seg, Stack
+from tcpcheck.tcp.types cimport Seg, Sock, Stack
 
 # ---- numbers of a new connection
 cdef Num choose_isn(Stack* t, int host, int peer, int lport, int rport) noexcept nogil      # the ISN clock, read now
@@ -22,9 +22,11 @@ cdef int emit(Stack* t, int sock, int host, Seg* s) noexcept nogil
 
 # ---- acknowledgements
 cdef void send_ack(Stack* t, int sock) noexcept nogil                       # empty ACK; rcv_wup, window, delayed ACK settled
-cdef void send_dup_ack(Stack* t, int sock, int dsack, Num lo, Num hi) noexcept nogil
-    # ACK at once with SACK: dsack 1 reports [lo, hi) as duplicate; else the newest out-of-order block [lo, hi) is
-    # reported when sack_ok (lo == hi: no block). Keeps sack_edge.
+cdef void send_sack(Stack* t, int sock, Num lo, Num hi) noexcept nogil
+    # Empty ACK that reports the out-of-order block [lo, hi), the newest, unless there is a duplicate to report.
+cdef int ack_compressed(Stack* t, int sock) noexcept nogil
+    # An ACK is owed while there are out-of-order blocks: 1: it waits for others; 0: the caller sends it now.
+cdef int receive_queue_empty(const Sock* s) noexcept nogil
 cdef int ack_delayed(Stack* t, int sock) noexcept nogil
     # An ACK is owed (__tcp_ack_snd_check): 1: the delayed-ACK timer sees to it; 0: the caller sends it now.
 cdef int oow_rate_limited(Stack* t, int sock, const Seg* seg) noexcept nogil

@@ -5,23 +5,25 @@ from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport (
     BASE_UNKNOWN, MODE_CONCRETE, Num, clock_start, diff_known, num_add, num_base, num_const, num_counter,
 )
-from tcpcheck.tcp.rto cimport arm_persist, arm_rto_or_probe, elapsed, next_fits, payload_most, pending, probe_applies
+from tcpcheck.tcp.rto cimport arm_persist, arm_rto_or_probe, elapsed, full_payload, next_fits, payload_most, pending, probe_applies
 from tcpcheck.tcp.rules cimport (
-    R_ACK_DELAYED, R_ACK_QUICK, R_CHALLENGE_ACK, R_CHALLENGE_ACK_HOST_LIMIT, R_CHALLENGE_ACK_LIMITED,
+    R_ACK_COMPRESSED, R_ACK_DELAYED, R_ACK_QUICK, R_CHALLENGE_ACK, R_CHALLENGE_ACK_HOST_LIMIT, R_CHALLENGE_ACK_LIMITED,
     R_OOW_ACK_LIMITED, R_PERSIST_FIREWALL, R_PERSIST_WINDOW_CLOSED,
 )
 from tcpcheck.tcp.sockets cimport (
-    KEY_ISN, KEY_TS, arm_between, config_of, disarm, effect, in_flight, receive_window, rule, tuple_key,
+    KEY_ISN, KEY_TS, arm, arm_between, config_of, disarm, effect, in_flight, receive_window, rule, tuple_key,
 )
 from tcpcheck.tcp.types cimport (
     EF_SEND, F_ACK, F_FIN, F_PSH, F_RST, F_SYN, SK_FULL, SK_REQUEST, SLOT_DELACK, SLOT_RETRANS, ST_SYN_SENT,
-    TM_DELACK, TM_NONE, TM_TLP, Config, Effect, Seg, Sock, Stack,
+    TM_COMPRESSED, TM_DELACK, TM_NONE, TM_TLP, Config, Effect, Seg, Sock, Stack,
 )
 
 cdef int64_t MS = 1000000
+cdef int64_t COMPRESSED_MOST = 1100000       # tcp_comp_sack_delay_ns and its slack
 cdef enum:
     CHALLENGES_A_SECOND = 48        # more than one run of a model sends in a second; a larger host limit never bites
-    TAIL_UNKNOWN_MSS = 536          # the kernel's first guess of the peer's segment size
+    MSS_GUESS = 536                 # the kernel's first guess of the peer's segment size (tcp_initialize_rcv_mss)
+    DUP_ACKS_AT_ONCE = 3            # TCP_FASTRETRANS_THRESH
 
 
 # ---- numbers of a new connection ---------------------------------------------------------------------------
@@ -67,7 +69,8 @@ cdef void echo(const Sock* k, Seg* s) noexcept nogil:
 
 
 cdef void build_segment(Stack* t, int sock, int flags, Seg* s) noexcept nogil:
-    """Buckets and requests leave the timestamps out of an ACK when they have none to echo (tcp_v4_send_ack)."""
+    """Buckets and requests leave the timestamps out of an ACK when they have none to echo (tcp_v4_send_ack). Every
+    segment with ACK reports a block while there is one, a duplicate first and once (tcp_established_options)."""
     cdef Sock* k = &t.sock[sock]
     memset(s, 0, sizeof(Seg))
     s.src = k.host
@@ -83,8 +86,15 @@ cdef void build_segment(Stack* t, int sock, int flags, Seg* s) noexcept nogil:
     if k.ts_ok and (k.kind == SK_FULL or flags & F_SYN or k.has_ts_recent):
         read_tsval(t, sock, s)
         echo(k, s)
-    if k.nooo > 0 and k.sack_ok and flags & F_ACK and not flags & F_SYN:
-        s.has_sack = 1                  # every segment reports a block while there is one (tcp_established_options)
+    if not k.sack_ok or not flags & F_ACK or flags & F_SYN:
+        return
+    s.dsack = k.dsack
+    s.has_sack = k.dsack or k.nooo > 0
+    if k.dsack:
+        s.sack_lo = k.dsack_lo
+        s.sack_hi = k.dsack_hi
+        k.dsack = 0
+    elif k.nooo > 0:
         s.sack_lo = k.ooo_lo[0]
         s.sack_hi = k.ooo_hi[0]
 
@@ -108,22 +118,47 @@ cdef int32_t first_window(int32_t rcv_buf, int32_t mss, int ts) noexcept nogil:
 
 
 cdef int32_t select_window(Stack* t, int sock) noexcept nogil:
-    """Never less than what is left of the window offered; nothing rather than a silly window (RFC 9293 3.8.6.2.2)."""
+    """Never less than what is left of the window offered; nothing rather than a silly window (RFC 9293 3.8.6.2.2,
+    __tcp_select_window). Scaled windows are whole units; others are not worth a change of less than a segment, whose
+    size is the kernel's first guess. Text that waits to be read takes more memory than its length: with some, a small
+    growth is none."""
     cdef Sock* s = &t.sock[sock]
-    cdef int32_t left = receive_window(t, sock), free = s.rcv_buf - s.rcv_queued
+    cdef int32_t left = receive_window(t, sock), free = s.rcv_buf - s.rcv_queued, kept = s.rcv_wnd
     cdef int32_t least = s.mss if s.mss < s.rcv_buf else s.rcv_buf
     if free < s.rcv_buf // 2 and (free < s.rcv_buf // 16 or free < least):
-        free = 0
-    return left if left > free else free
+        return left
+    if s.rcv_wscale > 1:
+        return align_up(free if free > left else left, s.rcv_wscale - 1)
+    if not receive_queue_empty(s) or kept > free:
+        kept = left
+    least = s.rcv_buf // 2 if s.rcv_buf // 2 < least else least
+    if free - kept >= (least if least < MSS_GUESS else MSS_GUESS):
+        kept = free
+    return kept if kept > left else left
+
+
+cdef int32_t align_up(int32_t n, int shift) noexcept nogil:
+    return ((n + (1 << shift) - 1) >> shift) << shift
+
+
+cdef int receive_queue_empty(const Sock* s) noexcept nogil:
+    """Nothing that recv() could take, a FIN included."""
+    return s.rcv_queued == 0 and (not s.fin_rcvd or s.eof_read)
 
 
 cdef void ack_goes_out(Stack* t, int sock) noexcept nogil:
-    """Any segment with ACK settles what is owed, even when the own firewall takes it (tcp_event_ack_sent)."""
+    """Any segment with ACK offers a window and settles what is owed, even when the own firewall takes it."""
     cdef Sock* s = &t.sock[sock]
     if s.kind != SK_FULL or s.state == ST_SYN_SENT:
         return
     s.rcv_wnd = select_window(t, sock)
     s.rcv_wup = s.rcv_nxt
+    ack_settled(t, sock)
+
+
+cdef void ack_settled(Stack* t, int sock) noexcept nogil:
+    """tcp_event_ack_sent."""
+    cdef Sock* s = &t.sock[sock]
     s.ack_pending = 0
     if s.quickack > 0:
         s.quickack -= 1
@@ -137,21 +172,14 @@ cdef void send_ack(Stack* t, int sock) noexcept nogil:
     emit(t, sock, t.sock[sock].host, &s)
 
 
-cdef void send_dup_ack(Stack* t, int sock, int dsack, Num lo, Num hi) noexcept nogil:
-    cdef Sock* k = &t.sock[sock]
+cdef void send_sack(Stack* t, int sock, Num lo, Num hi) noexcept nogil:
     cdef Seg s
-    cdef int64_t size = 0, further = 0
     ack_goes_out(t, sock)
     build_segment(t, sock, F_ACK, &s)
-    if k.sack_ok and (dsack or not diff_known(&t.sym, hi, lo, &size) or size > 0):
-        s.has_sack = 1
-        s.dsack = <uint8_t>dsack
+    if s.has_sack and not s.dsack:
         s.sack_lo = lo
         s.sack_hi = hi
-        if not dsack and (not k.has_sack_edge or not diff_known(&t.sym, hi, k.sack_edge, &further) or further > 0):
-            k.has_sack_edge = 1
-            k.sack_edge = hi
-    emit(t, sock, k.host, &s)
+    emit(t, sock, t.sock[sock].host, &s)
 
 
 cdef int sent_data(Stack* t, int sock) noexcept nogil:
@@ -159,14 +187,32 @@ cdef int sent_data(Stack* t, int sock) noexcept nogil:
     return not diff_known(&t.sym, t.sock[sock].snd_nxt, t.sock[sock].iss, &d) or d > 1
 
 
+cdef int ack_compressed(Stack* t, int sock) noexcept nogil:
+    """An ACK is owed while text lies out of order (__tcp_ack_snd_check): at once in quick-ACK mode and for the first
+    three, then held back for a third of the round trip, up to 1 ms, for more to join it."""
+    cdef Sock* s = &t.sock[sock]
+    if not config_of(t, sock).acks_compressed or not s.sack_ok:
+        return 0
+    if s.quickack > 0 and (not sent_data(t, sock) or choose(t.sym.ch, 2, CHOOSE_FATE) == 0):
+        return 0
+    if s.dup_acks < DUP_ACKS_AT_ONCE:
+        s.dup_acks += 1
+        return 0
+    rule(t, sock, R_ACK_COMPRESSED)
+    s.ack_pending = 1
+    if s.timer[<int>SLOT_DELACK].kind != TM_COMPRESSED:
+        arm(t, sock, SLOT_DELACK, TM_COMPRESSED, 0, COMPRESSED_MOST)
+    return 1
+
+
 cdef int ack_at_once(Stack* t, int sock, int owed_before) noexcept nogil:
     """__tcp_ack_snd_check. What is not kept of a socket (its guess of the MSS, its ping-pong mode) is a choice."""
     cdef Sock* s = &t.sock[sock]
     cdef int64_t unacked = 0
     diff_known(&t.sym, s.rcv_nxt, s.rcv_wup, &unacked)
-    if unacked > s.mss or s.nooo > 0:
+    if unacked > full_payload(s):
         return 1
-    if owed_before and unacked > TAIL_UNKNOWN_MSS and choose(t.sym.ch, 2, CHOOSE_FATE) == 0:
+    if unacked > MSS_GUESS and (owed_before or s.fin_rcvd) and choose(t.sym.ch, 2, CHOOSE_FATE) == 0:
         return 1
     if s.quickack == 0:                     # as after a FIN, which puts the socket into ping-pong mode
         if s.fin_rcvd or owed_before or not config_of(t, sock).linux_timers:
@@ -176,7 +222,8 @@ cdef int ack_at_once(Stack* t, int sock, int owed_before) noexcept nogil:
 
 
 cdef int ack_delayed(Stack* t, int sock) noexcept nogil:
-    """Without data so far the delay is nil, yet it is a timer's: a jiffy. Then 40 ms, or the RTT if that is longer."""
+    """Without data so far the delay is nil, yet it is a timer's: a jiffy. Then 40 ms, or the RTT if that is longer.
+    Never while text lies out of order: see ack_compressed()."""
     cdef const Config* c = config_of(t, sock)
     cdef Sock* s = &t.sock[sock]
     cdef int owed_before = s.ack_pending
@@ -252,9 +299,10 @@ cdef int send_challenge_ack(Stack* t, int sock) noexcept nogil:
 
 # ---- SYN ---------------------------------------------------------------------------------------------------
 
-cdef void syn_options(const Config* c, int sack_ok, Seg* s) noexcept nogil:
+cdef void syn_options(const Config* c, int sack_ok, int scale_ok, Seg* s) noexcept nogil:
     s.mss = <uint16_t>c.mss
     s.sack_ok = <uint8_t>sack_ok
+    s.scale_ok = scale_ok != 0
 
 
 cdef void send_syn(Stack* t, int sock) noexcept nogil:
@@ -266,25 +314,26 @@ cdef void send_syn(Stack* t, int sock) noexcept nogil:
     build_segment(t, sock, F_SYN, &s)
     s.seq = k.iss
     s.wnd = k.rcv_wnd
-    syn_options(c, k.sack_ok, &s)
+    syn_options(c, k.sack_ok, k.rcv_wscale, &s)
     emit(t, sock, k.host, &s)
 
 
 cdef int send_synack(Stack* t, int sock) noexcept nogil:
-    """A full socket's SYN-ACK has the options of a SYN: timestamps and SACK by the sysctls, whatever the peer's SYN had."""
+    """A full socket's SYN-ACK has the options of a SYN, timestamps and SACK by the sysctls, whatever the peer's SYN had;
+    and its window, not a new one."""
     cdef Sock* k = &t.sock[sock]
     cdef Seg s
     cdef int64_t span = 0
     cdef uint8_t agreed = k.ts_ok
     cdef int sack = k.sack_ok
-    ack_goes_out(t, sock)
     if k.kind == SK_FULL:
+        ack_settled(t, sock)
         k.ts_ok = config_of(t, sock).tcp_timestamps != 0
         sack = config_of(t, sock).tcp_sack
     build_segment(t, sock, F_SYN | F_ACK, &s)
     k.ts_ok = agreed
     s.seq = k.iss
-    syn_options(config_of(t, sock), sack != 0, &s)
+    syn_options(config_of(t, sock), sack, k.rcv_wscale, &s)
     if k.kind == SK_REQUEST:
         k.req_answered = 0
         if t.sym.mode == MODE_CONCRETE and s.has_ts and diff_known(&t.sym, s.tsval, k.syn_tsval, &span):
@@ -295,7 +344,7 @@ cdef int send_synack(Stack* t, int sock) noexcept nogil:
 cdef void send_cookie(Stack* t, int listener, const Seg* syn, Num iss) noexcept nogil:
     """A cookie carries what the SYN offered only if there are timestamps to hide it in (cookie_init_timestamp)."""
     cdef const Config* c = config_of(t, listener)
-    cdef int host = t.sock[listener].host
+    cdef int host = t.sock[listener].host, by_ts = syn.has_ts and c.tcp_timestamps != 0
     cdef Seg s
     memset(&s, 0, sizeof(Seg))
     s.src = syn.dst
@@ -307,7 +356,7 @@ cdef void send_cookie(Stack* t, int listener, const Seg* syn, Num iss) noexcept 
     s.seq = iss
     s.ack = num_add(syn.seq, 1)
     s.wnd = c.rcv_buf
-    syn_options(c, syn.sack_ok and syn.has_ts and c.tcp_sack and c.tcp_timestamps != 0, &s)
+    syn_options(c, syn.sack_ok and by_ts and c.tcp_sack, syn.scale_ok and by_ts, &s)
     if syn.has_ts and c.tcp_timestamps:
         stamp(t, host, timestamp_key(t, host, syn.src, syn.dport, syn.sport), c.ts_linked, &s)
         s.tsecr = syn.tsval
@@ -345,15 +394,17 @@ cdef void send_active_reset(Stack* t, int sock) noexcept nogil:
 
 # ---- data and FIN ------------------------------------------------------------------------------------------
 
-cdef int send_new(Stack* t, int sock, int32_t n, int fin) noexcept nogil:
-    """The next n unsent bytes, and the FIN if asked for. Not 0 (OutputFn's result): refused, so they stay unsent."""
+cdef int send_new(Stack* t, int sock, int32_t n, int fin, int psh) noexcept nogil:
+    """The next n unsent bytes, and the FIN if asked for. Not 0 (OutputFn's result): refused, so they stay unsent. PSH
+    goes with the last of them, and with the last segment of several that leave as one (psh)."""
     cdef Sock* k = &t.sock[sock]
+    cdef int32_t most = payload_most(k)
     cdef Seg s
     cdef int refused
     ack_goes_out(t, sock)
     build_segment(t, sock, F_ACK, &s)
     s.len = n
-    if n > 0 and n == k.unsent:
+    if n > 0 and (psh or n == k.unsent):
         s.flags |= F_PSH
     if fin:
         s.flags |= F_FIN
@@ -363,6 +414,9 @@ cdef int send_new(Stack* t, int sock, int32_t n, int fin) noexcept nogil:
     k.snd_nxt = num_add(k.snd_nxt, n + fin)
     k.unsent -= n
     k.tail_len = n
+    if n < most:
+        k.has_snd_sml = 1
+        k.snd_sml = k.snd_nxt
     if fin:
         k.fin_sent = 1
     return 0
@@ -371,20 +425,29 @@ cdef int send_new(Stack* t, int sock, int32_t n, int fin) noexcept nogil:
 cdef int nagle_holds(Stack* t, int sock, int32_t n) noexcept nogil:
     """RFC 9293 3.7.4 as Minshall amended it: one short segment in flight at a time. Never for what a FIN follows."""
     cdef Sock* s = &t.sock[sock]
-    cdef int32_t most = payload_most(s)
-    return n < most and not s.fin_queued and in_flight(t, sock) > 0 and 0 < s.tail_len < most
+    cdef int64_t d = 0
+    if n >= payload_most(s) or s.fin_queued or not s.has_snd_sml or in_flight(t, sock) == 0:
+        return 0
+    return diff_known(&t.sym, s.snd_sml, s.snd_una, &d) and d > 0
 
 
 cdef int loss_holds(Stack* t, int sock) noexcept nogil:
-    """RFC 5681 3.1: after a timeout one segment may be in flight, the one sent again, until it is acknowledged."""
-    return t.sock[sock].retries > 0 and in_flight(t, sock) > 0
+    """RFC 5681 3.1: after a timeout one segment may be in flight, the one sent again, until it is acknowledged. The
+    end of a handshake makes the congestion window anew, even where it leaves our SYN unacknowledged."""
+    cdef Sock* s = &t.sock[sock]
+    cdef int64_t d = 1
+    if (s.retries == 0 and not s.una_inside) or in_flight(t, sock) == 0:
+        return 0
+    return not (s.rtt_known and diff_known(&t.sym, s.snd_una, s.iss, &d) and d == 0)
 
 
-cdef int send_one(Stack* t, int sock) noexcept nogil:
-    """The next segment, which fits the window. Not 0: refused."""
+cdef int send_one(Stack* t, int sock, int several) noexcept nogil:
+    """The next segment, which fits the window. Not 0: refused. several: others went before it in one go."""
     cdef Sock* s = &t.sock[sock]
     cdef int32_t most = payload_most(s), n = s.unsent if s.unsent < most else most
-    return send_new(t, sock, n, s.fin_queued and n == s.unsent)
+    cdef int32_t rest = s.unsent - n, room = s.snd_wnd - in_flight(t, sock) - n
+    cdef int held = rest > 0 and (room < most and room < rest or nagle_holds(t, sock, rest))
+    return send_new(t, sock, n, s.fin_queued and n == s.unsent, several and held)
 
 
 cdef void push_pending(Stack* t, int sock) noexcept nogil:
@@ -395,7 +458,7 @@ cdef void push_pending(Stack* t, int sock) noexcept nogil:
     while next_fits(t, sock) and not t.sym.ch.overflow:
         if nagle_holds(t, sock, s.unsent) or loss_holds(t, sock):
             break
-        refused = send_one(t, sock)
+        refused = send_one(t, sock, sent)
         if refused:
             break
         sent = 1
@@ -450,7 +513,7 @@ cdef int send_loss_probe(Stack* t, int sock) noexcept nogil:
     cdef int32_t bytes = in_flight(t, sock) - s.fin_sent
     cdef int32_t n = s.tail_len if s.tail_len < bytes else bytes
     if next_fits(t, sock):
-        return not send_one(t, sock)
+        return not send_one(t, sock, 0)
     return not resend(t, sock, bytes - n, n, s.fin_sent)
 
 
@@ -462,7 +525,7 @@ cdef int send_window_probe(Stack* t, int sock) noexcept nogil:
     if room > 0:
         n = k.unsent if k.unsent < payload_most(k) else payload_most(k)
         n = n if n < room else room
-        return send_new(t, sock, n, k.fin_queued and n == k.unsent and n < room)
+        return send_new(t, sock, n, k.fin_queued and n == k.unsent and n < room, 0)
     ack_goes_out(t, sock)
     build_segment(t, sock, F_ACK, &s)
     s.seq = num_add(k.snd_una, -1)

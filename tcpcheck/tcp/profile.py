@@ -26,6 +26,7 @@ MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
 WHEEL_ROUNDS_UP = (4, 8)  # before, a timer of n jiffies fired at the n-th tick, the first of which may be cut short
 TLP_SHORTER = (4, 14)  # TCP_TIMEOUT_MIN instead of 10 ms
+RCV_WSCALE = 7  # as SYNs offer it with tcp_rmem as it is by default
 RCV_BUF = 65535  # bytes; a Linux host offers 64,240 to 65,483 at first, which nothing here depends on
 
 # Sysctls that the RFC profile understands: those that name an option or a queue rather than a kernel's policy.
@@ -120,6 +121,7 @@ def _linux(name: str, release: Release, family: str = "linux") -> Profile:
         "tlp_min_ns": (2 if release >= TLP_SHORTER else 10) * MILLISECOND,
         "timer_early_ns": 0 if release >= WHEEL_ROUNDS_UP else SECOND // hz,
         "rcv_buf": RCV_BUF,
+        "rcv_wscale": RCV_WSCALE,
     }
     return Profile(name, family, release, hz, flags, {n: s.default(release) for n, s in SYSCTLS.items()}, constants)
 
@@ -138,6 +140,7 @@ def _rfc9293() -> Profile:
         "tlp_min_ns": 0,
         "timer_early_ns": 0,
         "rcv_buf": RCV_BUF,
+        "rcv_wscale": 0,
     }
     return Profile("rfc9293", "rfc", newest, 1000, flags, defaults, constants)
 

@@ -3,12 +3,11 @@
 A request has fewer checks than a full socket and in another order: the same SYN again, the ACK, then timestamps and
 window, RST, SYN. It has no challenge ACK of its own and no slack in PAWS.
 """
-cimport cython
-from libc.stdint cimport int32_t
+from libc.stdint cimport uint8_t
 from tcpcheck.sym.number cimport MODE_CONCRETE, Num, num_add, seq_after, seq_eq
 from tcpcheck.tcp.checks cimport in_window, keep_timestamp, paws_fails, tsecr_in_range
 from tcpcheck.tcp.output cimport (
-    oow_rate_limited, read_tsval, send_limited_ack, send_reset_for, send_synack, timestamp_key,
+    first_window, oow_rate_limited, read_tsval, send_limited_ack, send_reset_for, send_synack, timestamp_key,
 )
 from tcpcheck.tcp.rules cimport (
     R_OOW_ACK_LIMITED, R_REQ_ABORT_ON_OVERFLOW, R_REQ_ACCEPT_QUEUE_FULL, R_REQ_BAD_ACK_RST, R_REQ_BAD_ACK_RST_IGNORED,
@@ -133,6 +132,7 @@ cdef void request_to_child(Stack* t, int sock, const Seg* g, int has_ts) noexcep
     k.req_acked = 0
     k.snd_una = k.snd_nxt
     k.rcv_wup = k.rcv_nxt
+    k.snd_wl1 = k.irs
     k.snd_wnd = g.wnd
     k.max_window = g.wnd
     if has_ts and k.ts_ok and not seq_after(&t.sym, g.seq, k.rcv_nxt):
@@ -172,16 +172,9 @@ cdef void request_fill(Stack* t, int sock, int listener, const Seg* syn, Num iss
     k.mss = cfg.mss
     if syn.mss and syn.mss < k.mss:
         k.mss = syn.mss
-    k.rcv_wnd = _first_window(t.sock[listener].rcv_buf if t.sock[listener].rcv_buf else cfg.rcv_buf, cfg.mss, k.ts_ok)
+    k.rcv_wnd = first_window(t.sock[listener].rcv_buf if t.sock[listener].rcv_buf else cfg.rcv_buf, cfg.mss, k.ts_ok)
     k.rcv_buf = k.rcv_wnd
+    k.rcv_wscale = <uint8_t>(cfg.rcv_wscale + 1 if syn.scale_ok else 0)
     if t.sym.mode == MODE_CONCRETE:     # TSecr may be compared as a number
         read_tsval(t, sock, &first)
         k.syn_tsval = first.tsval
-
-
-@cython.cdivision(True)
-cdef int32_t _first_window(int32_t rcv_buf, int32_t mss, int ts) noexcept nogil:
-    """What fits the 16 bits of a SYN-ACK, in whole segments (tcp_select_initial_window)."""
-    cdef int32_t wnd = rcv_buf if rcv_buf < 65535 else 65535
-    cdef int32_t text = mss - (12 if ts else 0)
-    return wnd // text * text if 0 < text <= wnd else wnd

@@ -17,7 +17,8 @@ cdef int probe_applies(Stack* t, int sock) noexcept nogil       # may a tail los
 cdef void arm_persist(Stack* t, int sock) noexcept nogil        # probe0_when: nothing is in flight and the next segment cannot go
 cdef void arm_synack(Stack* t, int request) noexcept nogil      # 1 s << retries
 cdef void send_progress(Stack* t, int sock) noexcept nogil      # snd_una moved (already stored): retries forgotten, timer restarted
-cdef int32_t payload_most(const Sock* s) noexcept nogil          # bytes of a full segment: MSS less the timestamp option
+cdef int32_t full_payload(const Sock* s) noexcept nogil
+cdef int32_t payload_most(const Sock* s) noexcept nogil         # what the next segment can hold beside its SACK blocks
 cdef int next_fits(Stack* t, int sock) noexcept nogil           # 1: the next segment fits the peer's window; 0: not, or nothing to send
 cdef int pending(Stack* t, int sock) noexcept nogil             # unsent bytes or an unsent FIN
 cdef void persist_acked(Stack* t, int sock) noexcept nogil

@@ -124,9 +124,9 @@ cdef int probe_applies(Stack* t, int sock) noexcept nogil:
     """tcp_schedule_loss_probe. In loss recovery (an RTO fired since the last progress) there is none."""
     cdef const Config* c = config_of(t, sock)
     cdef Sock* s = &t.sock[sock]
-    if not c.tlp or c.tcp_early_retrans < 3 or not s.sack_ok or s.tlp_done or s.retries > 0:
+    if not c.tlp or c.tcp_early_retrans < 3 or not s.sack_ok or s.tlp_done or s.retries > 0 or s.una_inside:
         return 0
-    return s.rtt_known != 0 and (not fin_alone(t, sock) or c.fin_retransmit)
+    return not fin_alone(t, sock) or c.fin_retransmit
 
 
 cdef void arm_rto_or_probe(Stack* t, int sock) noexcept nogil:
@@ -137,6 +137,9 @@ cdef void arm_rto_or_probe(Stack* t, int sock) noexcept nogil:
     cdef int32_t out = in_flight(t, sock)
     if out == 0 or not probe_applies(t, sock):
         arm_rto(t, sock)
+        return
+    if s.rtt_known == 0:                # close() in SYN-RECEIVED: when the SYN-ACK was sent is not kept
+        arm_retrans(t, sock, TM_TLP, 0, c.rto_init_ns)
         return
     rto_bounds(t, sock, s.backoff, &lo, &hi)
     if s.rtt_known == 2:
@@ -191,6 +194,7 @@ cdef void send_progress(Stack* t, int sock) noexcept nogil:
         s.backoff = 0
         s.rtt_known = 3
     s.retries = 0
+    s.una_inside = 0
     s.rtx_clk = 0
     s.tlp_done = 0
     if in_flight(t, sock) == 0:
@@ -207,8 +211,20 @@ cdef int pending(Stack* t, int sock) noexcept nogil:
     return s.unsent > 0 or (s.fin_queued and not s.fin_sent)
 
 
-cdef int32_t payload_most(const Sock* s) noexcept nogil:
+cdef int32_t full_payload(const Sock* s) noexcept nogil:
+    """Bytes of a full segment: MSS less the timestamp option."""
     return s.mss - 12 if s.ts_ok and s.mss > 12 else s.mss
+
+
+cdef int32_t payload_most(const Sock* s) noexcept nogil:
+    """tcp_current_mss: of 40 bytes for options 12 are for timestamps, 4 and 8 for each block for SACK."""
+    cdef int32_t blocks = s.dsack, most = 3 if s.ts_ok else 4, full = full_payload(s), i
+    for i in range(s.nooo):             # what follows a FIN at once is a block apart in the queue, not in the option
+        blocks += i == 0 or s.ooo_lo[i].off != s.ooo_hi[i - 1].off or s.ooo_lo[i].base != s.ooo_hi[i - 1].base
+    if blocks == 0 or not s.sack_ok:
+        return full
+    blocks = blocks if blocks < most else most
+    return full - 4 - 8 * blocks if full > 4 + 8 * blocks else full
 
 
 cdef int next_fits(Stack* t, int sock) noexcept nogil:

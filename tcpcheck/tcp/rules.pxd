@@ -76,6 +76,7 @@ cdef enum ArriveRule:       # a segment arrives: rules_arrives.py
     R_ACK_FUTURE_ACKED
     R_ACK_OLD_TOLERATED
     R_ACK_ADVANCES
+    R_ACK_INSIDE_SEGMENT
     R_ACK_NOTHING_NEW
     R_FIN_ACKED_FIN_WAIT2
     R_FIN_ACKED_TIME_WAIT
@@ -151,6 +152,7 @@ cdef enum SendRule:         # calls, output and timers: rules_sends.py
     R_ABORT_SILENT
     # output
     R_ACK_DELAYED
+    R_ACK_COMPRESSED
     R_ACK_QUICK
     R_OOW_ACK_LIMITED
     R_CHALLENGE_ACK
@@ -176,6 +178,7 @@ cdef enum SendRule:         # calls, output and timers: rules_sends.py
     R_PERSIST_PROBE
     R_PERSIST_GIVES_UP
     R_DELACK_FIRED
+    R_COMPRESSED_ACK_FIRED
     R_TIME_WAIT_EXPIRED
     R_FIN_WAIT2_EXPIRED
     R_FIN_WAIT2_FULL_TO_BUCKET

@@ -275,6 +275,12 @@ ARRIVE_RULES: tuple[tuple[str, str, str, str], ...] = (
     ("ACK_FUTURE_ACKED", "ACK beyond SND.NXT: ACK, the segment is dropped", "RFC 9293 3.10.7.4", ""),
     ("ACK_OLD_TOLERATED", "ACK below SND.UNA but not too old: nothing is acknowledged", "RFC 5961 5.2", "tcp_ack"),
     ("ACK_ADVANCES", "ACK of something new: SND.UNA moves", "RFC 9293 3.10.7.4", "tcp_ack, tcp_clean_rtx_queue"),
+    (
+        "ACK_INSIDE_SEGMENT",
+        "ACK of a part of a segment: SND.UNA moves, the timer does not start again",
+        "RFC 6298 5.3",
+        "tcp_clean_rtx_queue",
+    ),
     ("ACK_NOTHING_NEW", "ACK = SND.UNA", "RFC 9293 3.10.7.4", "tcp_ack"),
     ("FIN_ACKED_FIN_WAIT2", "our FIN is acknowledged: FIN-WAIT-2", "RFC 9293 3.10.7.4", "tcp_rcv_state_process"),
     (

@@ -43,6 +43,12 @@ _CALLS: tuple[tuple[str, str, str, str], ...] = (
 
 _OUTPUT: tuple[tuple[str, str, str, str], ...] = (
     ("ACK_DELAYED", "the ACK waits for the delayed-ACK timer", "RFC 9293 3.8.6.3", "tcp_send_delayed_ack"),
+    (
+        "ACK_COMPRESSED",
+        "one of many duplicate ACKs: it waits up to 1 ms and goes with those that follow",
+        "",
+        "__tcp_ack_snd_check",
+    ),
     ("ACK_QUICK", "the ACK goes out at once", "RFC 9293 3.8.6.3", "__tcp_ack_snd_check"),
     (
         "OOW_ACK_LIMITED",
@@ -120,6 +126,7 @@ _TIMERS: tuple[tuple[str, str, str, str], ...] = (
     ),
     ("PERSIST_GIVES_UP", "probed for too long: ETIMEDOUT", "RFC 9293 3.8.6.1", "tcp_probe_timer"),
     ("DELACK_FIRED", "the delayed ACK goes out", "RFC 9293 3.8.6.3", "tcp_delack_timer_handler"),
+    ("COMPRESSED_ACK_FIRED", "the duplicate ACKs held back go out as one", "", "tcp_compressed_ack_kick"),
     ("TIME_WAIT_EXPIRED", "TIME-WAIT is over", "RFC 9293 3.10.8", "tw_timer_handler"),
     ("FIN_WAIT2_EXPIRED", "an orphan waited long enough for the peer's FIN", "", "tw_timer_handler"),
     ("FIN_WAIT2_FULL_TO_BUCKET", "the orphan's timer: the rest of its wait as a bucket", "", "tcp_keepalive_timer"),

@@ -302,7 +302,9 @@ cdef int surely_older(Stack* t, int clk, int64_t age) noexcept nogil:
 cdef void tidy_full(Stack* t, int sock) noexcept nogil:
     cdef Sock* s = &t.sock[sock]
     cdef int i
-    if s.retries == 0:
+    if in_flight(t, sock) == 0:
+        s.una_inside = 0
+    if s.retries == 0 and not s.una_inside and s.rtt_known:
         s.rtx_clk = 0
     if s.state != ST_SYN_SENT and s.state != ST_SYN_RECV:
         s.syn_clk = 0
@@ -312,11 +314,16 @@ cdef void tidy_full(Stack* t, int sock) noexcept nogil:
     s.synack_span = 0
     if s.bytes_acked > s.max_window:
         s.bytes_acked = s.max_window
-    if s.nooo == 0:             # tcp_sack_remove: without blocks there is no right edge
-        s.has_sack_edge = 0
+    if s.has_snd_sml and distance(t, s.snd_sml, s.snd_una) <= 0:
+        s.has_snd_sml = 0
+    if not s.has_snd_sml:
+        memset(&s.snd_sml, 0, sizeof(Num))
+    if s.nooo == 0:
+        s.dup_acks = 0
         s.ooo_fin = 0
-    if not s.has_sack_edge:
-        memset(&s.sack_edge, 0, sizeof(Num))
+    if not s.dsack:
+        memset(&s.dsack_lo, 0, sizeof(Num))
+        memset(&s.dsack_hi, 0, sizeof(Num))
     for i in range(s.nooo, 3):
         memset(&s.ooo_lo[i], 0, sizeof(Num))
         memset(&s.ooo_hi[i], 0, sizeof(Num))

@@ -7,13 +7,13 @@ cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memset
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
-from tcpcheck.sym.number cimport Num, diff_in, diff_known, num_add, seq_after, seq_before, seq_eq
+from tcpcheck.sym.number cimport diff_in, diff_known, num_add, seq_after, seq_before, seq_eq
 from tcpcheck.tcp.ack cimport (
-    ACK_OK, ACK_OLD, ACK_TOO_OLD, ACK_UNACCEPTABLE, all_acked, process_ack,
+    ACK_OK, ACK_OLD, ACK_TOO_OLD, ACK_UNACCEPTABLE, all_acked, process_ack, window_news,
 )
 from tcpcheck.tcp.checks cimport keep_timestamp, paws_fails, seg_end, seg_length
 from tcpcheck.tcp.output cimport (
-    oow_rate_limited, push_pending, send_ack, send_challenge_ack, send_dup_ack, send_reset_for,
+    oow_rate_limited, push_pending, receive_queue_empty, send_ack, send_challenge_ack, send_reset_for,
 )
 from tcpcheck.tcp.rto cimport enter_time_wait, fin_wait2_orphan, rto_bounds, rtt_after_handshake
 from tcpcheck.tcp.rules cimport (
@@ -29,7 +29,9 @@ from tcpcheck.tcp.rules cimport (
 from tcpcheck.tcp.sockets cimport (
     config_of, in_flight, is_orphan, receive_window, reset_by_peer, rule, set_state, to_closed,
 )
-from tcpcheck.tcp.text cimport OWED_NOTHING, Owed, enter_quickack_mode, segment_text, send_what_is_due
+from tcpcheck.tcp.text cimport (
+    OWED_NOTHING, Owed, came_twice, enter_quickack_mode, segment_text, send_what_is_due,
+)
 from tcpcheck.tcp.types cimport (
     F_ACK, F_FIN, F_RST, F_SYN, F_URG, SK_FULL, ST_CLOSE_WAIT, ST_CLOSING, ST_ESTABLISHED, ST_FIN_WAIT1, ST_FIN_WAIT2,
     ST_LAST_ACK, ST_SYN_RECV, ST_TIME_WAIT, Config, Seg, Sock, Stack,
@@ -133,7 +135,7 @@ cdef int _seq_acceptable(Stack* t, int sock, const Seg* g) noexcept nogil:
         return wnd > 0 and diff_in(&t.sym, g.seq, k.rcv_nxt, 1 - n, <int64_t>wnd + n - 1)
     if not diff_known(&t.sym, k.rcv_nxt, k.rcv_wup, &owed):
         owed = 0
-    if cfg.beyond_window_refused and not _receive_queue_empty(k):
+    if cfg.beyond_window_refused and not receive_queue_empty(k):
         last = wnd - n
         if cfg.bare_fin_sticks_out and g.flags & F_FIN:
             last += 1
@@ -142,26 +144,17 @@ cdef int _seq_acceptable(Stack* t, int sock, const Seg* g) noexcept nogil:
     return diff_in(&t.sym, g.seq, k.rcv_nxt, -owed - n, last + owed + n + 1)
 
 
-cdef int _receive_queue_empty(const Sock* k) noexcept nogil:
-    """Nothing that recv() could take, a FIN included."""
-    return k.rcv_queued == 0 and (not k.fin_rcvd or k.eof_read)
-
-
 cdef void _send_dupack(Stack* t, int sock, const Seg* g) noexcept nogil:
     """The answer to what is refused, at most one per tcp_invalid_ratelimit (tcp_send_dupack). DSACK for old text: up
     to RCV.NXT when its end lies beyond."""
     cdef Sock* k = &t.sock[sock]
-    cdef Num hi = k.rcv_nxt
     if oow_rate_limited(t, sock, g):
         rule(t, sock, R_OOW_ACK_LIMITED)
         return
-    if seg_length(g) == 0 or not seq_before(&t.sym, g.seq, k.rcv_nxt):
-        send_dup_ack(t, sock, 0, hi, hi)
-        return
-    enter_quickack_mode(k)
-    if not diff_in(&t.sym, seg_end(g), k.rcv_nxt, 1, HALF):
-        hi = seg_end(g)
-    send_dup_ack(t, sock, 1, g.seq, hi)
+    if seg_length(g) > 0 and seq_before(&t.sym, g.seq, k.rcv_nxt):
+        enter_quickack_mode(k)
+        came_twice(k, g.seq, k.rcv_nxt if diff_in(&t.sym, seg_end(g), k.rcv_nxt, 1, HALF) else seg_end(g))
+    send_ack(t, sock)
 
 
 cdef int _disordered_ack(Stack* t, int sock, const Seg* g) noexcept nogil:
@@ -171,7 +164,7 @@ cdef int _disordered_ack(Stack* t, int sock, const Seg* g) noexcept nogil:
     cdef const Config* cfg = config_of(t, sock)
     if seg_length(g) == 0:
         if seq_eq(&t.sym, g.seq, k.rcv_nxt):
-            if seq_eq(&t.sym, g.ack, k.snd_una) and k.wl1_current and 0 < g.wnd <= k.snd_wnd and _in_replay(t, sock, g):
+            if not window_news(t, k, g) and seq_eq(&t.sym, g.ack, k.snd_una) and _in_replay(t, sock, g):
                 rule(t, sock, R_PAWS_DISORDERED_ACK)
                 return 1
         elif cfg.paws_old_ack_silent and seq_before(&t.sym, g.seq, k.rcv_nxt):
@@ -321,16 +314,17 @@ cdef void _established(Stack* t, int sock, const Seg* g, int repeats) noexcept n
     """SYN-RECEIVED is over. ACK = ISS is enough for a simultaneous open, though the SYN stays unacknowledged."""
     cdef Sock* k = &t.sock[sock]
     cdef int64_t d
+    cdef uint8_t retries = k.retries
     rule(t, sock, R_SYNRECV_ESTABLISHED)
     set_state(t, sock, ST_ESTABLISHED)
     rtt_after_handshake(t, sock, repeats)
     k.synack_acked_out = 0
-    if in_flight(t, sock) == 0:
-        k.retries = 0
+    if in_flight(t, sock) > 0:
+        k.retries = retries             # but the clock of the first one is forgotten: see gives_up()
     k.snd_wnd = g.wnd
     if g.wnd > k.max_window:
         k.max_window = g.wnd
-    k.wl1_current = not diff_known(&t.sym, g.seq, k.rcv_nxt, &d) or d >= 0
+    k.snd_wl1 = g.seq if diff_known(&t.sym, g.seq, k.rcv_nxt, &d) else k.rcv_nxt
     if k.fin_queued:                    # shutdown() while in SYN-RECEIVED was put off until now
         rule(t, sock, R_SYNRECV_SHUTDOWN)
         set_state(t, sock, ST_FIN_WAIT1)

@@ -62,7 +62,7 @@ cdef void _take_syn(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil
     k.irs = g.seq
     k.rcv_nxt = num_add(g.seq, 1)
     k.rcv_wup = k.rcv_nxt
-    k.wl1_current = 0
+    k.snd_wl1 = g.seq
     k.ts_ok = has_ts
     if has_ts:
         keep_timestamp(k, g)
@@ -80,8 +80,10 @@ cdef void _established(Stack* t, int sock, const Seg* g, int has_ts) noexcept no
     rule(t, sock, R_SYNSENT_ESTABLISHED)
     _take_syn(t, sock, g, has_ts)
     process_ack(t, sock, g, 0)
-    k.wl1_current = 0                           # SND.WL1 is the SYN's number
+    k.snd_wl1 = g.seq
     k.snd_wnd = g.wnd
+    if not g.scale_ok:                          # a SYN without ACK that crosses ours leaves it, as the kernel does
+        k.rcv_wscale = 0
     set_state(t, sock, ST_ESTABLISHED)
     rtt_after_handshake(t, sock, repeats)
     send_ack(t, sock)

@@ -29,6 +29,7 @@ KINDS = {SK_LISTENER: "listener", SK_REQUEST: "request", SK_FULL: "full", SK_BUC
 TIMERS = {
     TM_RTO: "rto", TM_TLP: "tlp", TM_PERSIST: "persist", TM_SYNACK: "synack", TM_TIMEWAIT: "timewait",
     TM_DELACK: "delack", TM_KEEPALIVE: "keepalive",
+    TM_COMPRESSED: "compressed",
 }
 
 ctypedef struct Wire:

@@ -6,16 +6,16 @@ from tcpcheck.tcp.types cimport Seg, Sock, Stack
 cdef enum OwedKind:
     OWED_NOTHING = 0
     OWED_ACK = 1            # at once or delayed, as quick-ACK mode has it
-    OWED_NOW = 2            # at once; [lo, hi) reported by SACK, as a duplicate when dsack
+    OWED_NOW = 2            # at once
 
 ctypedef struct Owed:       # the ACK that a segment earns, sent after what is waiting to be sent
     uint8_t kind
-    uint8_t dsack
+    uint8_t newest          # [lo, hi) is the newest out-of-order block
     uint8_t quiet           # a pure ACK that looked just as expected: an ACK that waits for its timer goes on waiting
     Num lo
     Num hi
 
-cdef void owe_now(Owed* o, int dsack, Num lo, Num hi) noexcept nogil
+cdef void came_twice(Sock* k, Num lo, Num hi) noexcept nogil    # tcp_dsack_set: [lo, hi) is reported by the next segment sent
 cdef void enter_quickack_mode(Sock* k) noexcept nogil
 cdef void segment_text(Stack* t, int sock, const Seg* g, Owed* o) noexcept nogil
 cdef void send_what_is_due(Stack* t, int sock, const Owed* o) noexcept nogil    # tcp_data_snd_check, tcp_ack_snd_check

@@ -1,8 +1,9 @@
 """Segment text and FIN: in order, out of order, old, beyond the window (tcp_data_queue, tcp_fin)."""
 from libc.stdint cimport int32_t, int64_t, uint8_t
+from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport Num, diff_in, diff_known, num_add, seq_after, seq_before, seq_eq
 from tcpcheck.tcp.checks cimport seg_end, seg_length
-from tcpcheck.tcp.output cimport ack_delayed, push_pending, send_ack, send_dup_ack
+from tcpcheck.tcp.output cimport ack_compressed, ack_delayed, push_pending, send_ack, send_sack
 from tcpcheck.tcp.rto cimport elapsed, enter_time_wait
 from tcpcheck.tcp.rules cimport (
     R_ACK_QUICK, R_DATA_BEYOND_WINDOW, R_DATA_IN_ORDER, R_DATA_OLD, R_DATA_OUT_OF_ORDER, R_DATA_OUT_OF_ORDER_AGAIN,
@@ -11,20 +12,21 @@ from tcpcheck.tcp.rules cimport (
 from tcpcheck.tcp.sockets cimport config_of, effect, receive_window, rule, set_state
 from tcpcheck.tcp.types cimport (
     EF_ACCEPT, EF_SEND, F_ACK, F_FIN, OOO_MAX, SK_FULL, SLOT_DELACK, ST_CLOSE_WAIT, ST_CLOSING, ST_ESTABLISHED,
-    ST_FIN_WAIT1, ST_FIN_WAIT2, ST_TIME_WAIT, Seg, Sock, Stack, Timer,
+    ST_FIN_WAIT1, ST_FIN_WAIT2, ST_TIME_WAIT, TM_COMPRESSED, TM_DELACK, Seg, Sock, Stack, Timer,
 )
 
 cdef int64_t HALF = 1 << 31
 
 cdef enum:
     QUICK_ACKS = 16         # TCP_MAX_QUICKACKS
+    SMALL = 536             # TCP_MSS_DEFAULT
 
 
-cdef void owe_now(Owed* o, int dsack, Num lo, Num hi) noexcept nogil:
-    o.kind = OWED_NOW
-    o.dsack = dsack
-    o.lo = lo
-    o.hi = hi
+cdef void came_twice(Sock* k, Num lo, Num hi) noexcept nogil:
+    if k.sack_ok:
+        k.dsack = 1
+        k.dsack_lo = lo
+        k.dsack_hi = hi
 
 
 cdef void enter_quickack_mode(Sock* k) noexcept nogil:
@@ -41,37 +43,37 @@ cdef void segment_text(Stack* t, int sock, const Seg* g, Owed* o) noexcept nogil
     cdef Num end = seg_end(g)
     if n == 0:
         return
+    k.dsack = 0
     wnd = receive_window(t, sock)
     if seq_eq(&t.sym, g.seq, k.rcv_nxt):
         if wnd == 0 and g.len > 0:
             rule(t, sock, R_DATA_ZERO_WINDOW)
-            _out_of_window(k, o)
+            _answer_quickly(k, o)
             return
         rule(t, sock, R_DATA_IN_ORDER)
         _accept(t, sock, g, n, o)
     elif diff_in(&t.sym, end, k.rcv_nxt, 1 - HALF, HALF):
         rule(t, sock, R_DATA_OLD)
-        enter_quickack_mode(k)
-        owe_now(o, 1, g.seq, end)
+        came_twice(k, g.seq, end)
+        _answer_quickly(k, o)
     elif diff_in(&t.sym, g.seq, k.rcv_nxt, wnd, HALF):
         rule(t, sock, R_DATA_BEYOND_WINDOW)
-        _out_of_window(k, o)
+        _answer_quickly(k, o)
     elif seq_before(&t.sym, g.seq, k.rcv_nxt):
-        owe_now(o, 1, g.seq, k.rcv_nxt)
+        came_twice(k, g.seq, k.rcv_nxt)
         if wnd == 0:
             rule(t, sock, R_DATA_ZERO_WINDOW)
-            _out_of_window(k, o)
+            _answer_quickly(k, o)
             return
-        o.kind = OWED_ACK
         rule(t, sock, R_DATA_OVERLAP)
         _accept_overlapping(t, sock, g, n, o)
     else:
         _keep_out_of_order(t, sock, g, end, o)
 
 
-cdef void _out_of_window(Sock* k, Owed* o) noexcept nogil:
+cdef void _answer_quickly(Sock* k, Owed* o) noexcept nogil:
     enter_quickack_mode(k)
-    owe_now(o, o.dsack, o.lo, o.hi)
+    o.kind = OWED_NOW
 
 
 cdef void _accept_overlapping(Stack* t, int sock, const Seg* g, int32_t n, Owed* o) noexcept nogil:
@@ -85,6 +87,7 @@ cdef void _accept_overlapping(Stack* t, int sock, const Seg* g, int32_t n, Owed*
         return
     wnd = receive_window(t, sock)
     k.rcv_nxt = g.seq
+    k.snd_wl1 = g.seq
     k.rcv_wup = num_add(g.seq, n)
     k.rcv_wnd = wnd - 1
     _accept(t, sock, g, n, o)
@@ -111,7 +114,7 @@ cdef void _advance(Stack* t, int sock, int32_t n, int32_t nbytes) noexcept nogil
     """RCV.NXT moves over n sequence numbers, nbytes of them text."""
     cdef Sock* k = &t.sock[sock]
     k.rcv_nxt = num_add(k.rcv_nxt, n)
-    k.wl1_current = 0
+    k.dup_acks = 0
     k.rcv_queued += nbytes
     effect(t, EF_ACCEPT, k.host, sock, nbytes)
 
@@ -138,16 +141,11 @@ cdef void _fin(Stack* t, int sock, Owed* o) noexcept nogil:
         rule(t, sock, R_FIN_AGAIN)
     k.nooo = 0
     k.ooo_fin = 0
-    k.has_sack_edge = 0
-    o.dsack = 0                         # tcp_sack_reset
+    k.dsack = 0                         # tcp_sack_reset
 
 
 cdef void _ack_fin(Stack* t, int sock, Owed* o) noexcept nogil:
-    """At once, with the D-SACK that the segment's overlap has earned."""
-    if o.dsack:
-        send_dup_ack(t, sock, 1, o.lo, o.hi)
-    else:
-        send_ack(t, sock)
+    send_ack(t, sock)
     o.kind = OWED_NOTHING
 
 
@@ -161,24 +159,29 @@ cdef void _keep_out_of_order(Stack* t, int sock, const Seg* g, Num end, Owed* o)
     cdef Num lo = g.seq
     cdef Num hi = end
     cdef int fin = 1 if g.flags & F_FIN else 0
-    cdef int i = 0
+    cdef int i = 0, joined = 0
     cdef int j
+    cdef int64_t d = 1
     while i < k.nooo and seq_after(&t.sym, lo, k.ooo_hi[i]):
         i += 1                          # wholly behind block i
     if i < k.nooo and not seq_before(&t.sym, lo, k.ooo_lo[i]):
         if not seq_after(&t.sym, hi, k.ooo_hi[i]):
             rule(t, sock, R_DATA_OUT_OF_ORDER_AGAIN)
-            owe_now(o, 1, lo, hi)
+            came_twice(k, lo, hi)
+            o.kind = OWED_ACK
+            _make_room(t, sock, 0)
             return
+        joined = diff_known(&t.sym, lo, k.ooo_hi[i], &d) and d == 0     # then what it covers of others is not looked at
         if _ends_in_fin(k, i) and i == k.nooo - 1 and seq_eq(&t.sym, lo, k.ooo_hi[i]):
             fin = 1                     # joined to the newest block: its FIN moves to the end (tcp_ooo_try_coalesce)
         elif _ends_in_fin(k, i) and seq_after(&t.sym, lo, k.ooo_lo[i]):
-            _came_twice(t, o, lo, hi, k.ooo_lo[i], k.ooo_hi[i])
+            _overlap(t, k, lo, hi, k.ooo_lo[i], k.ooo_hi[i])
             lo = k.ooo_hi[i]
             i += 1
     j = i
     while j < k.nooo and not seq_before(&t.sym, hi, k.ooo_lo[j]):
-        _came_twice(t, o, lo, hi, k.ooo_lo[j], k.ooo_hi[j])
+        if not joined:
+            _overlap(t, k, lo, hi, k.ooo_lo[j], k.ooo_hi[j])
         if fin and seq_after(&t.sym, k.ooo_hi[j], hi):
             k.ooo_lo[j] = hi
             break
@@ -187,6 +190,7 @@ cdef void _keep_out_of_order(Stack* t, int sock, const Seg* g, Num end, Owed* o)
         t.sym.ch.overflow = 1           # more holes than the model can hold
         return
     rule(t, sock, R_DATA_OUT_OF_ORDER)
+    _make_room(t, sock, j == i)
     if j > i:
         if seq_before(&t.sym, k.ooo_lo[i], lo):
             lo = k.ooo_lo[i]
@@ -194,30 +198,41 @@ cdef void _keep_out_of_order(Stack* t, int sock, const Seg* g, Num end, Owed* o)
             hi = k.ooo_hi[j - 1]
             fin = _ends_in_fin(k, j - 1)
     _replace_blocks(k, i, j, lo, hi, fin)
+    if g.len > SMALL and not k.got_data and choose(t.sym.ch, 2, CHOOSE_FATE) == 0:
+        k.got_data = 1                  # the window grew with it: that starts quick ACKs, and spends them (tcp_grow_window)
     effect(t, EF_ACCEPT, k.host, sock, g.len)
-    if not o.dsack:
-        owe_now(o, 0, lo, hi)
-    o.kind = OWED_NOW
+    o.kind = OWED_ACK
+    o.newest = 1
+    o.lo = lo
+    o.hi = hi
+
+
+cdef void _make_room(Stack* t, int sock, int is_new) noexcept nogil:
+    """A held-back ACK goes before a third block enters the list of blocks to report, or leaves its third place, which
+    is a matter of their order of arrival (tcp_sack_new_ofo_skb)."""
+    cdef Sock* k = &t.sock[sock]
+    if k.timer[<int>SLOT_DELACK].kind != TM_COMPRESSED:
+        return
+    if k.nooo >= 2 if is_new else k.nooo >= 3 and choose(t.sym.ch, 2, CHOOSE_FATE) == 0:
+        send_ack(t, sock)
 
 
 cdef int _ends_in_fin(const Sock* k, int i) noexcept nogil:
     return (k.ooo_fin >> i) & 1
 
 
-cdef void _came_twice(Stack* t, Owed* o, Num lo, Num hi, Num lo2, Num hi2) noexcept nogil:
-    """The overlap of [lo, hi) and [lo2, hi2), if any, is reported by D-SACK (tcp_dsack_set). Only where the numbers are
-    known: nothing but the option depends on it, so it is not worth a branch."""
+cdef void _overlap(Stack* t, Sock* k, Num lo, Num hi, Num lo2, Num hi2) noexcept nogil:
+    """The overlap of [lo, hi) and [lo2, hi2), if any, is reported by D-SACK. Only where the numbers are known: nothing
+    but the option depends on it, so it is not worth a branch."""
     cdef int64_t d = 0
-    if o.dsack:
+    if k.dsack:
         return
     if diff_known(&t.sym, lo2, lo, &d) and d > 0:
         lo = lo2
     if diff_known(&t.sym, hi, hi2, &d) and d > 0:
         hi = hi2
     if diff_known(&t.sym, hi, lo, &d) and d > 0:
-        o.dsack = 1
-        o.lo = lo
-        o.hi = hi
+        came_twice(k, lo, hi)
 
 
 cdef void _replace_blocks(Sock* k, int i, int j, Num lo, Num hi, int fin) noexcept nogil:
@@ -243,11 +258,10 @@ cdef void _replace_blocks(Sock* k, int i, int j, Num lo, Num hi, int fin) noexce
 cdef void _fill_gaps(Stack* t, int sock, Owed* o) noexcept nogil:
     """RCV.NXT has moved: blocks that it reaches are in order now (tcp_ofo_queue)."""
     cdef Sock* k = &t.sock[sock]
-    cdef Num none
     cdef int64_t d
     cdef int32_t n, fin
     while k.nooo and not seq_after(&t.sym, k.ooo_lo[0], k.rcv_nxt):
-        _came_twice(t, o, k.ooo_lo[0], k.rcv_nxt, k.ooo_lo[0], k.ooo_hi[0])
+        _overlap(t, k, k.ooo_lo[0], k.rcv_nxt, k.ooo_lo[0], k.ooo_hi[0])
         fin = _ends_in_fin(k, 0)
         if seq_after(&t.sym, k.ooo_hi[0], k.rcv_nxt):
             if not diff_known(&t.sym, k.ooo_hi[0], k.rcv_nxt, &d):
@@ -256,7 +270,7 @@ cdef void _fill_gaps(Stack* t, int sock, Owed* o) noexcept nogil:
             n = <int32_t>d
             rule(t, sock, R_GAP_FILLED)
             if fin:                     # the ACK of the FIN still reports its block
-                _came_twice(t, o, k.ooo_lo[0], k.ooo_hi[0], k.ooo_lo[0], k.ooo_hi[0])
+                _overlap(t, k, k.ooo_lo[0], k.ooo_hi[0], k.ooo_lo[0], k.ooo_hi[0])
             _drop_first_block(k)
             _advance(t, sock, n, n - fin)
             if fin:
@@ -266,8 +280,7 @@ cdef void _fill_gaps(Stack* t, int sock, Owed* o) noexcept nogil:
         else:
             _drop_first_block(k)
     if k.nooo == 0 and o.kind == OWED_ACK:
-        none = k.rcv_nxt
-        owe_now(o, o.dsack, o.lo if o.dsack else none, o.hi if o.dsack else none)
+        o.kind = OWED_NOW               # RFC 5681 4.2
 
 
 cdef void _drop_first_block(Sock* k) noexcept nogil:
@@ -296,10 +309,10 @@ cdef void send_what_is_due(Stack* t, int sock, const Owed* o) noexcept nogil:
             rule(t, sock, R_ACK_QUICK)
             send_ack(t, sock)
         return
-    if o.kind != OWED_NOW and ack_delayed(t, sock):
-        return                          # a D-SACK is forgotten here: the kernel's delayed ACK would carry it
-    if o.kind == OWED_NOW or o.dsack:
-        send_dup_ack(t, sock, o.dsack, o.lo, o.hi)
+    if o.kind != OWED_NOW and (ack_compressed(t, sock) if k.nooo else ack_delayed(t, sock)):
+        return
+    if o.newest:
+        send_sack(t, sock, o.lo, o.hi)
     else:
         send_ack(t, sock)
 
@@ -311,7 +324,7 @@ cdef int _nearly_due(Stack* t, int sock) noexcept nogil:
     cdef Timer* m = &k.timer[<int>SLOT_DELACK]
     cdef int64_t jiffy = config_of(t, sock).jiffy_ns
     cdef int64_t due = m.lo - (m.lo // jiffy >> 2) * jiffy
-    if not config_of(t, sock).linux_timers:
+    if not config_of(t, sock).linux_timers or m.kind != TM_DELACK:
         return 0
     return not k.got_data or elapsed(t, m.clk, due - jiffy, due)
 

@@ -9,7 +9,7 @@ from tcpcheck.tcp.rto cimport (
     arm_persist, arm_retrans, arm_rto, arm_synack, elapsed, enter_time_wait, fin_time, pending, rto_bounds,
 )
 from tcpcheck.tcp.rules cimport (
-    R_DELACK_FIRED, R_FIN_WAIT2_EXPIRED, R_FIN_WAIT2_FULL_RST, R_FIN_WAIT2_FULL_TO_BUCKET, R_ORPHANS_FULL,
+    R_COMPRESSED_ACK_FIRED, R_DELACK_FIRED, R_FIN_WAIT2_EXPIRED, R_FIN_WAIT2_FULL_RST, R_FIN_WAIT2_FULL_TO_BUCKET, R_ORPHANS_FULL,
     R_PERSIST_GIVES_UP, R_PERSIST_PROBE, R_RTO_GIVES_UP, R_RTO_RETRANSMIT, R_SYNACK_DEFERRED, R_SYNACK_GIVES_UP,
     R_SYNACK_RETRANSMITTED,
     R_SYN_GIVES_UP, R_SYN_RETRANSMITTED, R_TIME_WAIT_EXPIRED, R_TLP_PROBE,
@@ -19,7 +19,7 @@ from tcpcheck.tcp.sockets cimport (
     to_closed,
 )
 from tcpcheck.tcp.types cimport (
-    SK_REQUEST, SLOT_RETRANS, SOCKS_MAX, ST_FIN_WAIT2, ST_SYN_RECV, ST_SYN_SENT, ST_TIME_WAIT, TM_DELACK,
+    SK_REQUEST, SLOT_RETRANS, SOCKS_MAX, ST_FIN_WAIT2, ST_SYN_RECV, ST_SYN_SENT, ST_TIME_WAIT, TM_COMPRESSED, TM_DELACK,
     TM_KEEPALIVE, TM_PERSIST, TM_RTO, TM_SYNACK, TM_TIMEWAIT, TM_TLP, Config, Sock, Stack,
 )
 
@@ -47,6 +47,9 @@ cdef void timer_fires(Stack* t, int sock, int slot) noexcept nogil:
         to_closed(t, sock)
     elif kind == TM_DELACK:
         rule(t, sock, R_DELACK_FIRED)
+        send_ack(t, sock)
+    elif kind == TM_COMPRESSED:
+        rule(t, sock, R_COMPRESSED_ACK_FIRED)
         send_ack(t, sock)
     elif kind == TM_KEEPALIVE:
         fin_wait2_fires(t, sock)
@@ -114,6 +117,8 @@ cdef int gives_up(Stack* t, int sock) noexcept nogil:
         most = c.tcp_orphan_retries
         if most == 0 and not rto_at_most(t, sock):
             most = 8
+    if s.retries > 0 and s.rtx_clk == 0 and t.sym.timed:
+        return 1                            # the SYN was repeated, and its time forgotten: see _established()
     return s.retries > 0 and timed_out(t, sock, s.rtx_clk, most, RTO_MIN)
 
 
@@ -161,7 +166,7 @@ cdef void rto_fires(Stack* t, int sock) noexcept nogil:
         dies(t, sock, R_SYN_GIVES_UP if opening else R_RTO_GIVES_UP)
         return
     rule(t, sock, R_SYN_RETRANSMITTED if opening else R_RTO_RETRANSMIT)
-    if s.retries == 0 and not opening:
+    if s.retries == 0 and s.rtx_clk == 0 and not opening:
         s.rtx_clk = <uint8_t>clock_start(&t.sym)
     if s.retries < RETRIES_MOST:
         s.retries += 1

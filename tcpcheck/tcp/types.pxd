@@ -49,10 +49,11 @@ cdef enum TimerKind:
     TM_TIMEWAIT = 5         # bucket
     TM_DELACK = 6
     TM_KEEPALIVE = 7        # orphaned FIN-WAIT-2 that is still a full socket
+    TM_COMPRESSED = 8       # duplicate ACKs held back, to be sent as one
 
 cdef enum TimerSlot:
     SLOT_RETRANS = 0        # RTO, TLP, PERSIST, SYNACK, TIMEWAIT share one, as in the kernel
-    SLOT_DELACK = 1
+    SLOT_DELACK = 1         # DELACK, COMPRESSED: never both, as text out of order ends a delay
     SLOT_KEEPALIVE = 2
 
 cdef enum:
@@ -73,6 +74,7 @@ ctypedef struct Seg:
     uint8_t has_ts
     uint8_t ts_now          # tsval is not yet read: it is the counter of tsval.base as it stands when the segment is sent
     uint8_t sack_ok         # SYN and SYN-ACK: the SACK-permitted option
+    uint8_t scale_ok        # SYN and SYN-ACK: the window scale option
     uint8_t dsack           # an ACK that carries a DSACK block
     uint8_t has_sack        # an ACK that carries a SACK block [sack_lo, sack_hi)
     uint8_t forged          # injected by an attacker
@@ -111,13 +113,15 @@ ctypedef struct Sock:
     Num snd_nxt
     int32_t snd_wnd
     int32_t max_window
-    uint8_t wl1_current     # SND.WL1 has reached rcv_nxt: a pure ACK there is no news for the send window
+    Num snd_wl1             # SND.WL1: number of the segment that last updated the send window
     int32_t bytes_acked     # tcp_sock.bytes_acked, saturating: lower bound of an acceptable old ACK
     int32_t unsent          # bytes accepted from the app and not yet sent
     uint8_t fin_queued      # shutdown: FIN follows the unsent bytes
     uint8_t fin_sent
-    int32_t tail_len        # payload bytes of the newest segment in flight (tail loss probe, Nagle)
-    uint8_t unsent_fin_refused  # the own firewall refused the segment: nothing is in flight although snd_nxt stands before it
+    int32_t tail_len        # payload bytes of the newest segment in flight (tail loss probe)
+    uint8_t has_snd_sml     # a short segment is in flight, and ends at snd_sml (Nagle, Minshall)
+    Num snd_sml
+    uint8_t una_inside      # snd_una lies inside a segment that was sent again: loss recovery is not over
     # --- receive side
     Num irs
     Num rcv_nxt
@@ -135,12 +139,15 @@ ctypedef struct Sock:
     uint8_t ack_pending     # an ACK is owed (delayed-ACK timer runs)
     Num ooo_lo[OOO_MAX]
     Num ooo_hi[OOO_MAX]
-    uint8_t has_sack_edge
-    Num sack_edge           # right edge of the highest SACK block sent
+    uint8_t dup_acks        # ACKs sent at once for text out of order since rcv_nxt moved, up to those that count
+    uint8_t dsack           # the next segment sent reports [dsack_lo, dsack_hi) as received twice
+    Num dsack_lo
+    Num dsack_hi
     # --- options
     uint16_t mss
     uint8_t ts_ok           # timestamps negotiated
     uint8_t sack_ok
+    uint8_t rcv_wscale      # shift of the windows this side offers; 0 too where the peer offered no scaling
     uint8_t has_ts_recent   # ts_recent is known and not 0
     uint8_t ts_linked       # the TS counter's readings are compared through the zone
     uint8_t ts_recent_inc   # incarnation whose TSval ts_recent is
@@ -183,6 +190,7 @@ ctypedef struct Config:
     int64_t rtt_syn_max_ns                      # longest round trip of a SYN or SYN-ACK: no delayed ACK in it
     int64_t rtt_max_ns                          # longest round trip the network of this spec allows; widens every RTO
     int32_t mss, rcv_buf
+    int32_t rcv_wscale                          # window scale that SYNs offer, from tcp_rmem; none with a small rcv_buf
     uint8_t isn_linked                          # ISNs of one 4-tuple are related through the ISN clock (else: unrelated, coarser)
     uint8_t ts_linked                           # likewise TSvals
     # profile flags: one for each behaviour that differs between kernels (tcp/profile.py says which and since when)
@@ -201,6 +209,7 @@ ctypedef struct Config:
     uint8_t syn_resent_early                    # SYN again 2 jiffies after a bad ACK in SYN-SENT (5.7)
     uint8_t simopen_synack_accepted             # SYN-ACK in SYN-RECV of a simultaneous open is accepted (6.12)
     uint8_t syn_dropped_when_acceptq_full       # always (4.10), before only with more than one young request
+    uint8_t acks_compressed                     # duplicate ACKs after the third wait and are joined (4.18)
     uint8_t memory_given_back                   # a socket with empty queues has no memory set aside: text is not predicted
     uint8_t tw_recycle                          # has tcp_tw_recycle (< 4.12)
     uint8_t fw2_bucket_reuse                    # autobind reuses FIN-WAIT-2 buckets too (< 6.12)
