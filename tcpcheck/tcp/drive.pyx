@@ -4,11 +4,11 @@ Tests, the generated state table and the comparison with a real kernel use it. N
 time is a plain number of ns that passes only by `advance`. Host 0 is the host under test, the others are whoever sends
 to it; all of them run the same Config. Nothing is delivered by itself: what a host sends is handed back.
 """
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from tcpcheck.sym.choice cimport CHOICES_MAX, Choices, choices_start
-from tcpcheck.sym.number cimport MODE_CONCRETE, Num, Recorder, num_const, sym_init
+from tcpcheck.sym.number cimport MODE_CONCRETE, Num, Recorder, num_const, sym_init, sym_select
 from tcpcheck.sym.zone cimport CLOCKS_MAX, zone_pass, zone_sup
 from tcpcheck.tcp.arrives cimport segment_arrives
 from tcpcheck.tcp.calls cimport (
@@ -42,6 +42,35 @@ _TIMERS = {
 
 cdef int _output(void* ctx, Seg* seg) noexcept nogil:
     return (<int*>ctx)[0]
+
+
+cdef void _keep_clock(uint8_t* clk, uint8_t* keep, uint8_t* new, int* n) noexcept nogil:
+    if clk[0] and not new[clk[0]]:
+        keep[n[0]], new[clk[0]] = clk[0], <uint8_t>n[0]
+        n[0] += 1
+    clk[0] = new[clk[0]]
+
+
+cdef void _forget_clocks(Stack* t) noexcept nogil:
+    """Clocks that nobody reads any more make room; the others get the order of their owners."""
+    cdef uint8_t keep[CLOCKS_MAX]
+    cdef uint8_t new[CLOCKS_MAX]
+    cdef int i, slot, n = 1
+    cdef Sock* s
+    memset(new, 0, sizeof(new))
+    keep[0] = 0
+    for i in range(SOCKS_MAX):
+        s = &t.sock[i]
+        if s.kind == SK_FREE:
+            continue
+        for slot in range(SLOTS):
+            _keep_clock(&s.timer[slot].clk, keep, new, &n)
+        _keep_clock(&s.rtx_clk, keep, new, &n)
+        _keep_clock(&s.syn_clk, keep, new, &n)
+        _keep_clock(&s.oow_clk, keep, new, &n)
+        _keep_clock(&s.tw_clk, keep, new, &n)
+        _keep_clock(&s.ts_stamp_clk, keep, new, &n)
+    sym_select(&t.sym, keep, n)
 
 
 cdef class Driver:
@@ -131,6 +160,7 @@ cdef class Driver:
             elif self.t.fx.e[i].kind == EF_RULE:
                 self._rules.append(BY_NUMBER[self.t.fx.e[i].arg].name)
         stack_tidy(&self.t)
+        _forget_clocks(&self.t)
 
     def prescribe(self, path):
         """From now on choices come out as in `path`, one after the other; then the first alternative is taken."""
@@ -327,6 +357,11 @@ cdef class Driver:
                     age = zone_sup(&self.t.sym.z, m.clk, 0) if m.clk else 0
                     out.append({"sock": i, "slot": slot, "kind": _TIMERS[m.kind], "lo": m.lo - age, "hi": m.hi - age})
         return sorted(out, key=lambda timer: timer["lo"])
+
+    def forget_limits(self, int sock, bint on):
+        """When the last reply went out that tcp_invalid_ratelimit limits is not known (on=False: long ago)."""
+        if self.t.sock[sock].oow_clk == 0:
+            self.t.sock[sock].oow_sent = on
 
     def widen(self, int sock, int slot, int64_t earlier, int64_t later):
         """The timer was armed at an unknown moment, up to so many ns before or after this one."""
