@@ -11,19 +11,24 @@ from tcpcheck.conform.packets import SYN, Packet, signed
 
 LATE_NS = 25_000_000  # a capture is believed to be late by so much at most, and a hundredth of the silence before
 
+BEFORE_NS = 10_000_000_000  # of silence may have been before the first packet
+
 Step = tuple[Tuple4, bool, Packet]  # connection, from outside?, packet
 
 
-def sent_at(steps: Sequence[Step], tick_ns: int) -> list[Step]:
-    """The same steps, the host's packets at the times their TSvals tell, where the capture saw them later than that."""
+def sent_at(steps: Sequence[Step], tick_ns: int) -> tuple[list[Step], int]:
+    """The same steps, the host's packets at the times their TSvals tell, where the capture saw them later than that;
+    and by how much all times are later than in the capture, lest the first packet's was before its start."""
     early = _lateness(steps, tick_ns)
+    shift = max((late - steps[i][2].time_ns for i, late in early.items()), default=0)
+    shift = max(shift, 0)
     out: list[Step] = []
     latest = 0
     for i, (key, inbound, packet) in enumerate(steps):
-        at = max(packet.time_ns - early.get(i, 0), latest)
+        at = max(packet.time_ns + shift - early.get(i, 0), latest)
         latest = at
         out.append((key, inbound, replace(packet, time_ns=at) if at != packet.time_ns else packet))
-    return out
+    return out, shift
 
 
 def _lateness(steps: Sequence[Step], tick_ns: int) -> dict[int, int]:
@@ -38,7 +43,7 @@ def _lateness(steps: Sequence[Step], tick_ns: int) -> dict[int, int]:
             first = birth[key] = packet
         assert first.ts is not None
         gone = signed(packet.ts[0], first.ts[0]) * tick_ns
-        silence = packet.time_ns - steps[i - 1][2].time_ns if i else 0
+        silence = packet.time_ns - steps[i - 1][2].time_ns if i else BEFORE_NS
         offsets[key, first.number].append((i, packet.time_ns, packet.time_ns - first.time_ns - gone, silence))
     late: dict[int, int] = {}
     for rows in offsets.values():

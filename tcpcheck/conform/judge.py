@@ -172,16 +172,13 @@ def round_trip(steps: Iterable[Step]) -> int:
 
 def _acknowledged_in_vain(steps: Iterable[Step]) -> bool:
     """Does a SYN-ACK come again after its ACK?"""
-    sent: dict[Tuple4, int] = {}
-    acked: set[Tuple4] = set()
+    acked: set[tuple[Tuple4, int]] = set()
     for key, inbound, packet in steps:
         if not inbound and packet.flags & (SYN | ACK) == SYN | ACK:
-            if key in acked and sent[key] == packet.end:
+            if (key, packet.end) in acked:
                 return True
-            acked.discard(key)
-            sent[key] = packet.end
-        elif inbound and packet.flags & ACK and sent.get(key) == packet.ack:
-            acked.add(key)
+        elif inbound and packet.flags & ACK:
+            acked.add((key, packet.ack))
     return False
 
 
@@ -309,16 +306,16 @@ class _Judging:
         setting = replace(setting, rtt_max_ns=max(setting.rtt_max_ns, round_trip(steps)))
         follower = Follower(dict.fromkeys(key for key, _, _ in steps), setting, assumed)
         tick = profile_for(self.setting.kernel)[0].constants["ts_tick_ns"]
-        timed = sent_at(steps, tick)
+        timed, shift = sent_at(steps, tick)
         if midstream:
             follower.start_in_the_middle(timed[0][0], timed)
             if shows_only(timed):
-                outcome = follower.run(timed[1:], self.end_ns)
+                outcome = follower.run(timed[1:], self.end_ns + shift)
                 return replace(outcome, matched=outcome.matched + 1)
         else:
             ports = {key[1].port for key, inbound, p in steps if not inbound and p.flags & SYN and p.flags & ACK}
             follower.start(sorted(ports))
-        return follower.run(timed, self.end_ns)
+        return follower.run(timed, self.end_ns + shift)
 
     # ---- results
     def _row(self, steps: list[Step]) -> Connection:

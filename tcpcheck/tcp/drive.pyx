@@ -192,6 +192,10 @@ cdef class Driver:
         """TCP_DEFER_ACCEPT, as a number of SYN-ACK timeouts."""
         self.t.sock[listener].defer_accept = timeouts
 
+    def shrink(self, int listener, int backlog):
+        """listen() again, with another backlog."""
+        self.t.sock[listener].backlog = backlog
+
     def accept(self, int listener):
         """Slot of the oldest child."""
         self._begin()

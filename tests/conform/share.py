@@ -35,12 +35,16 @@ class Judged:
     agrees: bool
 
 
+def side_of(name: str) -> Side:
+    """The ends of the host that is modelled."""
+    address, port = parse_host(OPTIONS[name]["options"][1])
+    return Side(address, None if port is None else frozenset((port,)))
+
+
 def judged(name: str, every: int = 1, offset: int = 0) -> Iterator[Judged]:
     """Every n-th mutation of a capture."""
     call, original = conform(name), read(str(path(name)))
-    address, port = parse_host(OPTIONS[name]["options"][1])
-    side = Side(address, None if port is None else frozenset((port,)))
-    for i, mutation in enumerate(mutations(original, side)):
+    for i, mutation in enumerate(mutations(original, side_of(name))):
         if i % every == offset:
             verdict = judge(mutation.capture, call.call.host or OPTIONS[name]["options"][1], call.setting)
             yield Judged(name, original, mutation, verdict.agrees is not False)
