@@ -29,6 +29,11 @@ def test_whole_states_and_single_steps_are_the_same_search() -> None:
     assert whole.hits == step.hits and set(whole.hits) == {1}
 
 
+def test_whole_states_compared_are_the_same_search() -> None:
+    hashed, exact = (search(SmallTcp("A").handle(), limits=Limits(depth=11, exact=how)) for how in (False, True))
+    assert (exact.states, exact.transitions, exact.depth) == (hashed.states, hashed.transitions, hashed.depth)
+
+
 def test_a_path_leads_where_it_says() -> None:
     path = search(SmallTcp("A").handle(), claims=BOTH, stop=2).hits[1].path
     steps = run_path(SmallTcp("A", whole=False).handle(), path)

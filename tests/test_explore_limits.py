@@ -83,10 +83,11 @@ def test_enough_memory_is_enough() -> None:
 )
 def test_the_machine_has_no_memory_left(spec: Spec, lasso: int) -> None:
     """Every single block may be the one that is refused."""
-    whole = run(spec, claims=8, lasso=lasso)
+    exact = Limits(exact=lasso == 1)
+    whole = run(spec, claims=8, lasso=lasso, limits=exact)
     refused = 0
     for blocks in range(1000):
-        got = run(spec, claims=8, lasso=lasso, _fail_after=blocks)
+        got = run(spec, claims=8, lasso=lasso, limits=exact, _fail_after=blocks)
         if got.complete:
             assert got.states == whole.states
             break

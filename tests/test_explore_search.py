@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from oracle import explore
 from tcpcheck.explore.toy import Toy, run_path
 
-from tcpcheck.explore.result import SearchResult
+from tcpcheck.explore.result import Limits, SearchResult
 from tcpcheck.explore.search import search
 
 Spec = dict[str, Any]
@@ -228,3 +228,13 @@ def test_shorter_cycle_in_a_component_that_leads_into_another() -> None:
     commands = [{"when": [(0, "==", a)], "do": [("set", 0, b)]} for a, b in arrows]
     got = agree({"variables": [0], "commands": commands, "waits": [(0, [(0, "!=", 0)])]}, lasso=1)
     assert (len(got.lassos[0].stem), len(got.lassos[0].cycle)) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "spec", [toys.grid(5, 4, pad=200), toys.fischer(2), toys.peterson()], ids=["grid", "timed", "pc"]
+)
+def test_exact_finds_the_same(spec: Spec) -> None:
+    hashed, exact = run(spec, claims=ALL, lasso=3), run(spec, claims=ALL, lasso=3, limits=Limits(exact=True))
+    assert (exact.states, exact.zones, exact.transitions) == (hashed.states, hashed.zones, hashed.transitions)
+    assert (exact.hits, exact.lassos, exact.depth) == (hashed.hits, hashed.lassos, hashed.depth)
+    assert exact.omission_bound == 0 < hashed.omission_bound

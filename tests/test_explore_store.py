@@ -175,3 +175,28 @@ def test_zones_that_include_one_another(span: int) -> None:
         lists[h] = [(k, o) for k, o in known if not all(x <= y for x, y in zip(o, zone, strict=True))] + [(node, zone)]
     assert (states, nodes) == (len(lists), number)
     assert span < 5 or len({b for zone in zones.values() for b in zone}) > 65_535
+
+
+def test_exact_tells_states_of_one_hash_apart() -> None:
+    """Also where the next hash is that of a third state, and after the table has grown."""
+    states = [bytes([i & 255, i >> 8]) * 40 for i in range(5000)]
+    adds = [(7 if i % 2 else i + 1000, (), state) for i, state in enumerate(states)]
+    done, _, counts = _test_store([*adds, *adds], exact=True)
+    assert done == [(0, i) for i in range(5000)] + [(1, i) for i in range(5000)]
+    assert counts == (5000, 5000)
+    merged, _, counts = _test_store([*adds, *adds])
+    assert counts == (2501, 2501) and merged != done
+
+
+@given(st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=40))
+def test_exact_is_a_set_of_strings(strings: list[bytes]) -> None:
+    done, _, counts = _test_store([(5, (), s) for s in strings], exact=True)
+    first = {s: i for i, s in reversed(list(enumerate(strings)))}
+    assert [added == 0 for added, _ in done] == [first[s] == i for i, s in enumerate(strings)]
+    assert counts[0] == len(first)
+
+
+def test_exact_keeps_the_zones_of_states_of_one_hash_apart() -> None:
+    wide, narrow = (0, 0, 9, 0), (0, 0, 5, 0)
+    adds = [(3, wide, b"a"), (3, narrow, b"b"), (3, narrow, b"a"), (3, narrow, b"b"), (3, wide, b"b")]
+    assert [added for added, _ in _test_store(adds, exact=True)[0]] == [0, 0, 1, 1, 0]

@@ -140,6 +140,7 @@ BOUNDS = (
     click.option("--memory", callback=_COUNT, metavar="MB", help="Stop at so many MB; default: 80% of what is free."),
     click.option("--seconds", callback=_above_zero(float), metavar="N", help="Stop a spec after N s."),
     click.option("--depth", callback=_COUNT, metavar="N", help="Look no more than N steps ahead."),
+    click.option("--exact", is_flag=True, help="Keep whole states, not hashes of 64 bits: nothing hides, more memory."),
 )
 MEMBER = click.option(
     "--member", "members", multiple=True, metavar="NAME=VALUE", help="Only members of the families with this setting."
@@ -205,7 +206,7 @@ def _verify_options(traces: str) -> tuple[Callable[[Any], Any], ...]:
 def _verify(console: Console, o: dict[str, Any], settings: dict[str, tuple[str, ...]]) -> int:
     from tcpcheck.cli.verifying import Bounds, VerifyCall, run_verify
 
-    bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"], o["jobs"])
+    bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"], o["jobs"], o["exact"])
     files = tuple((kind, o[kind]) for kind in ("report", "junit", "sarif") if o[kind] is not None)
     if o["wait"] and not o["replay"]:
         raise UsageError("--wait belongs to --replay")
@@ -269,7 +270,7 @@ def trace(console: Console, /, **options: Any) -> int:
     format_ = "json" if o["as_json"] else o["format_"]
     if format_ not in FORMATS:
         raise UsageError(f"no format `{format_}`: choose {', '.join(FORMATS)}")
-    bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"])
+    bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"], exact=o["exact"])
     call = TraceCall(o["spec"], o["claim"], format_, o["output"], o["host"], o["members"], bounds, o["quiet"])
     return run_trace(_with_console(console, o["color"], o["ascii"]), call)
 
@@ -304,7 +305,7 @@ def map_(console: Console, /, **options: Any) -> int:
     from tcpcheck.cli.verifying import Bounds
 
     o = options
-    bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"], o["jobs"])
+    bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"], o["jobs"], o["exact"])
     call = MapCall(o["spec"], o["over"], o["output"], o["settings"], o["claim"], o["members"], bounds, o["quiet"])
     return run_map(_with_console(console, o["color"], o["ascii"]), call)
 

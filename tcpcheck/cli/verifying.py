@@ -37,10 +37,11 @@ class Bounds:
     seconds: float | None = None
     depth: int | None = None
     jobs: int | None = None
+    exact: bool = False
 
     def limits(self) -> Limits:
         memory = free_memory() if self.memory_mb is None else self.memory_mb * 1_000_000
-        return Limits(self.states, memory, self.seconds, self.depth)
+        return Limits(self.states, memory, self.seconds, self.depth, self.exact)
 
     @property
     def processes(self) -> int:

@@ -14,12 +14,13 @@ Progress = Callable[[int, int, float, int, int, int], object]
 
 @dataclass(frozen=True)
 class Limits:
-    """Where a search gives up. None: no such limit."""
+    """What a search may cost, and where it gives up. None: no such limit."""
 
     states: int | None = None  # nodes: discrete states, and with time their zones
     memory_bytes: int | None = None
     seconds: float | None = None
     depth: int | None = None  # nodes this many steps from the start are stored, not expanded
+    exact: bool = False  # states are kept and compared whole, not by hashes of 64 bits: no omission, more memory
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class SearchResult:
     overflows: int  # steps that met a table of fixed size (choices, bases): never complete
     rules_taken: list[int]
     hits: dict[int, Hit]  # claim bit -> first hit
-    omission_bound: float  # expected number of states lost to hash collisions: states^2 / 2^65
+    omission_bound: float  # expected number of states lost to hash collisions: states^2 / 2^65, exact: 0
     lassos: list[Lasso] = field(default_factory=list)
 
     @property

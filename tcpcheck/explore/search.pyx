@@ -21,8 +21,8 @@ from tcpcheck.explore.memory cimport (
     MEMORY_LIMIT, arena_at, arena_free, arena_init, arena_reserve, arena_take, memory_give, memory_init, memory_take,
 )
 from tcpcheck.explore.store cimport (
-    ADDED_FULL, ADDED_NEW, ADDED_NO_MEMORY, Record, store_add, store_free, store_has, store_init, store_prefetch,
-    store_record, store_zone,
+    ADDED_FULL, ADDED_NEW, ADDED_NO_MEMORY, ADDED_OLD, Record, store_add, store_free, store_has, store_init,
+    store_prefetch, store_record, store_zone,
 )
 from tcpcheck.explore.system cimport EXPANSION_MAX, Handle
 from tcpcheck.sym.choice cimport choices_next, choices_start
@@ -63,7 +63,7 @@ cdef int _keep(Search* s, Successor* x) noexcept nogil:
     cdef uint64_t both = x.pending & s.lasso_mask
     if (s.reserved < x.bytes or s.lasso_mask) and not _reserve(s, x.bytes):
         return _give_up(s, STOP_MEMORY)
-    added = store_add(&s.store, x.hash, x.zone, x.clocks, &node, &address)
+    added = store_add(&s.store, x.hash, x.state, x.bytes, x.zone, x.clocks, &node, &address)
     if added == ADDED_NO_MEMORY:
         return _give_up(s, STOP_MEMORY)
     if added == ADDED_FULL:
@@ -235,13 +235,13 @@ cdef int _load_next(Search* s) noexcept nogil:
 # ---------------------------------------------------------------- systems that expand whole states
 
 cdef int _keep_whole(Search* s, const uint8_t* state, uint64_t hash, int64_t parent, int k, int n) noexcept nogil:
-    """The k-th of the n successors of parent is new. 0: the search must stop."""
+    """The k-th of the n successors of parent is new, unless the store knows better. 0: the search must stop."""
     cdef int64_t node, address
     cdef uint8_t choice = <uint8_t>k
     cdef int added
     if not _reserve(s, s.whole_bytes):
         return _give_up(s, STOP_MEMORY)
-    added = store_add(&s.store, hash, NULL, 0, &node, &address)
+    added = store_add(&s.store, hash, state, s.whole_bytes, NULL, 0, &node, &address)
     if added == ADDED_NEW:
         ancestry_add(&s.ancestry, parent, &choice, n > 1)
         frontier_put(&s.frontier, state, s.whole_bytes, -1)
@@ -251,6 +251,8 @@ cdef int _keep_whole(Search* s, const uint8_t* state, uint64_t hash, int64_t par
             s.ch.taken[0] = choice
             _hit(s, s.sys.judge(s.sys.ctx, state), 0)
         return s.stop == STOP_NOT
+    if added == ADDED_OLD:
+        return 1
     return _give_up(s, STOP_STATES if added == ADDED_FULL else STOP_MEMORY)
 
 
@@ -260,7 +262,7 @@ cdef void _expand_some(Search* s) noexcept nogil:
     The processor can wait for some twenty lines of memory at once: so they are asked for little by little."""
     cdef uint64_t hash[2 * EXPANSION_MAX]
     cdef int32_t count[2 * EXPANSION_MAX]
-    cdef int32_t i, k, n = 0, nodes = 0
+    cdef int32_t i, k, known, n = 0, nodes = 0
     cdef int64_t tag, first = s.popped
     cdef const uint8_t* state = s.buffer
     while n <= EXPANSION_MAX and nodes < 2 * EXPANSION_MAX and s.popped < s.level_end:
@@ -276,7 +278,8 @@ cdef void _expand_some(Search* s) noexcept nogil:
     for i in range(nodes):
         s.transitions += count[i]
         for k in range(count[i]):
-            if not store_has(&s.store, hash[n]) and not _keep_whole(s, state, hash[n], first + i, k, count[i]):
+            known = not s.store.exact and store_has(&s.store, hash[n])
+            if not known and not _keep_whole(s, state, hash[n], first + i, k, count[i]):
                 return
             state += s.whole_bytes
             n += 1
@@ -346,7 +349,7 @@ cdef class _Searcher:
         if not frontier_init(&s.frontier, &s.mem) or s.buffer == NULL:
             return _give_up(s, STOP_MEMORY)
         timed = s.sys.save_zone != NULL and s.sys.save_zone(s.sys.ctx, <int64_t*>s.buffer) > 0
-        if not store_init(&s.store, &s.mem, timed, s.lasso_mask != 0,
+        if not store_init(&s.store, &s.mem, timed, s.lasso_mask != 0, limits.exact,
                           EVERYTHING if limits.states is None else limits.states):
             return _give_up(s, STOP_MEMORY)
         s.store.skips_covered = s.lasso_mask == 0
@@ -427,7 +430,7 @@ cdef class _Searcher:
             overflows=s.overflows,
             rules_taken=[r for r in range(64 * RULE_WORDS) if s.rules[r >> 6] >> (r & 63) & 1],
             hits={c: self.hit_of(c) for c in range(CLAIMS_MAX) if s.hit_mask >> c & 1},
-            omission_bound=float(states) * float(states) / 2.0**65,
+            omission_bound=0.0 if s.store.exact else float(states) * float(states) / 2.0**65,
             lassos=lassos,
         )
 

@@ -1,6 +1,7 @@
-# The states seen: 64-bit hashes of their discrete part and, for each, its zones.
+# The states seen: 64-bit hashes of their discrete part (exact: that part, too) and, for each, its zones.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from tcpcheck.explore.memory cimport Arena, Memory
+from tcpcheck.explore.whole cimport Whole
 
 cdef extern from *:
     """
@@ -38,20 +39,24 @@ ctypedef struct Store:
     Memory* mem
     uint64_t* key               # open addressing in lines of eight; 0: free
     int64_t* value              # address of the first Record, or the node; NULL when neither is needed
+    int64_t* where              # exact: the whole state's address; else NULL
     int bits                    # 2^bits places
     int stuck                   # 1: the table could not be doubled
     int keeps_nodes             # 1: untimed, but the node of a state is asked for
     int timed                   # 1: states have zones
+    int exact                   # 1: a known hash does not suffice, states are compared
     int64_t states              # discrete states
     int64_t nodes               # states, or their zones
     int64_t nodes_max
     int64_t level_first         # nodes from here on belong to the level being filled
     int skips_covered           # 1: `covered` may be set
     Arena records
+    Whole whole
     Bounds bounds
     int64_t* zone               # store_zone's answer
 
-cdef int store_init(Store* s, Memory* m, int timed, int keeps_nodes, int64_t nodes_max) noexcept nogil  # 0: no memory
+cdef int store_init(Store* s, Memory* m, int timed, int keeps_nodes, int exact, int64_t nodes_max) noexcept nogil
+    # 0: no memory
 cdef void store_free(Store* s) noexcept nogil
 cdef inline int64_t line_of(uint64_t hash, int bits) noexcept nogil:
     """The first of the eight places where the key belongs."""
@@ -64,7 +69,7 @@ cdef inline void store_prefetch(const Store* s, uint64_t hash) noexcept nogil:
         tc_prefetch(s.value + i)
 
 cdef inline int store_has(const Store* s, uint64_t hash) noexcept nogil:
-    """Is this discrete state known?"""
+    """Is this hash known?"""
     cdef int64_t i
     hash = hash if hash else 1
     i = line_of(hash, s.bits)
@@ -75,7 +80,8 @@ cdef inline int store_has(const Store* s, uint64_t hash) noexcept nogil:
             return 0
         i = (i + 8) & ((<int64_t>1 << s.bits) - 1)
 
-cdef int store_add(Store* s, uint64_t hash, const int64_t* zone, int n, int64_t* node, int64_t* address) noexcept nogil
+cdef int store_add(Store* s, uint64_t hash, const uint8_t* state, int32_t bytes, const int64_t* zone, int n,
+                   int64_t* node, int64_t* address) noexcept nogil
     # Added; node: the new one, or the one that covers it (-1 when nodes are not kept); address: of the new Record (-1)
 cdef Record* store_record(Store* s, int64_t address) noexcept nogil
 cdef const int64_t* store_zone(Store* s, int64_t address) noexcept nogil     # good until the next call

@@ -6,14 +6,16 @@ at the first free place, or in the lines after it when that is full. A line is c
 would be guessed wrong as often as not.
 
 A state is known by the 64-bit hash of its discrete part alone; two different states meet with probability 2^-64, so
-of n states about n^2 / 2^65 are omitted. The zones of one discrete state form a list in which none includes another:
+of n states about n^2 / 2^65 are omitted. Exact: the part itself is kept, too, and a state that meets another's hash is
+given the next one. The zones of one discrete state form a list in which none includes another:
 a zone within a stored one is not new; stored ones within a new one leave the list, though they stay nodes.
 """
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy
 from tcpcheck.explore.memory cimport (
     Memory, arena_at, arena_free, arena_init, arena_take, memory_give, memory_init, memory_take,
 )
+from tcpcheck.explore.whole cimport whole_free, whole_init, whole_keep, whole_pack, whole_same
 from tcpcheck.sym.zone cimport CLOCKS_MAX
 
 cdef enum:
@@ -26,10 +28,11 @@ cdef enum:
 cdef int64_t WEIGHT_MAX = <int64_t>1 << 50      # clips infinity: 28 * 28 bounds still add up within 63 bits
 
 
-cdef int store_init(Store* s, Memory* m, int timed, int keeps_nodes, int64_t nodes_max) noexcept nogil:
+cdef int store_init(Store* s, Memory* m, int timed, int keeps_nodes, int exact, int64_t nodes_max) noexcept nogil:
     s.mem = m
     s.timed = timed
     s.keeps_nodes = keeps_nodes
+    s.exact = exact
     s.nodes_max = nodes_max
     s.states = 0
     s.nodes = 0
@@ -38,6 +41,7 @@ cdef int store_init(Store* s, Memory* m, int timed, int keeps_nodes, int64_t nod
     s.bits = BITS_FIRST
     s.stuck = 0
     s.value = NULL
+    s.where = NULL
     arena_init(&s.records, m)
     s.zone = NULL
     s.bounds.n = 0
@@ -54,12 +58,20 @@ cdef int store_init(Store* s, Memory* m, int timed, int keeps_nodes, int64_t nod
         s.value = <int64_t*>memory_take(m, <int64_t>8 << s.bits)
         if s.value == NULL:
             return 0
+    if exact:
+        s.where = <int64_t*>memory_take(m, <int64_t>8 << s.bits)
+        if not whole_init(&s.whole, m) or s.where == NULL:
+            return 0
     return s.key != NULL
 
 
 cdef void store_free(Store* s) noexcept nogil:
     memory_give(s.mem, s.key, <int64_t>8 << s.bits)
     memory_give(s.mem, s.value, <int64_t>8 << s.bits)
+    if s.exact:
+        memory_give(s.mem, s.where, <int64_t>8 << s.bits)
+        whole_free(&s.whole, s.mem)
+        s.where = NULL
     memory_give(s.mem, s.zone, ZONE_BYTES)
     memory_give(s.mem, s.bounds.value, 8 * BOUNDS_MAX)
     memory_give(s.mem, s.bounds.place, <int64_t>2 << BOUNDS_BITS)
@@ -80,29 +92,38 @@ cdef inline int64_t _place(const uint64_t* key, int bits, uint64_t hash) noexcep
     return i
 
 
-cdef int _double(Store* s) noexcept nogil:
-    """Twice the places. Without memory for that: 0, and the table fills up to 7/8."""
-    cdef int64_t i, at, size = <int64_t>8 << (s.bits + 1)
-    cdef uint64_t* key = <uint64_t*>memory_take(s.mem, size)
-    cdef int64_t* value = NULL
-    if key != NULL and s.value != NULL:
-        value = <int64_t*>memory_take(s.mem, size)
-        if value == NULL:
-            memory_give(s.mem, key, size)
-            key = NULL
-    if key == NULL:
-        s.stuck = 1
-        return 0
+cdef void _move(Store* s, uint64_t* key, int64_t* value, int64_t* where) noexcept nogil:
+    """Into a table of twice the size."""
+    cdef int64_t i, at
     for i in range(<int64_t>1 << s.bits):
         if s.key[i] != 0:
             at = _place(key, s.bits + 1, s.key[i])
             key[at] = s.key[i]
             if value != NULL:
                 value[at] = s.value[i]
+            if where != NULL:
+                where[at] = s.where[i]
+
+
+cdef int _double(Store* s) noexcept nogil:
+    """Twice the places. Without memory for that: 0, and the table fills up to 7/8."""
+    cdef int64_t size = <int64_t>8 << (s.bits + 1)
+    cdef uint64_t* key = <uint64_t*>memory_take(s.mem, size)
+    cdef int64_t* value = <int64_t*>memory_take(s.mem, size) if key != NULL and s.value != NULL else NULL
+    cdef int64_t* where = <int64_t*>memory_take(s.mem, size) if key != NULL and s.where != NULL else NULL
+    if key == NULL or (s.value != NULL and value == NULL) or (s.where != NULL and where == NULL):
+        memory_give(s.mem, key, size)
+        memory_give(s.mem, value, size)
+        memory_give(s.mem, where, size)
+        s.stuck = 1
+        return 0
+    _move(s, key, value, where)
     memory_give(s.mem, s.key, size // 2)
     memory_give(s.mem, s.value, size // 2)
+    memory_give(s.mem, s.where, size // 2)
     s.key = key
     s.value = value
+    s.where = where
     s.bits += 1
     return 1
 
@@ -278,18 +299,17 @@ cdef int _add_zone(Store* s, int64_t i, uint64_t hash, const int64_t* zone, int 
     return ADDED_NEW
 
 
-cdef int store_add(Store* s, uint64_t hash, const int64_t* zone, int n, int64_t* node, int64_t* address) noexcept nogil:
-    cdef int64_t i
-    hash = hash if hash else 1
-    node[0] = -1
-    address[0] = -1
-    i = _place(s.key, s.bits, hash)
-    if s.key[i] == 0:
-        if not _make_room(s):
-            return ADDED_NO_MEMORY
-        i = _place(s.key, s.bits, hash)         # the table may be another one now
-    if s.timed:
-        return _add_zone(s, i, hash, zone, n, node, address)
+cdef int64_t _find(Store* s, uint64_t* hash) noexcept nogil:
+    """Where the state is, or the free place where it belongs. Exact: *hash becomes the first that no other state has."""
+    cdef int64_t i = _place(s.key, s.bits, hash[0])
+    while s.exact and s.key[i] != 0 and not whole_same(&s.whole, s.where[i]):
+        hash[0] = (hash[0] ^ hash[0] >> 29) * <uint64_t>0xbf58476d1ce4e5b9 | 1
+        i = _place(s.key, s.bits, hash[0])
+    return i
+
+
+cdef int _add_state(Store* s, int64_t i, uint64_t hash, int64_t* node) noexcept nogil:
+    """Without time."""
     if s.key[i]:
         node[0] = s.value[i] if s.keeps_nodes else -1
         return ADDED_OLD
@@ -304,21 +324,48 @@ cdef int store_add(Store* s, uint64_t hash, const int64_t* zone, int n, int64_t*
     return ADDED_NEW
 
 
-def _test_store(adds, nodes_max=1 << 40):
-    """adds: (hash, zone as a tuple of n * n bounds, () untimed) -> per add (Added, node), zone by node, (states, nodes)."""
+cdef int store_add(Store* s, uint64_t hash, const uint8_t* state, int32_t bytes, const int64_t* zone, int n,
+                   int64_t* node, int64_t* address) noexcept nogil:
+    cdef int64_t i, whole = -1
+    cdef int added
+    hash = hash if hash else 1
+    node[0] = -1
+    address[0] = -1
+    if s.exact:
+        whole_pack(&s.whole, state, bytes)
+    i = _find(s, &hash)
+    if s.key[i] == 0:
+        if not _make_room(s):
+            return ADDED_NO_MEMORY
+        if s.exact:
+            whole = whole_keep(&s.whole)
+            if whole < 0:
+                return ADDED_NO_MEMORY
+        i = _place(s.key, s.bits, hash)         # the table may be another one now
+    added = _add_zone(s, i, hash, zone, n, node, address) if s.timed else _add_state(s, i, hash, node)
+    if whole >= 0:
+        s.where[i] = whole                      # of a free place, if nothing came there
+    return added
+
+
+def _test_store(adds, nodes_max=1 << 40, exact=False):
+    """adds: (hash, zone as a tuple of n * n bounds, () untimed[, state]) -> per add (Added, node), zone by node,
+    (states, nodes)."""
     cdef Memory m
     cdef Store s
     cdef int64_t zone[CLOCKS_MAX * CLOCKS_MAX]
+    cdef bytes state
     cdef int64_t node, address
     cdef int n, i
     memory_init(&m, <int64_t>1 << 40)
-    store_init(&s, &m, len(adds[0][1]) > 0, 1, nodes_max)
+    store_init(&s, &m, len(adds[0][1]) > 0, 1, exact, nodes_max)
     done, where = [], {}
-    for hash, bounds in adds:
+    for hash, bounds, *whole in adds:
+        state = whole[0] + bytes(8) if whole else b""
         n = round(len(bounds) ** 0.5)
         for i in range(n * n):
             zone[i] = bounds[i]
-        added = store_add(&s, hash, zone, n, &node, &address)
+        added = store_add(&s, hash, <const uint8_t*>state, <int32_t>max(len(state) - 8, 0), zone, n, &node, &address)
         done.append((added, node))
         if address >= 0:
             where[node] = (address, n)

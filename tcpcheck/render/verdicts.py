@@ -240,7 +240,12 @@ def bounds_text(bounds: Mapping[str, BoundValue]) -> str:
     parts += [f"{printable(key)} {printable(str(value))}" for key, value in known.items() if key not in used]
     said = "with " + ", ".join(parts) if parts else ""
     if isinstance(known.get("omission"), (int, float)):
-        said += f"; hashing hid a state with probability below {known['omission']:.1e}"
+        exact = known["omission"] == 0
+        said += (
+            "; whole states were compared"
+            if exact
+            else (f"; hashing hid a state with probability below {known['omission']:.1e}")
+        )
     if known.get("truncated"):
         said += "; TRUNCATED: part of the runs was not looked at"
     return said
