@@ -41,6 +41,10 @@ class CrosscheckCall:
 def run_crosscheck(console: Console, call: CrosscheckCall) -> int:
     """-> the exit code."""
     states, settings = _known(call.states, STATES, "state"), _known(call.settings, SETTINGS, "setting")
+    if (call.states or call.settings) and not call.cells:
+        raise UsageError("--state and --setting choose cells: leave out --traces-only")
+    if call.html is not None:
+        _check_folder(call.html)
     release = running()
     kernel = _profile(console, release if call.kernel == "auto" else call.kernel)
     traces = call.traces and not call.states and not call.settings
@@ -55,8 +59,6 @@ def run_crosscheck(console: Console, call: CrosscheckCall) -> int:
         outcome = crosscheck(plan, release, call.jobs or os.cpu_count() or 1, progress)
     finally:
         progress.clear()
-    if call.html is not None:
-        write_whole(call.html, page.html(outcome, rule_lookup()).encode())
     if console.json:
         console.write(render_json.dumps(report.document(outcome)))
     else:
@@ -65,7 +67,16 @@ def run_crosscheck(console: Console, call: CrosscheckCall) -> int:
     if not call.quiet:
         for line in report.costs(outcome):
             console.message(line)
+    if call.html is not None:
+        write_whole(call.html, page.html(outcome, rule_lookup()).encode())
     return outcome.exit_code
+
+
+def _check_folder(path: str) -> None:
+    """Better now than after a minute."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write {path}: no such folder, or it is not writable")
 
 
 def _known(names: tuple[str, ...], known: Iterable[str], what: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from tcpcheck.live.packet import Segment
 EARLY_NS, LATE_NS, LATE_READ_NS = 2_000_000, 6_000_000, 40_000_000
 BRANCHES_MAX = 40
 END = "end"  # the last step: only a look
+SENT, READ = "", "~"  # no step: the kernel sent something by itself; when it did by its TSval, or when it was read
 
 
 def told(walk: Walk, seg: Segment) -> str:
@@ -65,9 +66,9 @@ class Branch:
                         if not sent:
                             yield from branch.silent(t)
 
-    def sends(self, t: int, text: str) -> Iterator[Branch]:
-        """At t a timer fires and sends `text`."""
-        slack = LATE_NS if "T" in text else LATE_READ_NS
+    def sends(self, t: int, text: str, known: bool = True) -> Iterator[Branch]:
+        """At t a timer fires and sends `text`; known: t is when it was sent if it has a TSval, not when it was read."""
+        slack = LATE_NS if known and "T" in text else LATE_READ_NS
         for m in self.lab.driver.timers():
             if m["lo"] - EARLY_NS <= t - self.now() <= m["hi"] + slack:
                 for branch, sent in self.fired(m, min(max(t - self.now(), m["lo"]), m["hi"])):

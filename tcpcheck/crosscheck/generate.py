@@ -19,6 +19,7 @@ from tcpcheck.crosscheck.starts import STARTS, Start
 from tcpcheck.crosscheck.walk import ALL_CALLS, LOOK, OTHER, Walk
 
 Pair = tuple[str, str]  # a rule, and the next one; "" before the first
+Plan = tuple[tuple[int, str], ...]  # (ms before it, step)
 NODES = 1500
 STEPS_MAX = 14
 PAUSE_MS = 12  # beyond the last moment at which a timer may fire
@@ -27,10 +28,10 @@ AFTER_MS = 70  # the last look: longer than a delayed ACK
 
 @dataclass(frozen=True)
 class Trace:
-    """What is done from a start: (ms before it, step). new: pairs that no earlier trace of the start has."""
+    """What is done from a start. new: pairs that no earlier trace of the start has."""
 
     start: str
-    plan: tuple[tuple[int, str], ...]
+    plan: Plan
     new: frozenset[Pair]
 
 
@@ -38,7 +39,7 @@ class Trace:
 class _Node:
     lab: ModelLab
     walk: Walk
-    plan: tuple[tuple[int, str], ...]
+    plan: Plan
     last: str  # the last rule
     paused_ms: int
     listens: bool
@@ -172,15 +173,17 @@ def generate(kernel: str, name: str) -> list[Trace]:
 
 
 def chosen(traces: Iterable[Trace]) -> list[Trace]:
-    """Of all starts' traces those that add something: a trace that is the beginning of another goes into it, and a
-    pair that an earlier start has is not asked for again."""
+    """Of all starts' traces those that add something: a pair that an earlier one has is not asked for again, and a
+    trace that is the beginning of another goes into it."""
     seen: set[Pair] = set()
-    kept: list[Trace] = []
+    kept: dict[tuple[str, Plan], frozenset[Pair]] = {}
     for trace in traces:
         new = trace.new - seen
         if new:
             seen |= new
-            kept.append(Trace(trace.start, trace.plan, frozenset(new)))
-    longer = {(t.start, t.plan[:n]) for t in kept for n in range(1, len(t.plan))}
-    whole = [t for t in kept if (t.start, t.plan) not in longer]
-    return whole
+            kept[trace.start, trace.plan] = frozenset(new)
+    for start, plan in sorted(kept, key=lambda key: -len(key[1])):
+        if (start, plan) in kept:
+            for n in range(1, len(plan)):
+                kept[start, plan] |= kept.pop((start, plan[:n]), frozenset())
+    return [Trace(start, plan, new) for (start, plan), new in kept.items()]

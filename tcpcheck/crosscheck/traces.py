@@ -1,8 +1,8 @@
 """Traces played on the kernel of this namespace, many at a time, and followed by the model.
 
-What happened to a trace is a list of events: (ms, step, outcome) for a step taken, (ms, "", reply) for what the kernel
-sent by itself, (ms, END, outcome) at last. The model is a set of branches: a timer that may have fired may have fired
-before or after what the kernel did, so every branch that agrees so far is kept.
+What happened to a trace is a list of events: (ms, step, outcome) for a step taken, (ms, SENT or READ, reply) for what
+the kernel sent by itself, (ms, END, outcome) at last. The model is a set of branches: a timer that may have fired may
+have fired before or after what the kernel did, so every branch that agrees so far is kept.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import resource
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from tcpcheck.crosscheck.branch import BRANCHES_MAX, END, Branch, told
+from tcpcheck.crosscheck.branch import BRANCHES_MAX, END, READ, SENT, Branch, told
 from tcpcheck.crosscheck.cells import HOUSE
 from tcpcheck.crosscheck.generate import AFTER_MS, Pair, Trace
 from tcpcheck.crosscheck.judge import RETRIES
@@ -25,6 +25,7 @@ Event = tuple[int, str, str]
 AT_A_TIME = 250
 RTT_MAX_NS = 1_600_000_000  # the peer may have waited so long with its ACK
 QUICK_RTT_NS = 60_000_000  # ... where no trace pauses
+READ_LATE_MS = 60
 PREDICTIONS_MAX = 8
 
 
@@ -35,9 +36,8 @@ class TracePlay:
         self.trace, self._lab = trace, lab
         self.peer = start.open(lab)
         self._walk, self._start, self._next = Walk(lab, self.peer), lab.now(), 0
-        self._clock: tuple[int, int] | None = (
-            None  # ms and TSval of a step's first reply but a SYN-ACK, which may hold a cookie
-        )
+        self._clock: tuple[int, int] | None = None  # ms and TSval of a reply
+        self._cookies = start.cookies  # the TSval of such a SYN-ACK is no time
         self.events: list[Event] = []
 
     def go_on(self) -> float | None:
@@ -54,7 +54,7 @@ class TracePlay:
             _, step = plan[self._next]
             before = self.peer.tsval
             self.events.append((at, step, self._walk.step(step)))
-            if self._clock is None and self.peer.tsval != before and "S." not in self.events[-1][2]:
+            if self._clock is None and self.peer.tsval != before and not (self._cookies and "S." in self.events[-1][2]):
                 self._clock = at, self.peer.tsval
             self._next += 1
             pause = plan[self._next][0] if self._next < len(plan) else AFTER_MS
@@ -67,11 +67,12 @@ class TracePlay:
     def _gather(self) -> None:
         """Note what the kernel has sent by itself; where its TSval tells when, that counts."""
         for at, seg in self._lab.wire.take_timed(self.peer.address, self.peer.port):
-            ms = round((at - self._start) * 1000)
+            ms, kind = round((at - self._start) * 1000), READ
             if seg.ts and self._clock is not None:
                 by_tsval = self._clock[0] + signed(seg.ts[0] - self._clock[1])
-                ms = by_tsval if abs(by_tsval - ms) < 60 else ms
-            self.events.append((max(ms, self.events[-1][0] if self.events else 0), "", told(self._walk, seg)))
+                if abs(by_tsval - ms) < READ_LATE_MS:
+                    ms, kind = by_tsval, SENT
+            self.events.append((max(ms, self.events[-1][0] if self.events else 0), kind, told(self._walk, seg)))
 
 
 def play(lab: KernelLab, start: Start, traces: Sequence[Trace]) -> list[list[Event]]:
@@ -131,7 +132,10 @@ def follow(kernel: str, start: Start, events: Sequence[Event]) -> TraceDisagreem
 
 def _goes_on(branch: Branch, t: int, step: str, text: str) -> Iterator[Branch]:
     for before in branch.silent(t):
-        yield from before.acts(t, step, text) if step else before.sends(t, text)
+        if step in (SENT, READ):
+            yield from before.sends(t, text, step == SENT)
+        else:
+            yield from before.acts(t, step, text)
 
 
 def _predictions(live: Iterable[Branch], event: Event) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -141,7 +145,7 @@ def _predictions(live: Iterable[Branch], event: Event) -> tuple[tuple[str, tuple
     for branch in live:
         branch.lab.driver.rules()
         for before in branch.silent(ms * 1_000_000):
-            if step:
+            if step not in (SENT, READ):
                 for text, rules in before.options(ms * 1_000_000, step):
                     found.setdefault(text, rules)
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tcpcheck.crosscheck.branch import READ, SENT
 from tcpcheck.crosscheck.coverage import TraceOutcome, not_taken, pairs_of, rules_of
 from tcpcheck.crosscheck.run import Outcome
 from tcpcheck.crosscheck.starts import AT_MOST_MS, LONG, STARTS, Start
@@ -58,13 +59,18 @@ def _by_reason(taken: set[str]) -> dict[str, list[str]]:
 def _disagreement(d: TraceDisagreement, glyphs: Glyphs) -> list[Line]:
     lines: list[Line] = [[(f"{glyphs.not_ok} trace from {d.start}", BAD)]]
     for ms, step, text in d.events[:-1]:
-        lines.append([(f"    {ms:6} ms  {step:24} {text}", "")])
+        lines.append([(f"    {ms:6} ms  {spelled(step):24} {text}", "")])
     ms, step, text = d.events[-1]
-    lines.append([(f"    {ms:6} ms  {step:24} the kernel {text}", BAD)])
+    lines.append([(f"    {ms:6} ms  {spelled(step):24} the kernel {text}", BAD)])
     for i, (cell, rules) in enumerate(d.model):
         by = f"  by {', '.join(rules)}" if rules else ""
         lines.append([(f"{'':36}{'predicted' if i == 0 else '       or'} {cell}", ""), (by, DIM)])
     return lines
+
+
+def spelled(step: str) -> str:
+    """A step, or who acted without one."""
+    return "by itself" if step in (SENT, READ) else step
 
 
 def traces_document(traces: TraceOutcome) -> dict[str, Any]:
@@ -97,7 +103,7 @@ def traces_document(traces: TraceOutcome) -> dict[str, Any]:
         "disagreements": [
             {
                 "start": d.start,
-                "events": [{"ms": ms, "step": step, "outcome": text} for ms, step, text in d.events],
+                "events": [{"ms": ms, "step": spelled(step), "outcome": text} for ms, step, text in d.events],
                 "model": [{"outcome": text, "rules": list(rules)} for text, rules in d.model],
             }
             for d in traces.disagreements()
