@@ -12,7 +12,7 @@ from tcpcheck import __version__
 from tcpcheck.cli.app import LATER, cli
 from tcpcheck.cli.explaining import explained
 from tcpcheck.lang.vocabulary import STATES
-from tcpcheck.tcp.profile import FEATURES, PROFILES
+from tcpcheck.tcp.profile import FEATURES
 from tcpcheck.tcp.rules import RULES
 from tcpcheck.tcp.states import STATE_DOCS
 from tcpcheck.tcp.sysctls import SYSCTLS
@@ -72,7 +72,7 @@ def test_2_for_a_wrong_call(capfd: Capture, arguments: tuple[str, ...], words: s
     result = call(capfd, *arguments)
     assert result.code == 2 and words in result.err and result.out == ""
     document = call(capfd, *arguments, "--json")
-    if arguments[0] not in ("explain", "profiles"):  # these know no --json, which is then the error
+    if arguments[0] != "explain":  # it knows no --json, which is then the error
         assert words in document.document["errors"][0]["message"]
     assert document.code == 2 and document.document["schema"] == "tcpcheck.error/1"
 
@@ -119,19 +119,3 @@ def test_words_are_found_in_any_spelling(capfd: Capture, word: str, heading: str
 def test_explain_alone_lists_what_there_is(capfd: Capture) -> None:
     out = call(capfd, "explain").out.split()
     assert {*STATES, *SYSCTLS, *FEATURES, *(rule.name for rule in RULES)} <= set(out)
-
-
-# ---- profiles
-
-
-def test_profiles(capfd: Capture) -> None:
-    result = call(capfd, "profiles")
-    assert result.code == 0
-    for name in PROFILES:
-        assert f"\n{name.replace('-', ' ', 1)} " in result.out
-
-
-def test_one_profile(capfd: Capture) -> None:
-    result = call(capfd, "profiles", "linux 6.1.100")
-    assert result.code == 0 and "linux 6.1 is taken" in result.err
-    assert "net.ipv4.tcp_fin_timeout = 60 s" in result.out and "yes rfc5961" in result.out

@@ -1,11 +1,13 @@
 """Profiles, sysctls and rules as data."""
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 from tcpcheck.tcp.config import ConfigTable
 
+from tcpcheck.errors import Impossible
 from tcpcheck.tcp import rules, sysctls
 from tcpcheck.tcp.behaviours import BEHAVIOURS, CONSTANT_FLAGS
 from tcpcheck.tcp.profile import FEATURES, PROFILES, Registry, profile_for
@@ -66,6 +68,46 @@ def test_point_releases_within_a_branch() -> None:
     assert by_flag["fw2_bucket_reuse"].value((6, 6, 55)) == 0
 
 
+POINTS_OF_6_18 = {
+    "bare_fin_sticks_out": 16,
+    "ts_per_tuple": 17,
+    "future_ack_challenged": 33,
+    "req_rst_challenged": 42,
+}
+
+
+def test_every_point_release_of_6_18() -> None:
+    """Nothing else has changed on the wire, and each of these at its point."""
+    former = PROFILES["linux-6.18.0"]
+    for point in range(45):
+        profile, warning = profile_for(f"linux 6.18.{point}")
+        assert (profile.name, profile.release, warning) == (f"linux-6.18.{point}", (6, 18, point), None)
+        changed = {flag for flag, value in profile.flags.items() if value != former.flags[flag]}
+        assert changed == {flag for flag, first in POINTS_OF_6_18.items() if first == point}
+        assert (profile.defaults, profile.constants) == (former.defaults, former.constants)
+        former = profile
+    assert former == PROFILES["linux-6.18.44"]
+
+
+def test_the_running_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    def runs(release: str, system: str = "Linux") -> None:
+        uname = os.uname_result((system, "host", release, "", "x86_64"))
+        monkeypatch.setattr(os, "uname", lambda: uname)
+
+    runs("6.18.20-generic")
+    assert profile_for("auto")[0].name == "linux-6.18.20"
+    assert Registry().resolve_kernel("auto") == ("linux-6.18.20", None)
+    runs("6.18.52-1")
+    profile, warning = profile_for("auto")
+    assert profile.name == "linux-6.18.44" and warning is not None and "6.18.52" in warning
+    runs("3.10.0")
+    with pytest.raises(LookupError, match=r"3\.10"):
+        profile_for("auto")
+    runs("14.1", "FreeBSD")
+    with pytest.raises(Impossible, match="FreeBSD"):
+        profile_for("auto")
+
+
 def test_graded_behaviours() -> None:
     assert [PROFILES[n].flags["tw_reuse_rule"] for n in ("linux-4.18", "linux-5.10", "linux-6.18.0")] == [0, 1, 2]
     assert [PROFILES[n].flags["ts_per_tuple"] for n in ("linux-4.9", "linux-6.18.0", "linux-6.18.44")] == [2, 0, 1]
@@ -119,15 +161,19 @@ def test_kernel_names() -> None:
     assert profile_for("alinux 3")[0].name == "alinux-3"
     assert profile_for("rfc9293")[1] is None
     for asked, taken in (
-        ("linux 6.18.20", "linux-6.18.0"),
         ("linux 6.18", "linux-6.18.44"),
+        ("linux 6.18.45", "linux-6.18.44"),
+        ("linux 6.12.16", "linux-6.12"),
         ("linux 5.4", "linux-4.18"),
-        ("linux 6.6.3", "linux-6.6"),
+        ("linux 4.9.20", "linux-4.9"),
         ("linux 7.1.2", "linux-6.18.44"),
     ):
         profile, warning = profile_for(asked)
         assert profile.name == taken
         assert warning is not None and asked in warning
+    for asked in ("linux 6.18.20", "linux-6.6.3", "linux 5.10.265"):  # profiles of their own
+        profile, warning = profile_for(asked)
+        assert (profile.name, warning) == (asked.replace(" ", "-"), None)
     with pytest.raises(LookupError, match=r"linux 4\.4"):
         profile_for("linux 3.10")
     with pytest.raises(LookupError, match="linux"):

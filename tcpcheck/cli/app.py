@@ -455,14 +455,16 @@ def conform(console: Console, /, **options: Any) -> int:
     return run_conform(console, call, o["calls"])
 
 
-@cli.command(short_help="List the kernels that specs can name.")
-@click.argument("name", required=False)
+@cli.command(short_help="Who differs from whom: the kernels that specs can name.")
+@click.argument("names", nargs=-1, metavar="[NAME [NAME]]")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_obj
-def profiles(console: Console, name: str | None) -> int:
-    """Lists the kernels that specs can name; with a NAME, what that one does."""
-    from tcpcheck.cli.explaining import run_profiles
+def profiles(console: Console, /, **options: Any) -> int:
+    """Lists the kernels that specs can name, and who differs from whom; with a NAME, what that one does; with two, in
+    what they differ: behaviours, the rules that these touch, the commit that changed it. `auto` is the running one."""
+    from tcpcheck.cli.profiling import run_profiles
 
-    return run_profiles(console, name)
+    return run_profiles(console, options["names"])
 
 
 @cli.command(short_help="Serve editors.")

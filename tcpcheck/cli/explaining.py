@@ -1,4 +1,4 @@
-"""`tcpcheck explain` and `tcpcheck profiles`: the protocol's tables (tcp/) in words."""
+"""`tcpcheck explain`: the protocol's tables (tcp/) in words."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import textwrap
 from collections.abc import Iterable
 
 from tcpcheck.cli.console import Console
+from tcpcheck.cli.profiling import spelled
 from tcpcheck.errors import UsageError
 from tcpcheck.lang.diagnostics import nearest
 from tcpcheck.lang.vocabulary import STATES, canonical_state
-from tcpcheck.tcp.behaviours import BEHAVIOURS, CONSTANT_DOCS, Behaviour, Release
-from tcpcheck.tcp.profile import FEATURES, PROFILES, Profile, profile_for
+from tcpcheck.tcp.behaviours import BEHAVIOURS, CONSTANT_DOCS, Behaviour
+from tcpcheck.tcp.differences import dotted, since
+from tcpcheck.tcp.profile import FEATURES, PROFILES, Profile
 from tcpcheck.tcp.rules import BY_NAME, RULES, Rule
 from tcpcheck.tcp.states import STATE_DOCS
 from tcpcheck.tcp.sysctls import SYSCTLS, SysctlInfo
 
-NEWEST = "linux-6.18.44"
 INDENT = 14
 BEHAVIOUR: dict[str, Behaviour] = {row.flag: row for row in BEHAVIOURS}
 
@@ -85,10 +86,10 @@ def _sysctl(row: SysctlInfo) -> list[tuple[str, str]]:
     unit = f" {row.unit}" if row.unit else ""
     values = f"{row.lo}{unit}" if row.lo == row.hi else f"{row.lo}..{row.hi}{unit}"
     default = "; ".join(
-        f"{value}{unit}" + (f" since Linux {_dotted(release)}" if release > (0,) else "")
+        f"{value}{unit}" + (f" since Linux {dotted(release)}" if release > (0,) else "")
         for release, value in row.defaults
     )
-    effective = [_spelled(profile) for profile in PROFILES.values() if profile.sysctl_effective(row.name)]
+    effective = [spelled(profile) for profile in PROFILES.values() if profile.sysctl_effective(row.name)]
     where = "every profile" if len(effective) == len(PROFILES) else ", ".join(effective) or "no profile"
     return [(row.name, "sysctl"), ("what", row.doc), ("values", values), ("default", default), ("effect in", where)]
 
@@ -98,7 +99,8 @@ def _feature(name: str) -> list[tuple[str, str]]:
     row = BEHAVIOUR.get(name)
     rows = [(name, "feature: `kernel ... without " + name + "`")]
     if row is not None:
-        rows += [("what", row.doc), ("where", row.where)]
+        rows += [("what", row.doc), ("where", row.where), ("when", since(row))]
+        rows += [("rules", ", ".join(row.rules))] if row.rules else []
     else:
         rows += [("what", CONSTANT_DOCS.get(name) or SYSCTLS[FEATURES[name][0][0]].doc)]
     return [*rows, ("present in", _listed(p for p in PROFILES.values() if _has(p, name)))]
@@ -124,58 +126,5 @@ def _everything(console: Console) -> str:
     return "\n".join(lines) + "\n"
 
 
-# ---- profiles ----------------------------------------------------------------------------------------------
-
-
-def run_profiles(console: Console, name: str | None) -> int:
-    if name is None:
-        console.write(_all_profiles(console.width))
-        return 0
-    try:
-        profile, warning = profile_for(name)
-    except LookupError as error:
-        raise UsageError(str(error)) from None
-    if warning:
-        console.message(f"tcpcheck: {warning}")
-    console.write(_one_profile(profile))
-    return 0
-
-
-def _all_profiles(width: int) -> str:
-    """Each profile with what it does otherwise than the newest."""
-    newest = PROFILES[NEWEST]
-    lines = [f"{'profile':<16} {'release':<10} behaviours, where they are not those of {_spelled(newest)}"]
-    for profile in PROFILES.values():
-        release = "-" if not profile.is_linux else _dotted(profile.release)
-        other = [
-            ("" if profile.flags[flag] else "no\N{NO-BREAK SPACE}") + flag
-            for flag in BEHAVIOUR
-            if profile.flags[flag] != newest.flags[flag]
-        ]
-        head = f"{_spelled(profile):<16} {release:<10} "
-        lines += textwrap.wrap(", ".join(other) or "-", width, initial_indent=head, subsequent_indent=" " * 28)
-    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ") + "\n"
-
-
-def _one_profile(profile: Profile) -> str:
-    lines = [f"{_spelled(profile)}, {profile.hz} jiffies a second", "behaviours (`tcpcheck explain NAME`)"]
-    lines += [f"  {'yes' if profile.flags[flag] else 'no ':<4}{flag}" for flag in BEHAVIOUR]
-    lines.append("sysctls and their defaults")
-    lines += [
-        f"  {name} = {profile.defaults[name]}{' ' + row.unit if row.unit else ''}"
-        for name, row in SYSCTLS.items()
-        if profile.sysctl_effective(name)
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _spelled(profile: Profile) -> str:
-    return profile.name.replace("-", " ", 1)
-
-
-def _dotted(release: Release) -> str:
-    return ".".join(str(part) for part in release)
-
-
 def _listed(profiles: Iterable[Profile]) -> str:
-    return ", ".join(_spelled(profile) for profile in profiles) or "no profile"
+    return ", ".join(spelled(profile) for profile in profiles) or "no profile"

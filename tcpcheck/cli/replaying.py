@@ -41,7 +41,7 @@ class ReplayCall:
 
 def run_replay(console: Console, call: ReplayCall) -> int:
     """-> the exit code: 0 nothing disagrees, 1 something does, 4 this machine could play nothing."""
-    kernel = running_profile(call.kernel)
+    kernel = running_profile(console, call.kernel)
     traces = list(_traces(console, call))
     must_be_possible()
     plan = Plan()
@@ -64,7 +64,7 @@ def must_be_possible() -> None:
 def confirm(console: Console, result: SpecResult, wait: bool, quiet: bool) -> SpecResult:
     """`verify --replay`: the result with what the running kernel says of each of its traces. Ctrl-C leaves them
     unconfirmed."""
-    plan, kernel = Plan(), running_profile("auto")
+    plan, kernel = Plan(), running_profile(console, "auto")
     for claim in result.claims:
         if claim.witness is not None:
             plan.add(claim.witness, kernel)
@@ -78,13 +78,15 @@ def confirm(console: Console, result: SpecResult, wait: bool, quiet: bool) -> Sp
     return found
 
 
-def running_profile(name: str) -> Profile:
+def running_profile(console: Console, name: str) -> Profile:
     """What the running kernel is taken for."""
-    release = running()
     try:
-        return profile_for(release if name == "auto" else name)[0]
+        profile, warning = profile_for(name)
     except LookupError as why:
         raise UsageError(str(why)) from None
+    if warning is not None:
+        console.message(f"tcpcheck: {warning}")
+    return profile
 
 
 def _traces(console: Console, call: ReplayCall) -> Iterator[tuple[str, Trace | None]]:

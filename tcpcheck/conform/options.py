@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 from collections.abc import Iterable
 
-from tcpcheck.errors import Impossible, UsageError
+from tcpcheck.errors import UsageError
 from tcpcheck.tcp.profile import Profile, profile_for
 from tcpcheck.tcp.sysctls import SYSCTLS
 
@@ -16,11 +15,6 @@ DEFAULT_KERNEL = "linux-6.18.44"
 
 def kernel(text: str) -> tuple[Profile, list[str]]:
     """`linux-6.18.44`, `auto`: the running kernel. The profile, and a note when another release stands in."""
-    if text == "auto":
-        release = re.match(r"\d+\.\d+(?:\.\d+)?", os.uname().release)
-        if os.uname().sysname != "Linux" or release is None:
-            raise Impossible("--kernel auto: this machine runs no Linux; name a profile")
-        text = f"linux-{release[0]}"
     try:
         profile, warning = profile_for(text)
     except LookupError as error:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -14,7 +12,7 @@ from tcpcheck.live.namespace import Wire, fresh, has_sysctl, in_namespaces, sysc
 from tcpcheck.live.part import Side, Unplayable, acts, sides
 from tcpcheck.live.player import Played, Player
 from tcpcheck.live.sockets import set_sysctls
-from tcpcheck.tcp.profile import FEATURES, Profile, profile_for
+from tcpcheck.tcp.profile import FEATURES, Profile, profile_for, running_release
 from tcpcheck.tcp.sysctls import SYSCTLS
 from tcpcheck.witness.trace import HostInfo, Segment, Trace
 
@@ -46,11 +44,7 @@ class Outcome:
 
 def running() -> str:
     """`linux 6.18.44`; Impossible when this is no Linux."""
-    system = os.uname()
-    match = re.match(r"\d+\.\d+(\.\d+)?", system.release)
-    if system.sysname != "Linux" or match is None:
-        raise Impossible(f"the kernel can be asked on Linux only, this is {system.sysname} {system.release}")
-    return f"linux {match[0]}"
+    return running_release()
 
 
 def same_machine(one: Profile, other: Profile) -> bool:

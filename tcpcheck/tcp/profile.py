@@ -1,4 +1,5 @@
 """Profiles: what a kernel does, as data. A profile is a release, its flags (behaviours.py) and its sysctls' defaults.
+Point releases of one branch differ on the wire; those of the branches in FOLLOWED are made on demand.
 
 The profile `rfc9293` is the same code with other flags. Where the RFC leaves a choice it takes:
 - RFC 5961's mitigations, which RFC 9293 3.10.7.4 describes first; `without rfc5961` gives the older rules;
@@ -16,10 +17,13 @@ their TIME-WAIT rules.
 from __future__ import annotations
 
 import difflib
+import functools
+import os
 import re
 from dataclasses import dataclass, field
 
-from tcpcheck.tcp.behaviours import BEHAVIOURS, CONSTANT_FLAGS, Release, ts_per_tuple, tw_reuse_rule
+from tcpcheck.errors import Impossible
+from tcpcheck.tcp.behaviours import BEHAVIOURS, CONSTANT_FLAGS, GRADED, Release
 from tcpcheck.tcp.sysctls import SYSCTLS
 
 MILLISECOND = 1_000_000
@@ -111,7 +115,7 @@ FEATURES: dict[str, tuple[tuple[str, int], ...]] = _feature_table()
 def _linux(name: str, release: Release, family: str = "linux") -> Profile:
     flags = {row.flag: row.value(release) for row in BEHAVIOURS}
     flags |= {flag: linux for flag, (linux, _) in CONSTANT_FLAGS.items()}
-    flags |= {"tw_reuse_rule": tw_reuse_rule(release), "ts_per_tuple": ts_per_tuple(release)}
+    flags |= {row.flag: row.value(release) for row in GRADED}
     hz = 250
     constants = {
         "rto_init_ns": SECOND,
@@ -129,7 +133,7 @@ def _linux(name: str, release: Release, family: str = "linux") -> Profile:
 def _rfc9293() -> Profile:
     flags = {row.flag: row.rfc for row in BEHAVIOURS}
     flags |= {flag: rfc for flag, (_, rfc) in CONSTANT_FLAGS.items()}
-    flags |= {"tw_reuse_rule": 2, "ts_per_tuple": 1}
+    flags |= {row.flag: row.rfc for row in GRADED}
     newest = (9999,)
     defaults = {name: row.default(newest) for name, row in SYSCTLS.items()} | _RFC_DEFAULTS
     constants = {
@@ -201,6 +205,28 @@ PROFILES: dict[str, Profile] = {
 }
 
 
+# Branches whose point releases were all followed up to that of the branch's profile: each of them is a profile, too.
+FOLLOWED = {
+    p.release[:2]: p.release[2]
+    for p in sorted(PROFILES.values(), key=lambda p: p.release)
+    if p.family == "linux" and p.release >= (5, 10)
+}
+
+
+@functools.cache
+def _point_release(release: Release) -> Profile:
+    return _linux("linux-" + ".".join(map(str, release)), release)
+
+
+def running_release() -> str:
+    """The running kernel as `linux 6.18.44`; Impossible when this is no Linux."""
+    system = os.uname()
+    match = re.match(r"\d+\.\d+(\.\d+)?", system.release)
+    if system.sysname != "Linux" or match is None:
+        raise Impossible(f"the running kernel is asked for, but this is {system.sysname} {system.release}")
+    return f"linux {match[0]}"
+
+
 def _canonical(text: str) -> str:
     return re.sub(r"[\s-]+", "-", text.strip().lower())
 
@@ -229,15 +255,19 @@ def _spelled(profile: Profile) -> str:
 
 
 def profile_for(name: str) -> tuple[Profile, str | None]:
-    """`linux 6.18.44` or `linux-6.18.44` -> the profile, and a warning if another release stands in for it.
+    """`linux 6.18.44` or `linux-6.18.44` -> the profile, and a warning if another release stands in for it. `auto` is
+    the running kernel's (Impossible when that is no Linux).
 
     LookupError, which names the nearest, when there is nothing like it."""
-    wanted = _canonical(name)
+    wanted = _canonical(running_release() if name.strip() == "auto" else name)
     if wanted in PROFILES:
         return PROFILES[wanted], None
     match = re.fullmatch(r"linux-(\d+(?:\.\d+){1,2})", wanted)
     if match:
-        return _nearest_linux(match[1], _release(match[1]))
+        release = _release(match[1])
+        if len(release) == 3 and release[2] <= FOLLOWED.get(release[:2], -1):
+            return _point_release(release), None
+        return _nearest_linux(match[1], release)
     near = difflib.get_close_matches(wanted, PROFILES, 1, 0.0)
     raise LookupError(f"no profile of {name}; the nearest is {_spelled(PROFILES[near[0]])}")
 
@@ -265,7 +295,7 @@ class Registry:
         return SYSCTLS[name].check(value)
 
     def effective(self, kernel: str, sysctl: str) -> bool:
-        return PROFILES[kernel].sysctl_effective(sysctl)
+        return profile_for(kernel)[0].sysctl_effective(sysctl)
 
     def rules(self) -> list[str]:
         from tcpcheck.tcp.rules import RULES
