@@ -290,6 +290,24 @@ def test_a_host_that_talks_to_itself(spec: str) -> None:
     assert {o.side for o in outcomes} <= {"h", "localhost:12345", "localhost:39836"}
 
 
+STRANGER = """
+host server { kernel linux 6.18.44 ; run { listen :80 backlog 1 ; accept -> c } }
+host client { kernel linux 6.18.44 ; run { connect server:80 from :1000 -> s } }
+host bare { kernel none ; run { inject SYN from :1000 to server:80 (seq = 5) ; receive SYN-ACK -> p } }
+attacker { await { server.c in ESTABLISHED } ; inject RST from client:1000 to server:80 (seq any) }
+reach killed { server.c receives RST (forged) and becomes CLOSED }
+"""
+
+
+@needs_kernel
+def test_hosts_without_a_kernel_are_not_played() -> None:
+    """What they and attackers inject comes from outside."""
+    trace = verify_text(STRANGER).claims[0].witness
+    assert trace is not None and [host.kernel for host in trace.hosts].count("none") == 2
+    outcomes = play([trace])
+    assert [(o.side, o.result) for o in outcomes] == [("server", AGREES), ("client", AGREES)]
+
+
 @needs_kernel
 def test_verify_lets_the_kernel_confirm(capsys: pytest.CaptureFixture[str]) -> None:
     spec = str(SPECS / "simultaneous_open.tcp")

@@ -113,5 +113,5 @@ _CALLS: dict[re.Pattern[str], Callable[[Player, Act, re.Match[str]], str | None]
     re.compile(r"exit"): _exit,
     re.compile(r"sysctl (net\.[a-z0-9_.]+) = (\d+)"): _sysctl,
     re.compile(r"iptables (.*)"): _iptables,
-    re.compile(r"(?:(?:sleep|await|either|stop|loop)\b.*)?"): _nothing,
+    re.compile(r"(?:(?:sleep|await|either|stop|loop|inject|receive)\b.*)?"): _nothing,
 }

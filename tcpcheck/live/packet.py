@@ -6,8 +6,8 @@ import socket
 import struct
 from dataclasses import dataclass
 
-FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
-_LETTERS = ((SYN, "S"), (FIN, "F"), (RST, "R"), (PSH, "P"), (ACK, "."))
+FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
+_LETTERS = ((SYN, "S"), (FIN, "F"), (RST, "R"), (PSH, "P"), (URG, "U"), (ACK, "."))
 M32 = 0xFFFFFFFF
 
 
@@ -84,7 +84,7 @@ def decode(data: bytes) -> tuple[Segment, Address, Address] | None:
     start = (data[0] & 15) * 4
     sport, dport, seq, ack, offset, flags, window = struct.unpack_from("!HHIIBBH", data, start)
     end = start + (offset >> 4) * 4
-    seg = Segment(flags & 31, seq, ack, len(data) - end, window)
+    seg = Segment(flags & 63, seq, ack, len(data) - end, window)
     _read_options(seg, data[start + 20 : end])
     seg.dsack = is_dsack(seg)
     return seg, (socket.inet_ntoa(data[12:16]), sport), (socket.inet_ntoa(data[16:20]), dport)

@@ -74,9 +74,11 @@ def got_on(seg: Segment) -> Pair:
 
 
 def sides(trace: Trace) -> list[Side]:
-    """Every side to which something happens. A socket that is connected to itself has its like for a peer."""
+    """Every side with a kernel to which something happens. A socket connected to itself has its like for a peer."""
     found: list[Side] = []
     for host in trace.hosts:
+        if not host.has_tcp:
+            continue
         own = [s.segment for s in trace.steps if s.segment and s.segment.src == s.segment.dst == host.name]
         if all(seg.sport == seg.dport for seg in own):
             found.append(Side(host.name, host.name))
@@ -132,7 +134,7 @@ def acts(trace: Trace, side: Side) -> list[Act]:
             if mine:
                 found.append(Act(step, step))
             continue
-        if seg is None or not mine or not side.owns(step.host, seg.sport):
+        if seg is None or not mine or seg.forged or not side.owns(step.host, seg.sport):
             continue
         found[-1].last = step
         if step.event in ("send", "lose"):

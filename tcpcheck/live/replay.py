@@ -91,8 +91,6 @@ class Plan:
             nobody = Side(trace.hosts[0].name, trace.hosts[0].name)
             self.parts.append(Part(trace, nobody, why_not="nothing happens in this trace"))
             return
-        bare = {host.name for host in trace.hosts if not host.has_tcp}  # their segments come as any peer's do
-        known = [s for s in known if s.host not in bare]
         chosen = [s for s in known if only in (None, s.name, s.host)]
         if not chosen:
             raise UsageError(
@@ -168,11 +166,8 @@ def replay(plan: Plan, wait: bool, jobs: int, report: Callable[[int, int], objec
         if part.why_not:
             yield Outcome(part.trace, part.side.name, SKIPPED, part.why_not)
         else:
-            yield _outcome(part, plan.parts[part.same_as] if part.same_as >= 0 else part, found[_played(part, i)])
-
-
-def _played(part: Part, i: int) -> int:
-    return part.same_as if part.same_as >= 0 else i
+            first = part.same_as if part.same_as >= 0 else i
+            yield _outcome(part, plan.parts[first], found[first])
 
 
 def _outcome(part: Part, first: Part, found: tuple[str, str, int, Played | None]) -> Outcome:
