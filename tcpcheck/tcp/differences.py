@@ -67,7 +67,7 @@ def _behaviours(one: Profile, other: Profile) -> list[Difference]:
         return one.flags[flag], other.flags[flag]
 
     def said(flag: str) -> tuple[str, str]:
-        first, second = (("no", "yes")[value] for value in pair(flag))
+        first, second = ({0: "no", 1: "yes"}.get(value, f"yes, grade {value}") for value in pair(flag))
         return first, second
 
     found = []
