@@ -15,6 +15,7 @@ from tcpcheck.model import layout as k
 
 CONSTANT_KEY = 1 << 56  # keys of the spec's own unknowns: CONSTANT_KEY + index; TCP's keys have other top bytes
 TS_KEY = 2 << 56
+INJECTS_MAX = 250  # Seg.forged is a byte
 
 
 @dataclass
@@ -358,6 +359,8 @@ class RunCompiler:
         row = {"src": src, "dst": self.c.host_ix[s.dst], "flags": flag_bits(s.flags), "off_path": int(src != self.hix)}
         row |= {"sport": s.sport, "dport": s.dport, "mss": s.mss, "length": s.length, "window": s.window}
         numbers = {f: self.number(getattr(s, f), f) for f in ("seq", "ack", "tsval", "tsecr")}
+        if len(self.p.injects) >= INJECTS_MAX:
+            raise _refuse(s.span, f"more than {INJECTS_MAX} steps that inject")
         self.p.injects.append({**row, **numbers})
         self.p.keeps_ts_recent |= s.tsval is not None
         self.emit(k.OP_INJECT, s.text, a=len(self.p.injects) - 1)

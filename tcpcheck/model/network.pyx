@@ -1,6 +1,6 @@
 """The network: each segment sent is on its way, lost, copied or late by choice; each arrives within its time."""
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from tcpcheck.model.layout cimport *
@@ -167,53 +167,71 @@ cdef void deliver(Machine* m, int i) noexcept nogil:
 
 # ---- numbers that claims count over
 
-cdef int is_counted(Machine* m, const Num* x, int k) noexcept nogil:
-    """Is this number the k-th of those counted? With real numbers (a random run) by its value, in the segments that
-    can bring one."""
+cdef int names(Machine* m, int expr, uint64_t key) noexcept nogil:
+    """Does an expression name this unknown?"""
+    cdef const PNode* n = &m.t.node[expr]
+    if n.op == E_ADD or n.op == E_SUB:
+        return names(m, n.a, key) or names(m, n.c, key)
+    return n.op == E_UNKNOWN and <uint64_t>n.big == key
+
+
+cdef int brings(Machine* m, const NumSpec* x, int k) noexcept nogil:
+    return (x.kind == NUM_ANY and x.key == m.t.counted[k]) or \
+        (x.kind == NUM_EXPR and names(m, x.expr, m.t.counted[k]))
+
+
+cdef int counted_field(Machine* m, int k) noexcept nogil:
+    """Which field of the segment in hand is the k-th of the numbers counted; -1: none. In a random run, where numbers
+    are just that, an injected segment's step tells, and of a SYN its value."""
     cdef Sym* s = &m.nxt.tcp.sym
+    cdef const Num* field[4]
+    cdef const InjectSpec* x
     cdef uint32_t i
+    cdef int f
+    field[SF_SEQ], field[SF_ACK] = &m.incoming.seq, &m.incoming.ack
+    field[2], field[3] = &m.incoming.tsval, &m.incoming.tsecr
     if s.mode != MODE_CONCRETE:
-        return 0 < x.base < BASE_PAST and s.base[x.base].key == m.t.counted[k]
-    if m.incoming.forged != m.t.counted_forged[k] or \
-            (not m.incoming.forged and m.incoming.flags & (F_SYN | F_ACK) != F_SYN):
-        return 0
-    for i in range(s.rec.nbound):
-        if s.rec.bound_key[i] == m.t.counted[k]:
-            return s.rec.bound_value[i] == <uint32_t>x.off
-    return 0
+        for f in range(4):
+            if 0 < field[f].base < BASE_PAST and s.base[field[f].base].key == m.t.counted[k]:
+                return f
+    elif m.incoming.forged:
+        x = &m.t.inject[m.incoming.forged - 1]
+        return 0 if brings(m, &x.seq, k) else 1 if brings(m, &x.ack, k) else 2 if brings(m, &x.tsval, k) else \
+            3 if brings(m, &x.tsecr, k) else -1
+    elif m.incoming.flags & (F_SYN | F_ACK) == F_SYN:
+        for i in range(s.rec.nbound):
+            if s.rec.bound_key[i] == m.t.counted[k]:
+                return 0 if s.rec.bound_value[i] == <uint32_t>m.incoming.seq.off else -1
+    return -1
 
 
 cdef void note_origins(Machine* m) noexcept nogil:
     """A number that is counted is measured from what the first socket it comes to has in its place: nothing that came
     before could depend on it."""
     cdef const Sock* s = NULL
-    cdef Num zero = num_const(0)
-    cdef int k, slot
+    cdef int k, slot, field
     if not m.t.ncounted:
         return
     slot = lookup(&m.nxt.tcp, m.incoming.dst, &m.incoming)
     if slot >= 0 and m.nxt.tcp.sock[slot].state != ST_LISTEN:
         s = &m.nxt.tcp.sock[slot]
     for k in range(m.t.ncounted):
-        if m.nxt.has_origin[k]:
+        field = -1 if m.nxt.has_origin[k] else counted_field(m, k)
+        if field < 0:
             continue
-        m.nxt.origin[k] = zero
-        if is_counted(m, &m.incoming.seq, k):
+        m.nxt.has_origin[k] = 1
+        m.nxt.origin[k] = num_const(0)
+        if field == 0:
             m.nxt.met[k] = m.incoming.seq
             if s != NULL and s.state != ST_SYN_SENT:
                 m.nxt.origin[k] = s.rcv_nxt
-        elif is_counted(m, &m.incoming.ack, k):
+        elif field == 1:
             m.nxt.met[k] = m.incoming.ack
             if s != NULL:
                 m.nxt.origin[k] = s.snd_nxt
-        elif is_counted(m, &m.incoming.tsval, k):
+        elif field == 2:
             m.nxt.met[k] = m.incoming.tsval
             if s != NULL and s.ts_ok and s.has_ts_recent:
                 m.nxt.origin[k] = s.ts_recent
-        elif is_counted(m, &m.incoming.tsecr, k):
-            m.nxt.met[k] = m.incoming.tsecr
         else:
-            memset(&m.nxt.origin[k], 0, sizeof(Num))
-            continue
-        m.nxt.has_origin[k] = 1
-
+            m.nxt.met[k] = m.incoming.tsecr

@@ -295,7 +295,7 @@ cdef int flag(Scope* sc, const PNode* n) noexcept nogil:
         s = sock_seen(sc, sc.subject)
         return s != NULL and sc.seg.inc != 0 and sc.seg.inc < s.inc
     if n.b == 1:
-        return sc.seg.forged
+        return sc.seg.forged != 0
     if n.b == 2:
         return paws_old(sc)
     if n.b == 4:

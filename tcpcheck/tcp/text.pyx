@@ -20,6 +20,7 @@ cdef int64_t HALF = 1 << 31
 cdef enum:
     QUICK_ACKS = 16         # TCP_MAX_QUICKACKS
     SMALL = 536             # TCP_MSS_DEFAULT
+    PARTS_MAX = 16          # bytes of a forged block of which each may be the first that is new
 
 
 cdef void came_twice(Sock* k, Num lo, Num hi) noexcept nogil:
@@ -258,16 +259,14 @@ cdef void _replace_blocks(Sock* k, int i, int j, Num lo, Num hi, int fin) noexce
 cdef void _fill_gaps(Stack* t, int sock, Owed* o) noexcept nogil:
     """RCV.NXT has moved: blocks that it reaches are in order now (tcp_ofo_queue)."""
     cdef Sock* k = &t.sock[sock]
-    cdef int64_t d
     cdef int32_t n, fin
     while k.nooo and not seq_after(&t.sym, k.ooo_lo[0], k.rcv_nxt):
         _overlap(t, k, k.ooo_lo[0], k.rcv_nxt, k.ooo_lo[0], k.ooo_hi[0])
         fin = _ends_in_fin(k, 0)
         if seq_after(&t.sym, k.ooo_hi[0], k.rcv_nxt):
-            if not diff_known(&t.sym, k.ooo_hi[0], k.rcv_nxt, &d):
-                t.sym.ch.overflow = 1   # unrelated numbers: how much it is cannot be told
+            n = _beyond(t, k)
+            if n == 0:
                 return
-            n = <int32_t>d
             rule(t, sock, R_GAP_FILLED)
             if fin:                     # the ACK of the FIN still reports its block
                 _overlap(t, k, k.ooo_lo[0], k.ooo_hi[0], k.ooo_lo[0], k.ooo_hi[0])
@@ -281,6 +280,22 @@ cdef void _fill_gaps(Stack* t, int sock, Owed* o) noexcept nogil:
             _drop_first_block(k)
     if k.nooo == 0 and o.kind == OWED_ACK:
         o.kind = OWED_NOW               # RFC 5681 4.2
+
+
+cdef int32_t _beyond(Stack* t, const Sock* k) noexcept nogil:
+    """How far the first block, which begins at RCV.NXT or before, reaches beyond it. Of a forged block any part may be
+    left: where it is small each is tried, else it cannot be told (0)."""
+    cdef int64_t d, size
+    cdef int32_t n
+    if diff_known(&t.sym, k.ooo_hi[0], k.rcv_nxt, &d):
+        return <int32_t>d
+    if not diff_known(&t.sym, k.ooo_hi[0], k.ooo_lo[0], &size) or size > PARTS_MAX:
+        t.sym.ch.overflow = 1
+        return 0
+    for n in range(1, <int32_t>size):
+        if diff_in(&t.sym, k.ooo_hi[0], k.rcv_nxt, n, 1):
+            return n
+    return <int32_t>size
 
 
 cdef void _drop_first_block(Sock* k) noexcept nogil:

@@ -77,7 +77,7 @@ ctypedef struct Seg:
     uint8_t scale_ok        # SYN and SYN-ACK: the window scale option
     uint8_t dsack           # an ACK that carries a DSACK block
     uint8_t has_sack        # an ACK that carries a SACK block [sack_lo, sack_hi)
-    uint8_t forged          # injected by an attacker
+    uint8_t forged          # injected: by which step of the spec, from 1
     uint8_t inc             # which incarnation of the 4-tuple sent it, from 1 (0: no connection, e.g. a reset from CLOSED)
     uint8_t ecr_inc         # incarnation whose TSval tsecr echoes; 0: none (tsecr 0)
     uint16_t mss            # SYN and SYN-ACK
