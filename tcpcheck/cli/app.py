@@ -3,43 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from tcpcheck import __version__
 from tcpcheck.cli.console import Console
 from tcpcheck.cli.failures import fault, single, worst
+from tcpcheck.cli.options import (
+    BOUNDS,
+    CONFORM_CODES,
+    COUNT,
+    CROSSCHECK_CODES,
+    DIFF_CODES,
+    EXIT_CODES,
+    LOOK,
+    MAP_CODES,
+    MEMBER,
+    QUIET,
+    REPLAY_CODES,
+    add,
+)
 from tcpcheck.errors import Impossible, TcpcheckError, Undecided, UsageError
 
 LATER = ("fixtures",)  # promised, not in this version
-EXIT_CODES = """\b
-Exit codes:
-  0  every claim as expected       3  undecided: a bound was reached
-  1  a claim is not as expected    4  not possible on this machine
-  2  the input or the call is wrong"""
-CONFORM_CODES = """\b
-Exit codes:
-  0  every capture agrees          3  undecided: a bound was reached
-  1  a capture disagrees           4  not possible on this machine
-  2  the input or the call is wrong, or a capture starts in the middle"""
-
-CROSSCHECK_CODES = """\b
-Exit codes:
-  0  the kernel agrees             3  interrupted, or the machine was too busy
-  1  the kernel disagrees          4  not possible on this machine
-  2  the input or the call is wrong"""
-
-MAP_CODES = """\b
-Exit codes:
-  0  every set of values proved    3  undecided: a bound was reached, or a set not proved
-  2  the input or the call is wrong                    4  not possible on this machine"""
-
-REPLAY_CODES = """\b
-Exit codes:
-  0  the kernel agrees             3  interrupted, or a spec is undecided
-  1  the kernel disagrees          4  not possible on this machine
-  2  the input or the call is wrong"""
 
 
 class Commands(click.Group):
@@ -110,56 +97,6 @@ def _with_console(console: Console, color: bool | None, ascii: bool) -> Console:
     return console
 
 
-# ---- options that several commands have --------------------------------------------------------------------
-
-
-def _above_zero(kind: type[int] | type[float]) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
-    """Reads an option's number. (click's own ranges would be spelled out after each option's help.)"""
-
-    def convert(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
-        if value is None:
-            return None
-        try:
-            number = kind(value)
-        except ValueError:
-            number = 0
-        if not 0 < number < float("inf"):
-            raise click.BadParameter(f"`{value}` is not a {'whole ' if kind is int else ''}number above 0")
-        return number
-
-    return convert
-
-
-_COUNT = _above_zero(int)
-LOOK = (
-    click.option("--ascii", is_flag=True, help="No Unicode in the output."),
-    click.option("--color/--no-color", default=None, help="Colours; default: on a terminal, unless NO_COLOR is set."),
-)
-BOUNDS = (
-    click.option("--states", callback=_COUNT, metavar="N", help="Stop after N states of a member."),
-    click.option("--memory", callback=_COUNT, metavar="MB", help="Stop at so many MB; default: 80% of what is free."),
-    click.option("--seconds", callback=_above_zero(float), metavar="N", help="Stop a spec after N s."),
-    click.option("--depth", callback=_COUNT, metavar="N", help="Look no more than N steps ahead."),
-    click.option("--exact", is_flag=True, help="Keep whole states, not hashes of 64 bits: nothing hides, more memory."),
-)
-MEMBER = click.option(
-    "--member", "members", multiple=True, metavar="NAME=VALUE", help="Only members of the families with this setting."
-)
-QUIET = click.option("--quiet", "-q", is_flag=True, help="No progress and no statistics.")
-
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def _add(*options: Callable[[Any], Any]) -> Callable[[Function], Function]:
-    def decorate(command: Function) -> Function:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
 # ---- commands ----------------------------------------------------------------------------------------------
 
 
@@ -194,7 +131,7 @@ def _verify_options(traces: str) -> tuple[Callable[[Any], Any], ...]:
         click.option("--junit", metavar="FILE", help="Write the verdicts as JUnit XML, too."),
         click.option("--sarif", metavar="FILE", help="Write what is not as expected as SARIF, too."),
         click.option(
-            "--jobs", "-j", callback=_COUNT, metavar="N", help="Members checked at once; default: one for each CPU."
+            "--jobs", "-j", callback=COUNT, metavar="N", help="Members checked at once; default: one for each CPU."
         ),
         click.option("--replay", is_flag=True, help="Play each trace on the running kernel, which may confirm it."),
         click.option("--wait", is_flag=True, help="With --replay: wait for timers of more than 5 s, too."),
@@ -218,7 +155,7 @@ def _verify(console: Console, o: dict[str, Any], settings: dict[str, tuple[str, 
 
 @cli.command(epilog=EXIT_CODES, short_help="Check every claim of the specs.")
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
-@_add(*_verify_options("one"))
+@add(*_verify_options("one"))
 @click.pass_obj
 def verify(console: Console, /, **options: Any) -> int:
     """Checks every claim of the specs; a folder means every .tcp file below it."""
@@ -228,7 +165,7 @@ def verify(console: Console, /, **options: Any) -> int:
 @cli.command(epilog=EXIT_CODES, short_help="Check specs over a matrix of settings.")
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
 @click.option("--set", "settings", multiple=True, required=True, metavar="NAME=V1,V2", help="A setting and its values.")
-@_add(*_verify_options("none"))
+@add(*_verify_options("none"))
 @click.pass_obj
 def sweep(console: Console, /, **options: Any) -> int:
     """Checks the same specs over a matrix of settings: each combination of the values of all --set.
@@ -257,9 +194,9 @@ def sweep(console: Console, /, **options: Any) -> int:
     "--host", metavar="HOST", help="What this host sees (tcpdump, pcapng: or `wire`), or plays (packetdrill)."
 )
 @MEMBER
-@_add(*BOUNDS)
+@add(*BOUNDS)
 @QUIET
-@_add(*LOOK)
+@add(*LOOK)
 @click.pass_obj
 def trace(console: Console, /, **options: Any) -> int:
     """Writes the trace of one violated or reached claim: of the first member that has one."""
@@ -291,10 +228,10 @@ def trace(console: Console, /, **options: Any) -> int:
 )
 @click.option("--claim", metavar="NAME", help="Only what this claim speaks of.")
 @MEMBER
-@_add(*BOUNDS)
-@click.option("--jobs", "-j", callback=_COUNT, metavar="N", help="Members looked at once; default: one for each CPU.")
+@add(*BOUNDS)
+@click.option("--jobs", "-j", callback=COUNT, metavar="N", help="Members looked at once; default: one for each CPU.")
 @QUIET
-@_add(*LOOK)
+@add(*LOOK)
 @click.pass_obj
 def map_(console: Console, /, **options: Any) -> int:
     """For an unknown of a spec, every outcome with the exact set of values that leads to it.
@@ -308,6 +245,35 @@ def map_(console: Console, /, **options: Any) -> int:
     bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"], o["jobs"], o["exact"])
     call = MapCall(o["spec"], o["over"], o["output"], o["settings"], o["claim"], o["members"], bounds, o["quiet"])
     return run_map(_with_console(console, o["color"], o["ascii"]), call)
+
+
+@cli.command(epilog=DIFF_CODES, short_help="Find the shortest run on which two kernels part.")
+@click.argument("spec")
+@click.option("--kernel", "kernels", multiple=True, required=True, metavar="NAME", help="Twice: the two kernels.")
+@click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only this host differs; default: all of them.")
+@click.option("--windows", is_flag=True, help="Another window offered is a difference, too.")
+@click.option("--times", is_flag=True, help="So is a timer that may fire sooner or later than the other's may.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@MEMBER
+@add(*BOUNDS[:4])  # pairs of states are kept whole
+@click.option("--jobs", "-j", callback=COUNT, metavar="N", help="Members looked at once; default: one for each CPU.")
+@QUIET
+@add(*LOOK)
+@click.pass_obj
+def diff(console: Console, /, **options: Any) -> int:
+    """Finds the shortest run on which two kernels part: another segment, another state, another result of a call.
+
+    The spec is played twice in step, once with each --kernel (`linux 6.18.44`, `rfc9293 without rfc5961`): the same
+    events, the same losses, the same numbers."""
+    from tcpcheck.cli.diffing import DiffCall, run_diff
+    from tcpcheck.cli.verifying import Bounds
+    from tcpcheck.lockstep import Also
+
+    o = options
+    bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"], o["jobs"])
+    also = Also(o["windows"], o["times"])
+    call = DiffCall(o["spec"], o["kernels"], o["hosts"], o["members"], also, bounds, o["quiet"])
+    return run_diff(_with_console(console, o["color"], o["ascii"]), call)
 
 
 @cli.command(epilog=REPLAY_CODES, short_help="Play traces on this machine's kernel.")
@@ -326,9 +292,9 @@ def map_(console: Console, /, **options: Any) -> int:
     metavar="NAME",
     help="What the running kernel is taken for.",
 )
-@click.option("--jobs", "-j", callback=_COUNT, metavar="N", help="Sides played at once; default: 6.")
+@click.option("--jobs", "-j", callback=COUNT, metavar="N", help="Sides played at once; default: 6.")
 @QUIET
-@_add(*LOOK)
+@add(*LOOK)
 @click.pass_obj
 def replay(console: Console, /, **options: Any) -> int:
     """Plays each witness of the specs, or a trace written by `trace --format json`, against the running kernel.
@@ -348,16 +314,16 @@ def replay(console: Console, /, **options: Any) -> int:
 @cli.command(epilog=CROSSCHECK_CODES, short_help="Compare this machine's kernel with the model.")
 @click.option("--state", "states", multiple=True, metavar="NAME", help="Only this state; may be repeated.")
 @click.option("--setting", "settings", multiple=True, metavar="NAME", help="Only under these sysctls; may be repeated.")
-@click.option("--every", callback=_COUNT, default="1", metavar="N", help="Only every N-th cell: a sample.")
+@click.option("--every", callback=COUNT, default="1", metavar="N", help="Only every N-th cell: a sample.")
 @click.option("--cells-only", is_flag=True, help="No traces.")
 @click.option("--traces-only", is_flag=True, help="No cells.")
 @click.option("--wait", is_flag=True, help="Also traces with timers of more than 5 s.")
 @click.option("--kernel", default="auto", show_default=True, metavar="NAME", help="The model: a profile.")
-@click.option("--jobs", "-j", callback=_COUNT, metavar="N", help="Processes; default: one for each CPU.")
+@click.option("--jobs", "-j", callback=COUNT, metavar="N", help="Processes; default: one for each CPU.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.option("--html", metavar="FILE", help="Also write one HTML page.")
 @QUIET
-@_add(*LOOK)
+@add(*LOOK)
 @click.pass_obj
 def crosscheck(console: Console, /, **options: Any) -> int:
     """Plays every kind of segment in every state, and traces that take every rule, on the running kernel.
@@ -387,10 +353,10 @@ def crosscheck(console: Console, /, **options: Any) -> int:
 @cli.command(short_help="Make one random run.")
 @click.argument("spec")
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Which run: any whole number.")
-@click.option("--steps", callback=_COUNT, default="2000", show_default=True, metavar="N", help="Cut it after N steps.")
+@click.option("--steps", callback=COUNT, default="2000", show_default=True, metavar="N", help="Cut it after N steps.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @MEMBER
-@_add(*LOOK)
+@add(*LOOK)
 @click.pass_obj
 def simulate(console: Console, /, **options: Any) -> int:
     """Makes one random run of a spec: numbers, times and what the network does are drawn.

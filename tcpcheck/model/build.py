@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tcpcheck.lang.scenario import MILLISECOND, Case, Host
@@ -18,6 +19,7 @@ DELAYED_ACK = 55 * MILLISECOND
 
 
 DEFAULT_MSS = 1460
+NOTHING: Mapping[str, dict[str, int]] = {}
 UNUSED = "rfc9293"  # stands in the table of a host without TCP, and nothing asks for it
 
 
@@ -42,9 +44,10 @@ def network_numbers(case: Case) -> NetworkNumbers:
     return NetworkNumbers(lo, hi, max(n.lifetime or 0, hi), n.fifo or (case.timed and lo == hi))
 
 
-def build_model(case: Case, exact: bool = False) -> Model:
+def build_model(case: Case, exact: bool = False, fixed: Mapping[str, dict[str, int]] = NOTHING) -> Model:
     """exact: ISNs of one 4-tuple are related through the ISN clock at every host; otherwise only where the spec's own
-    claims depend on it (coarser and cheaper: more behaviour, never less). Errors: SpecError."""
+    claims depend on it (coarser and cheaper: more behaviour, never less). fixed: by host, constants in the place of its
+    profile's own. Errors: SpecError."""
     program = compile_case(case, {name: rule.number for name, rule in BY_NAME.items()})
     net = network_numbers(case)
     tables, nexts = [], []
@@ -62,6 +65,7 @@ def build_model(case: Case, exact: bool = False) -> Model:
                 rtt_syn_max_ns=2 * net.delay_hi,
                 isn_linked=linked,
                 ts_linked=case.timed,
+                fixed=fixed.get(host.name, {}),
             )
         )
         nexts.append(following)

@@ -2,6 +2,7 @@
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from tcpcheck.sym.choice cimport Choices
 from tcpcheck.sym.number cimport Num, Sym, Recorder
+from tcpcheck.sym.zone cimport CLOCKS_MAX
 from tcpcheck.tcp.types cimport Stack, Seg, Sock, Config, Effects, EFFECTS_MAX, SOCKS_MAX, HOSTS_MAX
 
 cpdef enum:
@@ -393,6 +394,9 @@ ctypedef struct Machine:
     int64_t* instant
     PlanFn plan                         # a random run: writes the next event and its instant; NULL: they are given
     void* sim                           # ... and what it needs for that
+    PlanFn watch                        # called when a step has been judged, before numbers are renamed; NULL: nobody asks
+    void* watched                       # ... and what it needs for that
+    int32_t cur_org[CLOCKS_MAX]         # branches.pyx: the instant at which each clock of m.cur was started
     void* seen                          # of a watched search: the footprints (footprints.pyx) ...
     uint64_t before                     # ... and that of the loaded state
     uint32_t next_seg_uid

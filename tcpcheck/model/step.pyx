@@ -289,6 +289,8 @@ cdef int step(Machine* m, Choices* ch) noexcept nogil:
     run_event(m, &e[i])
     if not ch.dead:
         monitor_step(m)
+    if m.watch != NULL and not ch.dead:
+        m.watch(m)
     if not ch.dead:
         canonicalise(m)
         pass_time(m)

@@ -18,3 +18,5 @@ cdef int32_t sys_save(void* ctx, uint8_t* out) noexcept nogil
 cdef uint64_t waiting(const World* w) noexcept nogil
 cdef void copy_for_next(Machine* m) noexcept
 cdef moment(Model self, int instant)
+cdef void prescribe(Choices* ch, bytes taken) noexcept
+cdef int32_t sys_save_zone(void* ctx, int64_t* out) noexcept nogil

@@ -80,7 +80,7 @@ def _claim(claim: ClaimResult) -> Document:
 def _witness(trace: Trace) -> Document:
     return {
         "values": dict(trace.values),
-        "steps": [_step(step) for step in trace.steps],
+        "steps": [step_document(step) for step in trace.steps],
         "confirmed_by": list(trace.confirmed_by),
         "note": trace.note,
     }
@@ -153,7 +153,7 @@ def _load_host(host: Document) -> HostInfo:
     )
 
 
-def _step(step: Step) -> Document:
+def step_document(step: Step) -> Document:
     """`rule` is the last of `rules`, the one that settled the matter. time_s keeps the nanosecond up to 100 days."""
     more: Document = {"run": step.run} if step.run else {}
     if step.armed is not None:

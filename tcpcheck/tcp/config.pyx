@@ -21,12 +21,12 @@ cdef class ConfigTable:
     """One host's Configs. rows: for each the sysctls set by then, full name to value (a spec may change them midway).
     mss in bytes; rtt_max_ns: an upper bound of every round trip, delayed ACKs included; isn_linked, ts_linked: are
     readings of the ISN clock and of the timestamp clock related to one another through time? rcv_buf in bytes, 0: the
-    profile's."""
+    profile's. fixed: constants in the place of the profile's own."""
 
     def __cinit__(
         self, profile, list rows, tuple features_with=(), tuple features_without=(), int mss=1460,
         rtt_max_ns=50 * MILLISECOND, rtt_syn_max_ns=None, int isn_linked=1, int ts_linked=1,
-        int rcv_buf=0,
+        int rcv_buf=0, dict fixed=None,
     ):
         cdef int i
         profile = profile.with_features(features_with, features_without)
@@ -37,6 +37,7 @@ cdef class ConfigTable:
         if rcv_buf > 0:
             settings["rcv_buf"] = rcv_buf
             settings["rcv_wscale"] = 0      # SO_RCVBUF: nothing beyond 16 bits to offer
+        settings |= fixed or {}
         self.n = len(rows)
         self.rows = <Config*>calloc(max(self.n, 1), sizeof(Config))
         if self.rows == NULL:

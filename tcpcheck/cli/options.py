@@ -1,0 +1,89 @@
+"""Options that several commands have, and what their exit codes mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+EXIT_CODES = """\b
+Exit codes:
+  0  every claim as expected       3  undecided: a bound was reached
+  1  a claim is not as expected    4  not possible on this machine
+  2  the input or the call is wrong"""
+CONFORM_CODES = """\b
+Exit codes:
+  0  every capture agrees          3  undecided: a bound was reached
+  1  a capture disagrees           4  not possible on this machine
+  2  the input or the call is wrong, or a capture starts in the middle"""
+
+CROSSCHECK_CODES = """\b
+Exit codes:
+  0  the kernel agrees             3  interrupted, or the machine was too busy
+  1  the kernel disagrees          4  not possible on this machine
+  2  the input or the call is wrong"""
+
+MAP_CODES = """\b
+Exit codes:
+  0  every set of values proved    3  undecided: a bound was reached, or a set not proved
+  2  the input or the call is wrong                    4  not possible on this machine"""
+
+REPLAY_CODES = """\b
+Exit codes:
+  0  the kernel agrees             3  interrupted, or a spec is undecided
+  1  the kernel disagrees          4  not possible on this machine
+  2  the input or the call is wrong"""
+
+DIFF_CODES = """\b
+Exit codes:
+  0  no difference                 3  undecided: a bound was reached
+  1  they part                     4  not possible on this machine
+  2  the input or the call is wrong"""
+
+
+def above_zero(kind: type[int] | type[float]) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
+    """Reads an option's number. (click's own ranges would be spelled out after each option's help.)"""
+
+    def convert(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
+        if value is None:
+            return None
+        try:
+            number = kind(value)
+        except ValueError:
+            number = 0
+        if not 0 < number < float("inf"):
+            raise click.BadParameter(f"`{value}` is not a {'whole ' if kind is int else ''}number above 0")
+        return number
+
+    return convert
+
+
+COUNT = above_zero(int)
+LOOK = (
+    click.option("--ascii", is_flag=True, help="No Unicode in the output."),
+    click.option("--color/--no-color", default=None, help="Colours; default: on a terminal, unless NO_COLOR is set."),
+)
+BOUNDS = (
+    click.option("--states", callback=COUNT, metavar="N", help="Stop after N states of a member."),
+    click.option("--memory", callback=COUNT, metavar="MB", help="Stop at so many MB; default: 80% of what is free."),
+    click.option("--seconds", callback=above_zero(float), metavar="N", help="Stop a spec after N s."),
+    click.option("--depth", callback=COUNT, metavar="N", help="Look no more than N steps ahead."),
+    click.option("--exact", is_flag=True, help="Keep whole states, not hashes of 64 bits: nothing hides, more memory."),
+)
+MEMBER = click.option(
+    "--member", "members", multiple=True, metavar="NAME=VALUE", help="Only members of the families with this setting."
+)
+QUIET = click.option("--quiet", "-q", is_flag=True, help="No progress and no statistics.")
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def add(*options: Callable[[Any], Any]) -> Callable[[Function], Function]:
+    def decorate(command: Function) -> Function:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate

@@ -1,0 +1,88 @@
+"""`tcpcheck diff` as a command: text, JSON, exit codes, mistakes."""
+
+from __future__ import annotations
+
+import re
+
+import golden_files
+import pytest
+from cli_call import ROOT, SPECS, call
+
+BLIND = str(SPECS / "resets" / "blind_rst.tcp")
+OPEN = str(SPECS / "simultaneous_open.tcp")
+TW_FIN = str(SPECS / "tw_fin.tcp")
+NEW, OLD = ("--kernel", "linux 6.18.44"), ("--kernel", "linux 4.4")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("blind_rst", (BLIND, *NEW, "--kernel", "rfc9293 without rfc5961", "--host", "server")),
+        ("simultaneous_open", (OPEN, *NEW, *OLD)),
+        ("time_wait_length", (str(SPECS / "seeds" / "003_time_wait_length.tcp"), *NEW, "--kernel", "rfc9293")),
+    ],
+)
+def test_golden(capfd: pytest.CaptureFixture[str], name: str, arguments: tuple[str, ...]) -> None:
+    result = call(capfd, "diff", *arguments, "-q")
+    assert result.code == 1
+    shown = re.sub(r"win \d{5}", "win 65535", result.out.replace(str(ROOT) + "/", ""))  # of no matter here
+    golden_files.check(f"diff/{name}.txt", re.sub(r"\(\d+ pairs", "(N pairs", shown))
+
+
+def test_no_difference(capfd: pytest.CaptureFixture[str]) -> None:
+    result = call(capfd, "diff", TW_FIN, *NEW, *OLD, "-q")
+    assert result.code == 0
+    assert result.out.count("no difference  when localhost.tcp_fin_timeout=") == 3
+    assert result.out.endswith("\nno difference\n")
+
+
+def test_json(capfd: pytest.CaptureFixture[str]) -> None:
+    result = call(capfd, "diff", OPEN, *NEW, *OLD, "-q", "--json")
+    assert result.code == 1
+    (member,) = result.document["members"]
+    assert member["parts"] and not result.document["ok"]
+    first, second = member["sides"]
+    assert first[0]["segment"] == second[0]["segment"]
+    assert first[0]["rules"] != second[0]["rules"]
+    result = call(capfd, "diff", TW_FIN, *NEW, *OLD, "-q", "--json", "--member", "tcp_fin_timeout=5")
+    assert result.code == 0
+    (member,) = result.document["members"]
+    assert result.document["ok"] and member["common"] is None and member["sides"] is None
+    assert member["settings"] == {"localhost.net.ipv4.tcp_fin_timeout": 5}
+
+
+def test_undecided(capfd: pytest.CaptureFixture[str]) -> None:
+    result = call(capfd, "diff", TW_FIN, *NEW, *NEW, "-q", "--states", "3")
+    assert result.code == 3
+    assert "undecided, no difference so far: state limit" in result.out
+    assert "not everything was compared" in result.out
+
+
+def test_a_version_that_another_stands_in_for(capfd: pytest.CaptureFixture[str]) -> None:
+    result = call(capfd, "diff", TW_FIN, *NEW, "--kernel", "linux 6.18.4", "-q", "--member", "tcp_fin_timeout=5")
+    assert result.code == 0
+    assert "warning: " in result.err and "linux 6.18.0 is taken" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((TW_FIN, *NEW), "two kernels are compared: --kernel A --kernel B (there is one)"),
+        ((TW_FIN, *NEW, *NEW, *NEW), "there are 3"),
+        ((TW_FIN,), "Missing option '--kernel'"),
+        ((TW_FIN, *NEW, "--kernel", "linus 4.4"), "--kernel linus 4.4: "),
+        ((TW_FIN, *NEW, "--kernel", "linux 4.4 without rfc596"), "did you mean `rfc5961`"),
+        ((TW_FIN, *NEW, "--kernel", "linux 4.4 }"), "--kernel linux 4.4 }: "),
+        ((BLIND, *NEW, *OLD, "--host", "sever"), "did you mean `server`"),
+        ((BLIND, *NEW, *OLD, "--host", "attacker"), "choose server or client"),
+        ((str(SPECS), *NEW, *OLD), "name one of them"),
+        ((TW_FIN, *NEW, *OLD, "--member", "x=1"), "no family or setting"),
+    ],
+)
+def test_mistakes(capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str) -> None:
+    result = call(capfd, "diff", *arguments)
+    assert result.code == 2
+    assert said in result.err
+    result = call(capfd, "diff", *arguments, "--json")
+    assert result.code == 2
+    assert result.document["schema"] == "tcpcheck.error/1"
