@@ -433,12 +433,15 @@ cdef int nagle_holds(Stack* t, int sock, int32_t n) noexcept nogil:
 
 cdef int loss_holds(Stack* t, int sock) noexcept nogil:
     """RFC 5681 3.1: after a timeout one segment may be in flight, the one sent again, until it is acknowledged. The
-    end of a handshake makes the congestion window anew, even where it leaves our SYN unacknowledged."""
+    end of a handshake makes the congestion window anew, even where it leaves our SYN unacknowledged; whether the SYN
+    was sent again after that is known only as long as the clock of the first repeat is kept."""
     cdef Sock* s = &t.sock[sock]
     cdef int64_t d = 1
     if (s.retries == 0 and not s.una_inside) or in_flight(t, sock) == 0:
         return 0
-    return not (s.rtt_known and diff_known(&t.sym, s.snd_una, s.iss, &d) and d == 0)
+    if not s.rtt_known or not diff_known(&t.sym, s.snd_una, s.iss, &d) or d != 0:
+        return 1
+    return s.rtx_clk != 0 or choose(t.sym.ch, 2, CHOOSE_FATE)
 
 
 cdef int send_one(Stack* t, int sock, int several) noexcept nogil:
