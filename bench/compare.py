@@ -133,8 +133,8 @@ def rumur(size: str, threads: int) -> Tool:
     )
 
 
-def engine(name: str, size: str, *how: str) -> Tool:
-    return Tool(name, 1, [sys.executable, str(HERE / "explore_small_tcp.py"), size, *how], read_engine)
+def engine(name: str, size: str, *how: str, threads: int = 1) -> Tool:
+    return Tool(name, threads, [sys.executable, str(HERE / "explore_small_tcp.py"), size, *how], read_engine)
 
 
 def tools(size: str) -> list[Tool]:
@@ -143,7 +143,9 @@ def tools(size: str) -> list[Tool]:
         explorer("ceiling, 64-bit hashes", size, 1, False),
         spin(size),
         engine("tcpcheck, step by step", size, "--steps"),
+        engine("tcpcheck, whole states", size, "--exact"),
         explorer("ceiling, whole states", size, 1, True),
+        engine("tcpcheck", size, "--threads", "2", threads=2),
         explorer("ceiling, 64-bit hashes", size, 2, False),
         rumur(size, 1),
     ]

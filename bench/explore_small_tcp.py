@@ -1,4 +1,4 @@
-"""Explores the small TCP once and prints what it took, for compare.py: `explore_small_tcp.py A [--steps]`."""
+"""Explores the small TCP once and prints what it took, for compare.py: `explore_small_tcp.py A`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.small_tcp import SmallTcp
+from tcpcheck.explore.parallel import search_whole
 
+from tcpcheck.explore.result import Limits
 from tcpcheck.explore.search import search
 
 
@@ -25,10 +27,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("size", choices="ABC")
     parser.add_argument("--steps", action="store_true", help="step by step, as the Linux model is explored")
+    parser.add_argument("--exact", action="store_true", help="whole states are kept and compared, not their hashes")
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="the search of several threads, with N")
     options = parser.parse_args()
-    handle = SmallTcp(options.size, whole=not options.steps).handle()
+    handles = [SmallTcp(options.size, whole=not options.steps).handle() for _ in range(max(options.threads, 1))]
     before, cpu, wall = peak(), time.process_time(), time.monotonic()
-    result = search(handle)
+    result = search_whole(handles) if options.threads else search(handles[0], limits=Limits(exact=options.exact))
     cpu, wall = time.process_time() - cpu, time.monotonic() - wall
     found = {"states": result.states, "transitions": result.transitions, "cpu": cpu, "wall": wall}
     print(json.dumps({**found, "memory": peak() - before}))

@@ -119,6 +119,7 @@ def rate_figures(path: Path) -> dict[str, Any]:
         "timed_states_per_second": timed["states_per_second"],
         "untimed_states": untimed["states"],
         "untimed_states_per_second": untimed["states_per_second"],
+        "untimed_bytes_per_state": untimed["bytes_per_state"],
     }
 
 
@@ -132,12 +133,13 @@ def report(figures: dict[str, Any]) -> str:
         memory = f"{row['memory_mb']:.0f} MB"
         memory += f" (asked: < {row['memory_mb_max']:g} MB)" if row["memory_mb_max"] else ""
         lines.append(f"{row['command']:<46} {seconds}, {memory}{'' if row['met'] else '  NOT MET'}")
-    lines += ["", f"{'states a second, one process':<46} {'timed':>20} {'untimed':>20}"]
+    lines += ["", f"{'states a second, one process':<46} {'timed':>20} {'untimed':>20} {'B/state':>8}"]
     for row in figures["rates"]:
         cells = (
             f"{row[f'{kind}_states_per_second']:,.0f} of {row[f'{kind}_states']:,}" for kind in ("timed", "untimed")
         )
-        lines.append(f"{row['spec']:<46} " + " ".join(f"{cell:>20}" for cell in cells))
+        rates = " ".join(f"{cell:>20}" for cell in cells)
+        lines.append(f"{row['spec']:<46} {rates} {row['untimed_bytes_per_state']:>8.0f}")
     return "\n".join(lines)
 
 
