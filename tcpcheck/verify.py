@@ -212,17 +212,27 @@ class NotRound(Exception):
 
 
 class CaseCheck:
-    """One family member: one search, then a verdict for each claim."""
+    """One family member: one search, then a verdict for each claim of `open`. What then still holds, although somewhere
+    a timestamp of exactly 0 might matter, is asked again of a search with zeros."""
 
     def __init__(
-        self, scenario: Scenario, case: Case, limits: Limits, progress: Progress, totals: Totals, exact: bool = False
+        self,
+        scenario: Scenario,
+        case: Case,
+        limits: Limits,
+        progress: Progress,
+        totals: Totals,
+        exact: bool = False,
+        zeros: bool = False,
+        open: frozenset[int] | None = None,
     ) -> None:
         self.scenario, self.case, self.limits, self.progress, self.totals = scenario, case, limits, progress, totals
-        self.exact = exact
+        self.exact, self.zeros = exact, zeros
+        self.open = frozenset(range(len(case.claims))) if open is None else open
         self.judged: list[ClaimResult] = []
         self.interrupted = False
         self.round = 0  # steps of the cycle at the end of the latest witness
-        self.model = build_model(case, exact)
+        self.model = build_model(case, exact, zeros)
 
     def run(self) -> list[ClaimResult]:
         every = (1 << 64) - 1
@@ -236,18 +246,47 @@ class CaseCheck:
         )
         self.found = Found(self.model, self.result, self.limits)
         self.unfinished = unfinished(self.model, self.result)
+        self.zero_met = self.model.zero_met
         self.totals.add(self.result)
         self.interrupted = self.result.reason == "interrupted"
         try:
             for i, claim in enumerate(self.case.claims):
-                self.judged.append(self.judge(i, claim))
-            return self.judged
+                self.judged.append(self.judge(i, claim) if i in self.open else not_checked(claim, self.case))
         except Refused as why:
             if self.exact:
                 return [self.undecided(claim, f"a witness was refuted: {why}") for claim in self.case.claims]
-        again = CaseCheck(self.scenario, self.case, self.limits, self.progress, self.totals, exact=True)
-        claims = again.run()
-        self.interrupted = again.interrupted
+            return self.again(exact=True, zeros=self.zeros, open=self.open)
+        return self.with_zeros() if self.zero_met else self.judged
+
+    def with_zeros(self) -> list[ClaimResult]:
+        """What a timestamp of exactly 0 may change: all but what was seen to happen without one. Counts leave it out:
+        with it nearly every value may lead anywhere."""
+        seen = ("violated", "reachable")
+        open = frozenset(
+            i
+            for i, c in enumerate(self.judged)
+            if i in self.open and c.verdict not in seen and c.kind != "count" and self.exhaustive
+        )
+        if not open:
+            return self.judged
+        before, self.judged = (
+            self.judged,
+            [
+                not_checked(claim, self.case) if i in open else c
+                for i, (claim, c) in enumerate(zip(self.case.claims, self.judged, strict=True))
+            ],
+        )
+        claims = self.again(exact=False, zeros=True, open=open)
+        return [claims[i] if i in open else c for i, c in enumerate(before)]
+
+    def again(self, exact: bool, zeros: bool, open: frozenset[int]) -> list[ClaimResult]:
+        """The verdicts of another search, in what is left of the time."""
+        limits = self.limits
+        if limits.seconds is not None:
+            limits = replace(limits, seconds=max(limits.seconds - self.result.seconds, 0.001))
+        other = CaseCheck(self.scenario, self.case, limits, self.progress, self.totals, exact, zeros, open)
+        claims = other.run()
+        self.interrupted = other.interrupted
         return claims
 
     def lasso_mask(self) -> int:

@@ -125,7 +125,9 @@ class _Product:
 
     def __init__(self, cases: tuple[Case, Case], limits: Limits, also: Also, report: Report | None) -> None:
         clocks = same_clocks(cases[0])
-        self.joint = Joint([build_model(replace(case, claims=()), exact=True, fixed=clocks) for case in cases])
+        self.joint = Joint(
+            [build_model(replace(case, claims=()), exact=True, zeros=False, fixed=clocks) for case in cases]
+        )
         self.also = also
         self.limits, self.report = limits, report
         self.pairs = 0

@@ -127,7 +127,8 @@ class _Part:
         exact: bool = False,
     ) -> None:
         self.asked, self.overs = asked, overs
-        self.model = build_model(with_moments(case, asked, [over for over, _ in overs]), exact)
+        # with zeros nearly every outcome has every value: PAWS is off when ts_recent is 0
+        self.model = build_model(with_moments(case, asked, [over for over, _ in overs]), exact, zeros=False)
         result = search(self.model.handle(), claims=(1 << 64) - 1, limits=limits, progress=progress)
         self.undecided = unfinished(self.model, result)
         self.bounds = bounds_of(case, result, not self.undecided)

@@ -44,10 +44,13 @@ def network_numbers(case: Case) -> NetworkNumbers:
     return NetworkNumbers(lo, hi, max(n.lifetime or 0, hi), n.fifo or (case.timed and lo == hi))
 
 
-def build_model(case: Case, exact: bool = False, fixed: Mapping[str, dict[str, int]] = NOTHING) -> Model:
+def build_model(
+    case: Case, exact: bool = False, zeros: bool = True, fixed: Mapping[str, dict[str, int]] = NOTHING
+) -> Model:
     """exact: ISNs of one 4-tuple are related through the ISN clock at every host; otherwise only where the spec's own
-    claims depend on it (coarser and cheaper: more behaviour, never less). fixed: by host, constants in the place of its
-    profile's own. Errors: SpecError."""
+    claims depend on it (coarser and cheaper: more behaviour, never less). zeros: a timestamp may be exactly 0; without
+    that there is less behaviour, and Model.zero_met says whether it might have made a difference. fixed: by host,
+    constants in the place of its profile's own. Errors: SpecError."""
     program = compile_case(case, {name: rule.number for name, rule in BY_NAME.items()})
     net = network_numbers(case)
     tables, nexts = [], []
@@ -69,7 +72,7 @@ def build_model(case: Case, exact: bool = False, fixed: Mapping[str, dict[str, i
             )
         )
         nexts.append(following)
-    return Model(program, tables, nexts, net, exact)
+    return Model(program, tables, nexts, net, exact, zeros)
 
 
 def sysctl_rows(program: Program, h: int, host: Host) -> tuple[list[dict[str, int]], list[int]]:

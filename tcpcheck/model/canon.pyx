@@ -7,7 +7,9 @@ from tcpcheck.model.layout cimport (
     Bind, Flying, Machine, Pend, World, BIND_DEPTH, ORDINALS_MAX, PENDS_MAX,
     Tuple, VARS_MAX, VAR_NAMED,
 )
-from tcpcheck.sym.number cimport BASE_PAST, BASES_MAX, Base, MODE_CONCRETE, Num, Sym, sym_prune, sym_select
+from tcpcheck.sym.number cimport (
+    BASE_PAST, BASE_UNKNOWN, BASES_MAX, Base, MODE_CONCRETE, Num, Sym, sym_prune, sym_select,
+)
 from tcpcheck.sym.zone cimport CLOCKS_MAX, zone_sup
 from tcpcheck.tcp.sockets cimport stack_tidy
 from tcpcheck.tcp.types cimport (
@@ -90,8 +92,10 @@ cdef void plain(Seg* s, int keep_tsecr) noexcept nogil:
     if not s.has_sack:
         memset(&s.sack_lo, 0, sizeof(Num))
         memset(&s.sack_hi, 0, sizeof(Num))
-    if s.ecr_inc and not keep_tsecr:
-        memset(&s.tsecr, 0, sizeof(Num))      # who it echoes says it all: see the TSecr test in tcp/
+    if s.ecr_inc and s.tsecr.base and not keep_tsecr:
+        memset(&s.tsecr, 0, sizeof(Num))      # who it echoes says it all, unless it is 0: see the TSecr test in tcp/
+        if not s.ecr_not_zero:
+            s.tsecr.base = BASE_UNKNOWN
 
 
 cdef int64_t num_order(World* w, Num* a, Num* b) noexcept nogil:
@@ -122,6 +126,7 @@ cdef int64_t fly_order(World* w, Flying* a, Flying* b) noexcept nogil:
     if d == 0: d = num_order(w, &a.seg.seq, &b.seg.seq)
     if d == 0: d = num_order(w, &a.seg.ack, &b.seg.ack)
     if d == 0: d = <int64_t>a.seg.ecr_inc - b.seg.ecr_inc
+    if d == 0: d = <int64_t>a.seg.ecr_not_zero - b.seg.ecr_not_zero
     if d == 0 and a.clk and b.clk:
         d = age_order(w, a.clk, b.clk)
     if d == 0: d = num_order(w, &a.seg.tsval, &b.seg.tsval)

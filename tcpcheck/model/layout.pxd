@@ -312,6 +312,7 @@ ctypedef struct Tables:                 # read-only while a search runs
     int64_t lifetime                    # ns; copies and late segments
     int64_t horizon                     # ns; 0: none
     uint8_t timed
+    uint8_t zero_left_out               # an unknown timestamp is never exactly 0
     uint8_t exact                       # nothing is forgotten that a comparison might ask for
     uint8_t keeps_order                 # segments of one direction do not overtake
     int32_t nconfig[HOSTS_MAX]
@@ -370,6 +371,7 @@ ctypedef struct Machine:
     uint64_t hits                       # bits of the step just run
     int truncated                       # the step needs a bigger table than there is
     int cut_at_horizon                  # some run met the horizon with something still to happen; stays
+    int zero_met                        # a step hung on whether a number is 0, and that it may be was left out; stays
     int stuck                           # something was due and nothing could happen: a fault of the model; stays set
     uint64_t met                        # claims of which an obligation was met in this step
     uint64_t late                       # those of the hits that are obligations outliving their bound

@@ -5,7 +5,7 @@ from libc.string cimport memset
 
 from tcpcheck.model.layout cimport *
 from tcpcheck.model.scope cimport *
-from tcpcheck.sym.number cimport Num, diff_in, seq_after, seq_eq
+from tcpcheck.sym.number cimport Num, diff_in, num_is_zero, seq_after, seq_eq
 from tcpcheck.tcp.calls cimport EOF_READ
 from tcpcheck.tcp.sockets cimport accept_queue_len, in_flight
 from tcpcheck.tcp.types cimport *
@@ -268,7 +268,9 @@ cdef int paws_old(Scope* sc) noexcept nogil:
     if s.kind == SK_BUCKET and not sc.m.nxt.tcp.cfg[s.host].tcp_timestamps:
         return 0
     slack = sc.m.nxt.tcp.cfg[s.host].paws_slack if s.kind == SK_FULL else 0
-    return diff_in(&sc.m.nxt.tcp.sym, s.ts_recent, sc.seg.tsval, 1 + slack, (<int64_t>1 << 31) - 1 - slack)
+    if not diff_in(&sc.m.nxt.tcp.sym, s.ts_recent, sc.seg.tsval, 1 + slack, (<int64_t>1 << 31) - 1 - slack):
+        return 0
+    return not num_is_zero(&sc.m.nxt.tcp.sym, s.ts_recent)
 
 
 cdef int is_quiet(const World* w) noexcept nogil:

@@ -18,7 +18,7 @@ from tcpcheck.model.world cimport Model, copy_for_next, moment, waiting
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choices_start
 from tcpcheck.sym.number cimport MODE_CONCRETE, Num
 from tcpcheck.sym.zone cimport TIME_INF, zone_sup
-from tcpcheck.tcp.types cimport EF_RULE, EF_SEND, SK_FREE, SLOTS, SOCKS_MAX, Sock, TM_NONE, Timer
+from tcpcheck.tcp.types cimport EF_RULE, SK_FREE, SLOTS, SOCKS_MAX, Sock, TM_NONE, Timer
 
 cdef enum:
     POOL_MAX = 256
@@ -221,8 +221,9 @@ class Run:
     late: bits of the claims whose obligations end too late, if nothing happens any more after the last step.
     waiting: bits of the claims whose `eventually` still waits at the end. values: (claim, outcome, U) of the count
     claims. rules: numbers of the rules taken. ended: `end` (nothing can happen any more), `horizon`, `steps` (cut
-    off), `zero` (before a TSval that the model leaves out), or what should never be: `stuck`, `overflow`,
-    `truncated`. strange: steps after which a watched search has not seen the state or the step. moments: for narrate.py, when asked for; instants: ns; constants: key -> number."""
+    off), or what should never be: `stuck`, `overflow`, `truncated`. strange: steps after
+    which a watched search has not seen the state or the step. moments: for narrate.py, when asked for; instants: ns;
+    constants: key -> number."""
 
     def __init__(self):
         self.hits, self.late, self.waiting, self.values, self.rules = [], 0, 0, set(), set()
@@ -298,17 +299,6 @@ def simulate(Model self, seed, int steps_max=2000, int show=0, Footprints seen=N
     return run
 
 
-cdef int sends_zero(Machine* m) noexcept nogil:
-    """A TSval of exactly 0 is taken for none by receivers. The model leaves out that a counter reads so (checks.pyx,
-    keep_timestamp); so do we."""
-    cdef int i
-    for i in range(m.nxt.tcp.fx.n):
-        if m.nxt.tcp.fx.e[i].kind == EF_SEND and m.nxt.tcp.fx.e[i].seg.has_ts and \
-                m.nxt.tcp.fx.e[i].seg.tsval.off == 0:
-            return 1
-    return 0
-
-
 cdef follow(Model self, Sim* s, run, int steps_max, int show, Footprints seen, on_step):
     """Step by step until nothing can happen any more."""
     cdef Machine* m = self.m
@@ -326,9 +316,6 @@ cdef follow(Model self, Sim* s, run, int steps_max, int show, Footprints seen, o
         m.npiece = 0
         if not step(m, &self.choices):
             run.ended = "overflow" if self.choices.overflow else "stuck"
-            return
-        if sends_zero(m):
-            run.ended = "zero"
             return
         note_step(self, run, show, n)
         if m.truncated or self.choices.overflow:

@@ -30,6 +30,7 @@ cdef void copy_sym(Sym* to, const Sym* of) noexcept nogil:
     memcpy(to.arc, of.arc, of.narc * sizeof(Arc))
     memcpy(to.rd_base, of.rd_base, CLOCKS_MAX)
     to.mode, to.ch, to.rec = of.mode, of.ch, of.rec
+    to.zero_left_out, to.zero_met = of.zero_left_out, 0
 
 
 cdef void copy_world(World* to, const World* of) noexcept nogil:
@@ -294,4 +295,5 @@ cdef int step(Machine* m, Choices* ch) noexcept nogil:
     if not ch.dead:
         canonicalise(m)
         pass_time(m)
+    m.zero_met |= m.nxt.tcp.sym.zero_met
     return not ch.dead

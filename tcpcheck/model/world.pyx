@@ -132,13 +132,13 @@ cdef class Model:
             free(self.m)
         free(self.rec)
 
-    def __init__(self, program, list configs, list sysctl_next, network, exact=False):
+    def __init__(self, program, list configs, list sysctl_next, network, exact=False, zeros=True):
         self.program = program
         self.keep = configs
         self.constants = dict(program.constants)
         load_tables(&self.m.t, program)
         load_network(&self.m.t, program, network)
-        self.m.t.exact = exact
+        self.m.t.exact, self.m.t.zero_left_out = exact, not zeros
         load_configs(&self.m.t, configs, sysctl_next, len(program.sysctl_steps))
         self.begin(MODE_SEARCH)
 
@@ -154,11 +154,12 @@ cdef class Model:
         m.npiece = 0
         m.pieces_full = m.no_value = 0
         m.show_late = 0
-        m.cut_at_horizon = m.stuck = 0
+        m.cut_at_horizon = m.stuck = m.zero_met = 0
         sym_init(&m.nxt.tcp.sym, m.t.timed, &self.choices)
         sym_init(&m.cur.tcp.sym, m.t.timed, &self.choices)
         m.nxt.tcp.sym.mode = mode
         m.cur.tcp.sym.mode = mode
+        m.nxt.tcp.sym.zero_left_out = m.cur.tcp.sym.zero_left_out = m.t.zero_left_out
         if mode != MODE_SEARCH:
             memset(self.rec, 0, sizeof(Recorder))
             m.nxt.tcp.sym.rec = self.rec
@@ -200,6 +201,11 @@ cdef class Model:
     @property
     def cut_at_horizon(self):
         return bool(self.m.cut_at_horizon)
+
+    @property
+    def zero_met(self):
+        """Somewhere a timestamp might have been exactly 0, and the model leaves that out."""
+        return bool(self.m.zero_met)
 
     @property
     def stuck(self):

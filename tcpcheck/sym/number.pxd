@@ -76,6 +76,8 @@ ctypedef struct Sym:
     uint8_t rd_base[CLOCKS_MAX]     # the base whose counter a reading clock reads; 0: an ordinary clock
     # --- not part of the state
     int32_t mode
+    int32_t zero_left_out   # num_is_zero() says no of numbers that are not known
+    int32_t zero_met        # ... and has done so
     Choices* ch
     Recorder* rec           # NULL in MODE_SEARCH
 
@@ -102,6 +104,7 @@ cdef int diff_in(Sym* s, Num a, Num b, int64_t lo, int64_t n) noexcept nogil    
 cdef int diff_known(Sym* s, Num a, Num b, int64_t* d) noexcept nogil                    # 1 and d = a - b in (-2^31, 2^31] when the state fixes it
 cdef int seq_eq(Sym* s, Num a, Num b) noexcept nogil
 cdef int seq_after(Sym* s, Num a, Num b) noexcept nogil                                 # 1 <= (a - b) mod 2^32 <= 2^31: the kernel's after()
+cdef int num_is_zero(Sym* s, Num a) noexcept nogil                                      # a choice unless decided: an unknown number is 0 once in 2^32
 cdef int seq_before(Sym* s, Num a, Num b) noexcept nogil                                # seq_after(b, a)
 cdef void sym_prune(Sym* s, const uint8_t* base_alive, const uint8_t* rd_alive, uint8_t* renamed) noexcept nogil
     # composes dying bases and readings away, drops them, renames bases 1.. in the order in which base_alive lists

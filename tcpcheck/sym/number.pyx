@@ -455,6 +455,28 @@ cdef int seq_before(Sym* s, Num a, Num b) noexcept nogil:
     return seq_after(s, b, a)
 
 
+cdef int num_is_zero(Sym* s, Num a) noexcept nogil:
+    """With zero_left_out, of what is not decided, only the answer no is followed."""
+    cdef Spans known
+    cdef Span zero = span_make(-a.off, 1)
+    cdef Span cut[2]
+    cdef int i, maybe = 0
+    if not s.zero_left_out or a.base == 0:
+        return diff_in(s, a, num_const(0), 0, 1)
+    if a.base == BASE_PAST or is_unknown(s, a):
+        s.zero_met = 1
+        return 0
+    known_arcs(s, a, num_const(0), &known)
+    for i in range(known.n):
+        maybe |= span_cap(known.at[i], zero, cut)
+    if not maybe or (known.n == 1 and known.at[0].len == 1):
+        return maybe
+    s.zero_met = 1
+    arc_store(s, a.base, a.rd, 0, 0, span_complement(zero), 1)
+    log_number(s, a, num_const(0), span_make(1, CIRCLE - 1))
+    return 0
+
+
 # ---- forgetting --------------------------------------------------------------------------------------------
 
 cdef int is_dying(int base, int rd, const uint8_t* base_alive, const uint8_t* rd_alive) noexcept nogil:

@@ -2,9 +2,9 @@
 
 Each is one comparison where the kernel needs two or three: a comparison that is not decided doubles the branches.
 """
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
-from tcpcheck.sym.number cimport MODE_CONCRETE, Num, diff_in, diff_known, num_add
+from tcpcheck.sym.number cimport MODE_CONCRETE, Num, diff_in, diff_known, num_add, num_is_zero
 from tcpcheck.tcp.output cimport read_tsval
 from tcpcheck.tcp.types cimport F_FIN, F_SYN, SK_REQUEST, Seg, Sock, Stack
 
@@ -34,15 +34,14 @@ cdef int paws_fails(Stack* t, const Sock* k, const Seg* g, int slack) noexcept n
     ts_recent 0 switches PAWS off. That ts_recent is too old to be used (24 days; 2,147 s in newer kernels) is not
     modelled: then the peer's counter has moved on as well.
     """
-    if not k.has_ts_recent:
+    if not k.has_ts_recent or not diff_in(&t.sym, k.ts_recent, g.tsval, slack + 1, HALF - 1 - slack):
         return 0
-    return diff_in(&t.sym, k.ts_recent, g.tsval, slack + 1, HALF - 1 - slack)
+    return not num_is_zero(&t.sym, k.ts_recent)
 
 
 cdef void keep_timestamp(Sock* k, const Seg* g) noexcept nogil:
-    """ts_recent = SEG.TSval (tcp_store_ts_recent). Zero is told from others only where the number itself is known:
-    that an unknown counter reads exactly 0 is left out."""
-    k.has_ts_recent = 0 if g.tsval.base == 0 and g.tsval.rd == 0 and <uint32_t>g.tsval.off == 0 else 1
+    """ts_recent = SEG.TSval (tcp_store_ts_recent). It is there (ts_recent_stamp) even when it is 0."""
+    k.has_ts_recent = 1
     k.ts_recent = g.tsval
     k.ts_recent_inc = g.inc
 
@@ -52,15 +51,18 @@ cdef int tsecr_in_range(Stack* t, int sock, const Seg* g) noexcept nogil:
 
     The kernel compares numbers: [TSval of the first SYN, now], or [that of the first SYN-ACK, that of the latest]. Only
     this incarnation's own TSvals lie there, so who is echoed decides; whether it is a SYN-ACK or a later ACK of the
-    request is left open. A made-up TSecr is compared where the number is kept, else it may be either.
+    request is left open. A made-up TSecr is compared where the number is kept, else it may be either. TSecr 0 is not
+    looked at.
     """
     cdef const Sock* k = &t.sock[sock]
     cdef Seg now
     cdef int64_t elapsed
-    if g.ecr_inc == 0:                  # TSecr 0 is not looked at
+    if g.ecr_inc == 0:
         return 1
     if g.ecr_inc != ECR_FORGED:
-        return g.ecr_inc == k.inc and (not k.req_answered or choose(t.sym.ch, 2, CHOOSE_FATE) == 0)
+        if g.ecr_inc == k.inc and (not k.req_answered or choose(t.sym.ch, 2, CHOOSE_FATE) == 0):
+            return 1
+        return not g.ecr_not_zero and num_is_zero(&t.sym, g.tsecr)
     if k.kind == SK_REQUEST and t.sym.mode == MODE_CONCRETE:
         return diff_in(&t.sym, g.tsecr, k.syn_tsval, 0, <int64_t>k.synack_span + 1)
     if k.syn_tsval.base or k.syn_tsval.off:

@@ -4,6 +4,7 @@ from libc.string cimport memset
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport (
     BASE_UNKNOWN, MODE_CONCRETE, Num, clock_start, diff_known, num_add, num_base, num_const, num_counter,
+    num_is_zero,
 )
 from tcpcheck.tcp.rto cimport arm_persist, arm_rto_or_probe, elapsed, full_payload, next_fits, payload_most, pending, probe_applies
 from tcpcheck.tcp.rules cimport (
@@ -68,8 +69,12 @@ cdef void echo(const Sock* k, Seg* s) noexcept nogil:
         s.tsecr = num_const(0)
 
 
+cdef int echoes_something(Stack* t, const Sock* k) noexcept nogil:
+    return k.has_ts_recent and not num_is_zero(&t.sym, k.ts_recent)
+
+
 cdef void build_segment(Stack* t, int sock, int flags, Seg* s) noexcept nogil:
-    """Buckets and requests leave the timestamps out of an ACK when they have none to echo (tcp_v4_send_ack). Every
+    """Buckets and requests leave the timestamps out of an ACK when they have none to echo, or 0 (tcp_v4_send_ack). Every
     segment with ACK reports a block while there is one, a duplicate first and once (tcp_established_options)."""
     cdef Sock* k = &t.sock[sock]
     memset(s, 0, sizeof(Seg))
@@ -83,9 +88,10 @@ cdef void build_segment(Stack* t, int sock, int flags, Seg* s) noexcept nogil:
     s.wnd = receive_window(t, sock)
     if flags & F_ACK:
         s.ack = k.rcv_nxt
-    if k.ts_ok and (k.kind == SK_FULL or flags & F_SYN or k.has_ts_recent):
+    if k.ts_ok and (k.kind == SK_FULL or flags & F_SYN or echoes_something(t, k)):
         read_tsval(t, sock, s)
         echo(k, s)
+        s.ecr_not_zero = k.kind != SK_FULL and not flags & F_SYN
     if not k.sack_ok or not flags & F_ACK or flags & F_SYN:
         return
     s.dsack = k.dsack

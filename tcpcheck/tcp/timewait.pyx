@@ -4,7 +4,7 @@ A bucket looks at sequence number, flags and timestamps only, never at the ACK f
 old connection had them and net.ipv4.tcp_timestamps is on now.
 """
 from libc.stdint cimport int64_t
-from tcpcheck.sym.number cimport age_at_least, clock_start, num_add, num_const, seq_after, seq_before, seq_eq
+from tcpcheck.sym.number cimport age_at_least, clock_start, num_add, seq_after, seq_before, seq_eq
 from tcpcheck.tcp.checks cimport in_window, keep_timestamp, paws_fails, seg_end, seg_length
 from tcpcheck.tcp.listen cimport listener_takes_bucket
 from tcpcheck.tcp.output cimport send_ack, send_limited_ack, send_reset_for
@@ -114,8 +114,8 @@ cdef void _syn(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
 
 
 cdef int _newer_timestamp(Stack* t, int sock, const Seg* g) noexcept nogil:
-    cdef Sock* k = &t.sock[sock]
-    return seq_after(&t.sym, g.tsval, k.ts_recent if k.has_ts_recent else num_const(0))
+    """A ts_recent of 0 is compared like any other here."""
+    return seq_after(&t.sym, g.tsval, t.sock[sock].ts_recent)
 
 
 cdef void _reopen(Stack* t, int sock, const Seg* g, int accepted) noexcept nogil:

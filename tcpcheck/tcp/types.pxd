@@ -80,6 +80,7 @@ ctypedef struct Seg:
     uint8_t forged          # injected: by which step of the spec, from 1
     uint8_t inc             # which incarnation of the 4-tuple sent it, from 1 (0: no connection, e.g. a reset from CLOSED)
     uint8_t ecr_inc         # incarnation whose TSval tsecr echoes; 0: none (tsecr 0)
+    uint8_t ecr_not_zero    # tsecr is certainly not 0
     uint16_t mss            # SYN and SYN-ACK
     int32_t len             # payload bytes
     int32_t wnd             # receive window offered, in bytes (already scaled)
@@ -148,7 +149,7 @@ ctypedef struct Sock:
     uint8_t ts_ok           # timestamps negotiated
     uint8_t sack_ok
     uint8_t rcv_wscale      # shift of the windows this side offers; 0 too where the peer offered no scaling
-    uint8_t has_ts_recent   # ts_recent is known and not 0
+    uint8_t has_ts_recent   # there is a ts_recent (the kernel: ts_recent_stamp is not 0); it may be 0
     uint8_t ts_linked       # the TS counter's readings are compared through the zone
     uint8_t ts_recent_inc   # incarnation whose TSval ts_recent is
     uint8_t ts_stamp_clk    # age of ts_recent (TIME-WAIT's 60 s rule for RST); 0: not kept
