@@ -217,7 +217,7 @@ def trace(console: Console, /, **options: Any) -> int:
 @click.option(
     "--over", required=True, metavar="NAME", help="A named choice, or a difference: 'client.s2.iss - client.s1.iss'."
 )
-@click.option("--output", "-o", metavar="FILE.svg", help="Write a picture here, whole or not at all.")
+@click.option("--output", "-o", "--svg", metavar="FILE.svg", help="Write a picture here, whole or not at all.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.option(
     "--set",
