@@ -19,6 +19,7 @@ from tcpcheck.mapping.outcomes import prove_cover, with_moments
 from tcpcheck.mapping.result import inside
 from tcpcheck.mapping.unknowns import Searched, quantity, resolve
 from tcpcheck.model.build import build_model
+from tcpcheck.verify import verify_scenario
 
 ROOT = Path(__file__).parent.parent
 HALF, WHOLE = 1 << 31, 1 << 32
@@ -125,6 +126,25 @@ def test_a_pause_that_lasts_still() -> None:
     assert [o.may for o in met.outcomes] == [((1_000_000_000, 67_504_000_000),)]
     assert sets(moment(result, "client.s gets EOF")) == {}  # it was before the pause
     assert result.ok
+
+
+def test_a_blind_reset_is_mapped_as_it_is_counted() -> None:
+    """The numbers of an injected segment, from RCV.NXT: the sets are as large as the counts, which z3 proves too."""
+    scenario = spec("specs/resets/blind_rst.tcp")
+    counts = {(c.settings["server.kernel"], c.name): c.count for c in verify_scenario(scenario).claims}
+    result = map_scenario(scenario, "guess")
+    assert result.ok
+    for m in result.maps:
+        found = sets(next(x for x in m.moments if x.text == "server.c receives RST (forged)"))
+        for settings in m.settings:
+            for claim, outcome in (
+                ("kills", "replies NOTHING; server.c becomes CLOSED"),
+                ("challenged", "replies ACK; stays"),
+            ):
+                count = counts[settings["server.kernel"], claim]
+                size = sum(hi - lo + 1 for lo, hi in found.get(outcome, ()))
+                assert count is not None and count["min"] == count["max"] == size
+        assert found["replies NOTHING; server.c becomes CLOSED"][0][0] == 0
 
 
 # ---- random runs

@@ -198,7 +198,7 @@ cdef int counted_field(Machine* m, int k) noexcept nogil:
         x = &m.t.inject[m.incoming.forged - 1]
         return 0 if brings(m, &x.seq, k) else 1 if brings(m, &x.ack, k) else 2 if brings(m, &x.tsval, k) else \
             3 if brings(m, &x.tsecr, k) else -1
-    elif m.incoming.flags & (F_SYN | F_ACK) == F_SYN:
+    elif m.incoming.flags & (F_SYN | F_ACK) == F_SYN and not m.t.counted_forged[k]:
         for i in range(s.rec.nbound):
             if s.rec.bound_key[i] == m.t.counted[k]:
                 return 0 if s.rec.bound_value[i] == <uint32_t>m.incoming.seq.off else -1
