@@ -214,8 +214,11 @@ def test_without_rights_a_sentence_says_what_is_needed() -> None:
     if os.stat("/dev/net/tun").st_mode & 0o006:
         pytest.skip("everybody may open the TUN device here")
     said = in_child(become_nobody, namespace.unavailable)
-    assert said.startswith("needs ") and "\n" not in said
-    assert "/dev/net/tun (Permission denied)" in said or "user namespaces" in said
+    assert said in (
+        "needs root, or /dev/net/tun open to this user (Permission denied)",
+        "needs root, or user namespaces for this user (Operation not permitted)",
+        "needs root, or user namespaces for this user (No space left on device)",  # their number is 0
+    )
 
 
 # ---- a busy machine

@@ -71,7 +71,7 @@ def _enter_as_user() -> None:
         Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
         Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
     except OSError as error:
-        raise Impossible(f"needs root or user namespaces for a network namespace ({error.strerror})") from None
+        raise Impossible(f"needs root, or user namespaces for this user ({error.strerror})") from None
 
 
 def unavailable() -> str | None:
@@ -212,8 +212,10 @@ class Wire:
 def _open_tun() -> int:
     try:
         fd = os.open(_TUN, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    except PermissionError as error:
+        raise Impossible(f"needs root, or {_TUN} open to this user ({error.strerror})") from None
     except OSError as error:
-        raise Impossible(f"needs {_TUN} ({error.strerror})") from None
+        raise Impossible(f"needs {_TUN}, the kernel's TUN device ({error.strerror}): `modprobe tun`") from None
     try:
         fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", b"peers", _IFF_TUN_NO_PI))
     except OSError as error:
@@ -314,5 +316,5 @@ def fresh() -> None:
         _unshare(_CLONE_NEWNET)
     except OSError as error:
         if error.errno == errno.EPERM:
-            raise Impossible("needs root or user namespaces for a network namespace") from None
+            raise Impossible("needs root, or user namespaces for this user") from None
         raise
