@@ -234,9 +234,8 @@ class Player:
         ahead = moment - act.step.time_ns / 1e9
         off = ticks_off(numbers, seg.ts[0], predicted.tsval, ahead)
         about = numbers.first.about if numbers.first is not None else 0.0
-        room = (
-            (COOKIE_TICKS if "COOKIE" in act.rule else TICKS) + self.tick - 1 + (arrival.time - before + about) * 1000
-        )
+        ticks = (COOKIE_TICKS if "COOKIE" in act.rule else TICKS) + self.tick - 1
+        room = ticks + (arrival.time - before + 2 * about) * 1000
         if abs(off) > room:
             raise Disagrees("packet", said(predicted), f"{self.told(arrival)} (TSval off by {off})")
         numbers.stamps[predicted.tsval] = seg.ts[0]
