@@ -81,13 +81,15 @@ class Live:
         self.numbers: dict[Tuple4, Numbers] = {}
         self.listeners: dict[int, int] = {}  # port -> slot
         self.story: tuple[tuple[int, str], ...] = ()  # calls assumed: time, words
+        self.unanswered: tuple[Tuple4, int, tuple[str, ...]] | None = None  # the latest packet, and the rules it met
+        self.asked: tuple[Tuple4, int] | None = None  # the packet that arrives just now
         self.spread = 0  # while a timer fires unseen: by how much later than now it may do so
 
     def fork(self) -> Live:
         """An independent copy."""
         other = Live(self.driver.copy(), self.hosts)
         other.out, other.numbers = list(self.out), dict(self.numbers)
-        other.listeners, other.story = dict(self.listeners), self.story
+        other.listeners, other.story, other.unanswered = dict(self.listeners), self.story, self.unanswered
         return other
 
     def key(self) -> tuple[Any, ...]:
@@ -142,6 +144,8 @@ class Live:
     def gather(self, sent: list[dict[str, Any]], tuples: dict[tuple[int, int, int], Tuple4]) -> None:
         """Segments just sent wait to be seen. tuples: (peer's index, its port, local port) -> connection."""
         rules = tuple(self.driver.rules())
+        if self.asked is not None:
+            self.unanswered, self.asked = None if sent else (*self.asked, rules), None
         for seg in sent:
             owner = tuples.get((seg["dst"], seg["dport"], seg["sport"]))
             if owner is not None:
@@ -177,6 +181,7 @@ class Live:
             sack_ok=packet.sack_ok,
             sack=((sack[0] + shift) & M32, (sack[1] + shift) & M32) if sack else None,
         )
+        self.asked = (key, packet.number)
         return list(sent)
 
     @staticmethod

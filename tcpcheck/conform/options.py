@@ -14,7 +14,8 @@ DEFAULT_KERNEL = "linux-6.18.44"
 
 
 def kernel(text: str) -> tuple[Profile, list[str]]:
-    """`linux-6.18.44`, `auto`: the running kernel. The profile, and a note when another release stands in."""
+    """`linux-6.18.44`, `linux-6.18.44 without tlp`, `auto`: the running kernel. The profile, and a note when another
+    release stands in."""
     try:
         profile, warning = profile_for(text)
     except LookupError as error:

@@ -39,13 +39,22 @@ def _because(rules: tuple[str, ...]) -> str:
     return f": {rule.name} ({rule.doc})"
 
 
+def _silence(live: Live, key: Tuple4) -> str:
+    """The rule by which the latest packet drew no answer."""
+    if live.unanswered is None or live.unanswered[0] != key:
+        return ""
+    _, number, rules = live.unanswered
+    return f"; packet {number} drew no answer{_because(rules)}"
+
+
 def waits(live: Live, key: Tuple4) -> str:
     """A state in which nothing makes the host send what the capture shows."""
     slot = live.slot(key)
     state = live.state(key).replace("_", "-").removesuffix("/tw").removesuffix("/req")
     timers = [timer for timer in live.driver.timers() if timer["sock"] == slot]
     if not timers or slot < 0:
-        return f"nothing: in {state} no packet is due"
+        return f"nothing: in {state} no packet is due{_silence(live, key)}"
     timer, now = timers[0], live.driver.now()
     lo, hi = (now + timer["lo"]) / 1e9, (now + timer["hi"]) / 1e9
-    return f"nothing now: in {state} the {timer['kind']} timer fires between {lo:.3f} s and {hi:.3f} s"
+    window = f"{timer['kind']} timer fires between {lo:.3f} s and {hi:.3f} s"
+    return f"nothing now: in {state} the {window}{_silence(live, key)}"

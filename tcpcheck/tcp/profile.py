@@ -20,7 +20,7 @@ import difflib
 import functools
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tcpcheck.errors import Impossible
 from tcpcheck.tcp.behaviours import BEHAVIOURS, CONSTANT_FLAGS, GRADED, Release
@@ -256,9 +256,24 @@ def _spelled(profile: Profile) -> str:
 
 def profile_for(name: str) -> tuple[Profile, str | None]:
     """`linux 6.18.44` or `linux-6.18.44` -> the profile, and a warning if another release stands in for it. `auto` is
-    the running kernel's (Impossible when that is no Linux).
+    the running kernel's (Impossible when that is no Linux). `linux 6.18.44 without rfc5961, tlp` has features (FEATURES)
+    switched.
 
     LookupError, which names the nearest, when there is nothing like it."""
+    base, *switches = re.split(r"\s+(with|without)\s+", name.strip(), flags=re.IGNORECASE)
+    profile, warning = _plain_profile(base)
+    for word, features in zip(switches[::2], switches[1::2], strict=True):
+        chosen = tuple(re.split(r"[,\s]+", features.strip().lower()))
+        for feature in chosen:
+            if feature not in FEATURES:
+                near = difflib.get_close_matches(feature, FEATURES, 1, 0.0)
+                raise LookupError(f"no feature `{feature}`; the nearest is `{near[0]}`")
+        profile = profile.with_features(chosen, ()) if word.lower() == "with" else profile.with_features((), chosen)
+        profile = replace(profile, name=f"{profile.name} {word.lower()} {', '.join(chosen)}")
+    return profile, warning
+
+
+def _plain_profile(name: str) -> tuple[Profile, str | None]:
     wanted = _canonical(running_release() if name.strip() == "auto" else name)
     if wanted in PROFILES:
         return PROFILES[wanted], None
