@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +10,7 @@ from tcpcheck.conform.follow import Setting
 from tcpcheck.conform.judge import Connection, Verdict, judge
 from tcpcheck.conform.live import Overflow
 from tcpcheck.conform.packetdrill_reader import HOST, PEER, Unsupported, is_packetdrill, read_packetdrill
-from tcpcheck.conform.packets import BYTES_MAX, Capture, CaptureError
+from tcpcheck.conform.packets import TEXT_MAX, Capture, CaptureError
 from tcpcheck.conform.pcap_reader import is_pcap, read_pcap
 from tcpcheck.conform.script import ScriptRun
 from tcpcheck.conform.tcpdump_reader import is_tcpdump, read_tcpdump
@@ -54,12 +52,12 @@ class Conform:
 
     def file(self, name: str) -> Verdict:
         """The verdict on one file. Raises UsageError."""
-        data = _bytes(name)
-        text = "" if is_pcap(data) else data.decode("utf-8", errors="replace")
-        if text and not is_tcpdump(text) and is_packetdrill(text):
-            verdict = self._script(name, text)
+        found = _opened(name)
+        if isinstance(found, str) and not is_tcpdump(found) and is_packetdrill(found):
+            verdict = self._script(name, found)
         else:
-            verdict = judge(read(name, data), self.call.host, self.setting, self.call.midstream)
+            capture = _logged(name, found) if isinstance(found, str) else found
+            verdict = judge(capture, self.call.host, self.setting, self.call.midstream)
         verdict.notes += self.notes
         return verdict
 
@@ -81,35 +79,33 @@ class Conform:
         return verdict
 
 
-def read(name: str, data: bytes | None = None) -> Capture:
+def read(name: str) -> Capture:
     """A capture of any of the formats but scripts. Raises CaptureError."""
-    data = _bytes(name) if data is None else data
-    if is_pcap(data):
-        return read_pcap(name, data)
-    if not data.strip():
-        raise CaptureError(f"{name}: an empty file")
-    if data[:2] == b"\x1f\x8b":
-        raise CaptureError(f"{name}: compressed; unpack it with gunzip first")
-    text = data.decode("utf-8", errors="replace")
-    if is_tcpdump(text):
-        return read_tcpdump(name, text)
-    raise CaptureError(f"{name}: neither pcap, pcapng, tcpdump's text nor a packetdrill script")
+    found = _opened(name)
+    return _logged(name, found) if isinstance(found, str) else found
 
 
-def _bytes(name: str) -> bytes:
+def _opened(name: str) -> Capture | str:
+    """A pcap or pcapng file is read packet by packet; anything else is a text."""
     try:
         with open(name, "rb") as file:
-            state = os.fstat(file.fileno())
-            if stat.S_ISREG(state.st_mode) and state.st_size > BYTES_MAX:
-                raise CaptureError(f"{name}: {state.st_size:,} bytes are too many; cut out the connection in question")
-            data = file.read(BYTES_MAX + 1)
+            if is_pcap(file.peek(4)):
+                return read_pcap(name, file)
+            data = file.read(TEXT_MAX + 1)
     except OSError as error:
         raise CaptureError(f"cannot read {name}: {error.strerror}") from None
     except ValueError as error:
         raise CaptureError(f"cannot read {name!r}: {error}") from None
-    if len(data) > BYTES_MAX:
-        raise CaptureError(f"{name}: more than {BYTES_MAX:,} bytes")
-    return data
+    if data[:2] == b"\x1f\x8b":
+        raise CaptureError(f"{name}: compressed; unpack it with gunzip first")
+    if len(data) > TEXT_MAX:
+        raise CaptureError(f"{name}: a text of more than {TEXT_MAX:,} bytes; cut out the connection in question")
+    if not data.strip():
+        raise CaptureError(f"{name}: an empty file")
+    return data.decode("utf-8", errors="replace")
 
 
-__all__ = ["Conform", "ConformCall", "read"]
+def _logged(name: str, text: str) -> Capture:
+    if is_tcpdump(text):
+        return read_tcpdump(name, text)
+    raise CaptureError(f"{name}: neither pcap, pcapng, tcpdump's text nor a packetdrill script")

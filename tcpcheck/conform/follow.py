@@ -102,7 +102,7 @@ class Follower:
 
     def start_in_the_middle(self, key: Tuple4, steps: list[tuple[Tuple4, bool, Packet]]) -> None:
         """What was before is not known."""
-        self.live = list(starts(self.empty, key, steps, self.assumed))
+        self.live = self._distinct(starts(self.empty, key, steps, self.assumed))
 
     def empty(self, ports: Iterable[int] = ()) -> Live:
         """A host without connections."""

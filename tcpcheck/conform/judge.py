@@ -282,7 +282,9 @@ class _Judging:
         """The first assumption under which all is explained; else the one that explains most."""
         best: Outcome | None = None
         settings = [self.setting, replace(self.setting, lost=None)] if self.lossy else [self.setting]
-        for setting, assumed in ((setting, assumed) for setting in settings for assumed in self._assumptions(steps)):
+        for setting, assumed in (
+            (setting, assumed) for setting in settings for assumed in self._assumptions(steps, midstream)
+        ):
             outcome = self._run(steps, setting, assumed, midstream)
             if outcome.disagreement is None and (assumed.prompt or not outcome.left_over):
                 return outcome
@@ -291,12 +293,12 @@ class _Judging:
         assert best is not None
         return best
 
-    def _assumptions(self, steps: list[Step]) -> Iterator[Assumption]:
-        """The likeliest first. What no packet can tell is not tried."""
+    def _assumptions(self, steps: list[Step], midstream: bool) -> Iterator[Assumption]:
+        """The likeliest first. What no packet can tell is not tried; a full queue is among the starts in the middle."""
         known = self.setting.backlog
         usual = BACKLOG if known is None else known
         yield Assumption(usual)
-        if any(inbound and opens(packet) for _, inbound, packet in steps) and known is None:
+        if not midstream and known is None and any(inbound and opens(packet) for _, inbound, packet in steps):
             yield from (Assumption(backlog) for backlog in range(len({key for key, _, _ in steps}) + 2))
         if _acknowledged_in_vain(steps):
             yield from (Assumption(usual, defer) for defer in range(1, DEFER_MOST))

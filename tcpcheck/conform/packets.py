@@ -13,7 +13,7 @@ _LETTERS = ((FIN, "F"), (SYN, "S"), (RST, "R"), (PSH, "P"), (ACK, "."), (URG, "U
 M32 = 0xFFFFFFFF
 
 PACKETS_MAX = 200_000  # more than that in one file is refused
-BYTES_MAX = 1 << 30
+TEXT_MAX = 1 << 26  # bytes of a text; pcap files may be of any size
 
 
 class CaptureError(UsageError):
@@ -73,7 +73,10 @@ class Capture:
     def add(self, packet: Packet) -> None:
         """Raises CaptureError when there are too many."""
         if len(self.packets) >= PACKETS_MAX:
-            raise CaptureError(f"{self.name}: more than {PACKETS_MAX:,} TCP packets; cut out one connection")
+            raise CaptureError(
+                f"{self.name}: more than {PACKETS_MAX:,} TCP packets; cut out one connection "
+                f"(tcpdump -r {self.name} -w PART port N)"
+            )
         self.packets.append(packet)
 
 

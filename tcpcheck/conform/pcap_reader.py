@@ -7,7 +7,7 @@ import struct
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 from tcpcheck.conform.decode import LINK_TYPES, LINUX_SLL, LINUX_SLL2, Frame, Unreadable, segment, unwrap
 from tcpcheck.conform.packets import Capture, CaptureError
@@ -21,9 +21,36 @@ _MAGIC = {
 }
 _PCAPNG = b"\x0a\x0d\x0d\x0a"
 _FRAME_MAX = 1 << 18  # tcpdump's greatest snapshot length
+BLOCK_MAX = 1 << 24
 _TWICE_NS = 50_000  # `-i any` sees a forwarded packet once on each interface
 
 Record = tuple[int, int, bytes]  # link type, time in ns, the frame
+
+
+class _Stream:
+    """A file read from front to end, never more than a block at once. `tell`: bytes read."""
+
+    def __init__(self, name: str, file: BinaryIO) -> None:
+        self._name, self._file, self._ahead, self._at = name, file, b"", 0
+
+    def look(self, size: int) -> bytes:
+        """The next bytes, which are read again."""
+        self._ahead += self._file.read(max(size - len(self._ahead), 0))
+        return self._ahead[:size]
+
+    def read(self, size: int) -> bytes:
+        """So many bytes, fewer at the end."""
+        if size > BLOCK_MAX:
+            raise CaptureError(f"{self._name}: corrupt at byte {self._at}: a block of {size:,} bytes")
+        out = self._ahead[:size]
+        self._ahead = self._ahead[size:]
+        out += self._file.read(size - len(out)) if size > len(out) else b""
+        self._at += len(out)
+        return out
+
+    def tell(self) -> int:
+        """Bytes read."""
+        return self._at
 
 
 def is_pcap(head: bytes) -> bool:
@@ -31,11 +58,13 @@ def is_pcap(head: bytes) -> bool:
     return head[:4] in _MAGIC or head[:4] == _PCAPNG
 
 
-def read_pcap(name: str, data: bytes) -> Capture:
-    """The TCP segments of a file. Raises CaptureError when it is broken or has none."""
-    if not is_pcap(data):
+def read_pcap(name: str, source: bytes | BinaryIO) -> Capture:
+    """The TCP segments of a file, which is read packet by packet. Raises CaptureError when it is broken or has none."""
+    stream = _Stream(name, io.BytesIO(source) if isinstance(source, bytes) else source)
+    head = stream.look(4)
+    if not is_pcap(head):
         raise CaptureError(f"{name}: neither pcap nor pcapng")
-    records = _pcapng(name, data) if data[:4] == _PCAPNG else _pcap(name, data)
+    records = _pcapng(name, stream) if head == _PCAPNG else _pcap(name, stream)
     capture, first = Capture(name), None
     passed: Counter[str] = Counter()
     seen = _Twins()
@@ -93,33 +122,35 @@ def _supported(name: str, link: int) -> int:
 # ---- pcap --------------------------------------------------------------------------------------------------
 
 
-def _pcap(name: str, data: bytes) -> Iterator[Record]:
-    order, unit = _MAGIC[data[:4]]
-    if len(data) < 24:
+def _pcap(name: str, stream: _Stream) -> Iterator[Record]:
+    header = stream.read(24)
+    order, unit = _MAGIC[header[:4]]
+    if len(header) < 24:
         raise CaptureError(f"{name}: cut off within the header of a pcap file")
-    link = _supported(name, struct.unpack_from(order + "I", data, 20)[0] & 0xFFFF)
-    at = 24
-    while at < len(data):
-        if len(data) < at + 16:
-            raise CaptureError(f"{name}: cut off at byte {len(data)}, within a packet's header")
-        seconds, fraction, size, _ = struct.unpack_from(order + "IIII", data, at)
+    link = _supported(name, struct.unpack_from(order + "I", header, 20)[0] & 0xFFFF)
+    while True:
+        at, head = stream.tell(), stream.read(16)
+        if not head:
+            return
+        if len(head) < 16:
+            raise CaptureError(f"{name}: cut off at byte {stream.tell()}, within a packet's header")
+        seconds, fraction, size, _ = struct.unpack(order + "IIII", head)
         if size > _FRAME_MAX:
             raise CaptureError(f"{name}: corrupt at byte {at}: a packet of {size} bytes")
-        if len(data) < at + 16 + size:
-            raise CaptureError(f"{name}: cut off at byte {len(data)}, within a packet")
-        yield link, seconds * 1_000_000_000 + fraction * unit, data[at + 16 : at + 16 + size]
-        at += 16 + size
+        frame = stream.read(size)
+        if len(frame) < size:
+            raise CaptureError(f"{name}: cut off at byte {stream.tell()}, within a packet")
+        yield link, seconds * 1_000_000_000 + fraction * unit, frame
 
 
 # ---- pcapng ------------------------------------------------------------------------------------------------
 
 
-def _pcapng(name: str, data: bytes) -> Iterator[Record]:
+def _pcapng(name: str, stream: _Stream) -> Iterator[Record]:
     """python-pcapng reports corruption by many exceptions, not all of them its own."""
     from pcapng import FileScanner  # type: ignore[import-untyped]
     from pcapng.blocks import EnhancedPacket, ObsoletePacket, SimplePacket  # type: ignore[import-untyped]
 
-    stream = io.BytesIO(data)
     blocks = iter(FileScanner(stream))
     while True:
         try:

@@ -256,8 +256,8 @@ def _spelled(profile: Profile) -> str:
 
 def profile_for(name: str) -> tuple[Profile, str | None]:
     """`linux 6.18.44` or `linux-6.18.44` -> the profile, and a warning if another release stands in for it. `auto` is
-    the running kernel's (Impossible when that is no Linux). `linux 6.18.44 without rfc5961, tlp` has features (FEATURES)
-    switched.
+    the running kernel's (Impossible when that is no Linux). `linux 6.18.44 without rfc5961, tlp`: with
+    features (FEATURES) switched.
 
     LookupError, which names the nearest, when there is nothing like it."""
     base, *switches = re.split(r"\s+(with|without)\s+", name.strip(), flags=re.IGNORECASE)
