@@ -46,11 +46,13 @@ NOTHING_MORE = Also()
 
 @dataclass(frozen=True)
 class Pair:
-    """Where both are, as far as can be told from outside alike. depth: joint steps."""
+    """Where both are, as far as can be told from outside alike. depth: joint steps. ends: what each side's path led to
+    (None: it has done nothing yet)."""
 
     paths: tuple[Path, Path]
     states: tuple[Any, ...]
     depth: int
+    ends: tuple[Any, Any] = (None, None)
 
 
 @dataclass(frozen=True)
@@ -270,7 +272,8 @@ class _Product:
 
     def _keep(self, pair: Pair, paths: Any, ends: Any, states: Any) -> None:
         """A pair within one already met is not looked at again."""
-        told = [_end(paths[side], ends[side]) if ends[side] is not None else self._still(pair, side) for side in (0, 1)]
+        told = [_end(paths[side], ends[side]) if ends[side] is not None else pair.ends[side] for side in (0, 1)]
+        told = [t if t is not None else (b"", (), ()) for t in told]
         places = [p for t in told for p in t[2]]
         ranks = {p: i for i, p in enumerate(sorted(set(places)))}
         key = (told[0][0], told[1][0], tuple(ranks[p] for p in places))
@@ -279,11 +282,7 @@ class _Product:
         if any(_within(zones[0], a) and _within(zones[1], b) for a, b in met):
             return
         met.append(zones)
-        self.todo.append(Pair((paths[0], paths[1]), states, pair.depth + 1))
-
-    def _still(self, pair: Pair, side: int) -> Any:
-        """A side that does nothing: what it was, by its path."""
-        return pair.paths[side].taken, (), ()
+        self.todo.append(Pair((paths[0], paths[1]), states, pair.depth + 1, (told[0], told[1])))
 
 
 def _end(path: Path, branch: Any) -> Any:
