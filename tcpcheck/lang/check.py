@@ -21,6 +21,7 @@ from tcpcheck.lang.registry import Registry
 from tcpcheck.lang.scope import HostScope, Scope, attackers_last, steps_within
 
 FAULTS_MAX = 100
+REWRITTEN = ("seq", "ack", "tsval", "tsecr")
 MSS_MIN, MSS_MAX = 88, 65495
 LIFETIME_DEFAULT = 120 * sc.SECOND  # the MSL of RFC 9293
 
@@ -186,8 +187,6 @@ class _Checker:
                 self.choices.declare(item.time, TIME, "network.lifetime", False)
             elif isinstance(item, ast.Fault):
                 self.choices.declare(item.budget, COUNT, f"network.{item.kind}", False)
-            elif isinstance(item, ast.Rewrite):
-                self.mistakes.keyword_not_yet(item.span, "rewrite", "the network delays, loses and duplicates")
 
     # ---- the members
 
@@ -290,6 +289,7 @@ class _Checker:
         delay = (0, 0)
         lifetime = None
         faults = []
+        rewrites: list[sc.Rewrite] = []
         for item in node.items:
             if isinstance(item, (ast.Delay, ast.Lifetime)):
                 what = "a `delay`" if isinstance(item, ast.Delay) else "a `lifetime`"
@@ -307,10 +307,12 @@ class _Checker:
                     lifetime = interval.hi  # a copy takes any time up to it: a range allows what its end allows
             elif isinstance(item, ast.Fault):
                 faults.append(self._fault(item, env))
+            elif isinstance(item, ast.Rewrite):
+                rewrites.append(self._rewrite(item, env))
         if lifetime is None and any(f.kind in ("duplicate", "late") for f in faults):
             lifetime = LIFETIME_DEFAULT
         fifo = any(isinstance(i, ast.Fifo) for i in node.items)
-        return sc.Network(delay[0], delay[1], lifetime, fifo, tuple(faults))
+        return sc.Network(delay[0], delay[1], lifetime, fifo, tuple(faults), tuple(rewrites))
 
     def _fault(self, item: ast.Fault, env: Env) -> sc.Fault:
         interval = self.choices.value(item.budget, COUNT, env)
@@ -328,11 +330,26 @@ class _Checker:
         seg = None if item.seg is None else self.predicates.seg(item.seg, Place(fields=True), env)
         if item.seg is not None and item.seg.ordinal is not None:
             self.mistakes.not_yet(item.seg.span, "an ordinal in a fault", "drop it")
-        names = []
-        for word in (item.source, item.to):
-            host = None if word is None else self.scope.host(word)
-            names.append(None if host is None else host.name)
-        return sc.Fault(item.kind, budget, seg, names[0], names[1])
+        return sc.Fault(item.kind, budget, seg, *self._path(item))
+
+    def _path(self, item: ast.Fault | ast.Rewrite) -> tuple[str | None, str | None]:
+        """From whom, to whom: names of hosts; None: anybody."""
+        hosts = [None if word is None else self.scope.host(word) for word in (item.source, item.to)]
+        source, to = (None if host is None else host.name for host in hosts)
+        return source, to
+
+    def _rewrite(self, item: ast.Rewrite, env: Env) -> sc.Rewrite:
+        seg = self.predicates.seg(item.seg, Place(fields=True), env)
+        if item.seg.ordinal is not None:
+            self.mistakes.not_yet(item.seg.span, "an ordinal in `rewrite`", "drop it")
+        if item.field.text not in REWRITTEN:
+            self.mistakes.unknown(item.field.span, "field to rewrite", item.field.text, REWRITTEN)
+        by, _ = self.programs.x.expr(item.by, Place(), env)
+        if not isinstance(by, sc.Const) or not 0 <= by.value < 2**32:
+            self.mistakes.error(item.by.span, "a middlebox adds a number below 2^32", advice="as in `seq += 1000`")
+            by = sc.Const(0)
+        amount = by.value if item.shift == "+=" else -by.value
+        return sc.Rewrite(seg, *self._path(item), item.field.text, amount)
 
 
 def run_names(runs: list[ast.Run]) -> list[str]:

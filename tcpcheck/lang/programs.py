@@ -35,9 +35,11 @@ class Bound:
     listens: bool = False
     ended: Span | None = None  # the step after which nothing runs
     said_unreachable: bool = False
+    down: bool = False  # between `crash` and `boot`
+    booted: bool = False
 
     def copy(self) -> Bound:
-        return Bound(set(self.names), self.listens, self.ended, self.said_unreachable)
+        return replace(self, names=set(self.names))
 
     def join(self, branches: list[Bound]) -> None:
         """After alternatives: what all of those that go on have in common."""
@@ -47,6 +49,8 @@ class Bound:
             return
         self.names = set.intersection(*(b.names for b in going_on))
         self.listens = all(b.listens for b in going_on)
+        self.down = any(b.down for b in going_on)
+        self.booted = any(b.booted for b in going_on)
 
 
 class Programs:
@@ -164,6 +168,7 @@ class _Lowering:
     def step(self, node: ast.Step, bound: Bound) -> sc.Step | None:
         if not self._possible(node):
             return None
+        self._powered(node, bound)
         method = getattr(self, "_" + type(node).__name__.lower())
         result: sc.Step | None = method(node, bound)
         return result
@@ -247,6 +252,8 @@ class _Lowering:
         if node.backlog is not None:
             backlog = self.p.exact(node.backlog, COUNT, BACKLOG_MAX, "a backlog", self.env)
         bound.listens = True
+        if bound.booted:
+            self.mistakes.not_yet(node.span, "`listen` after `boot`", "let another host listen")
         return sc.Listen(port, self._bind(node.name, bound), backlog, node.span)
 
     def _accept(self, node: ast.Accept, bound: Bound) -> sc.Step:
@@ -280,6 +287,8 @@ class _Lowering:
         if target is None or node.to.port is None:
             return None
         port = self.p.x.port(node.to.port)
+        if bound.booted:  # new secrets and a new clock: nothing ties its numbers to those of before
+            chosen = {"seq": sc.Any32(), "tsval": sc.Any32()} | chosen
         return sc.Connect(target.name, port, lport, chosen.get("seq"), chosen.get("tsval"), name, None, node.span)
 
     def _field(self, item: ast.Field, chosen: dict[str, sc.Any32 | sc.Expr], bound: Bound) -> None:
@@ -374,6 +383,8 @@ class _Lowering:
                 advice="put an `accept` or a `sleep` in it",
             )
         inner = bound.copy() if count is None else bound
+        if any(isinstance(step, ast.Crash) for step, _ in steps_within(node.body)):
+            self.mistakes.not_yet(node.span, "`crash` in a loop", "write the rounds one after the other")
         body = self.steps(node.body, inner)
         if count is None:
             bound.ended = bound.ended or node.span
@@ -406,17 +417,29 @@ class _Lowering:
     def _receive(self, node: ast.Receive, bound: Bound) -> sc.Step | None:
         return self.injecting.receive(node, bound, self.env)
 
+    # ---- power
+
+    def _crash(self, node: ast.Crash, bound: Bound) -> sc.Step:
+        bound.down = True
+        return sc.Crash(node.span)
+
+    def _boot(self, node: ast.Boot, bound: Bound) -> sc.Step:
+        if not bound.down:
+            self.mistakes.error(node.span, "the machine is up already", advice="`crash` comes before `boot`")
+        bound.down, bound.booted, bound.listens = False, True, False
+        return sc.Boot(node.span)
+
+    def _powered(self, node: ast.Step, bound: Bound) -> None:
+        """Between `crash` and `boot` nothing but time passes."""
+        if bound.down and not isinstance(node, (ast.Boot, ast.Sleep, ast.Await, ast.Stop, ast.Exit)):
+            self.mistakes.error(node.span, "the machine is down here", advice="put a `boot` before this step")
+
     # ---- not yet
 
     def _setsockopt(self, node: ast.Setsockopt, bound: Bound) -> None:
         self._sock(node.sock, bound)
         self.mistakes.keyword_not_yet(node.span, "setsockopt", "use a sysctl where there is one")
 
-    def _crash(self, node: ast.Crash, bound: Bound) -> None:
-        self.mistakes.keyword_not_yet(node.span, "crash", "`exit` ends a program, its kernel goes on")
-
-    def _boot(self, node: ast.Boot, bound: Bound) -> None:
-        self.mistakes.keyword_not_yet(node.span, "boot", "remove the step")
 
 
 def _waits(steps: tuple[ast.Step, ...]) -> bool:

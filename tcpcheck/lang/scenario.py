@@ -475,6 +475,20 @@ class Receive:
     span: Span
 
 
+@dataclass(frozen=True)
+class Crash:
+    """Power off: the host forgets its sockets, its other runs end, and it neither sends nor takes anything."""
+
+    span: Span
+
+
+@dataclass(frozen=True)
+class Boot:
+    """Power on: sysctls and firewall are as the spec has them at the start."""
+
+    span: Span
+
+
 Step = (
     Listen
     | Accept
@@ -494,6 +508,8 @@ Step = (
     | Iptables
     | Inject
     | Receive
+    | Crash
+    | Boot
 )
 
 
@@ -536,12 +552,25 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class Rewrite:
+    """`rewrite DATA from a to b with seq += 1000`: a middlebox adds `by` to a field (seq, ack, tsval, tsecr) of each
+    segment that matches, on its way."""
+
+    seg: SegPattern
+    src: str | None
+    dst: str | None
+    field: str
+    by: int
+
+
+@dataclass(frozen=True)
 class Network:
     delay_lo: int = 0  # ns; the model adds its positive minimum
     delay_hi: int = 0
     lifetime: int | None = None  # ns, for duplicates and late segments; None: no such fault
     fifo: bool = False
     faults: tuple[Fault, ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()
 
 
 # ---- claims ------------------------------------------------------------------------------------------------

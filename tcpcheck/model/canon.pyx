@@ -457,6 +457,7 @@ cdef int32_t pack(Machine* m, const World* w, uint8_t* out) noexcept nogil:
     for i in range(m.t.nkept):
         p = put(p, &w.has_kept[i], 1)
         p = put_num(p, &w.kept[i])
+    p = put(p, &w.down, 1)
     for i in range(m.t.ncaught):
         p = put(p, &w.has_caught[i], 1)
         p = put_num(p, &w.caught[i])
@@ -516,6 +517,7 @@ cdef void unpack(Machine* m, World* w, const uint8_t* data) noexcept nogil:
     for i in range(m.t.nkept):
         p = get(p, &w.has_kept[i], 1)
         p = get(p, &w.kept[i], sizeof(Num))
+    p = get(p, &w.down, 1)
     for i in range(m.t.ncaught):
         p = get(p, &w.has_caught[i], 1)
         p = get(p, &w.caught[i], sizeof(Num))

@@ -57,6 +57,7 @@ class Program:
     firewall_on: int = 0
     faults: list[dict[str, int]] = field(default_factory=list)
     budgets: list[int] = field(default_factory=list)
+    rewrites: list[dict[str, int]] = field(default_factory=list)
     nodes: list[list[int]] = field(default_factory=list)
     kids: list[int] = field(default_factory=list)
     patterns: list[dict[str, int]] = field(default_factory=list)
@@ -105,6 +106,8 @@ class Compiler:
                 self.compile_run(h, run)
         for fault in self.case.network.faults:
             self.compile_fault(fault)
+        for rewrite in self.case.network.rewrites:
+            self.compile_rewrite(rewrite)
         for claim in self.case.claims:
             self.p.claims.append(ClaimCompiler(self, claim).compile())
         if len(self.p.claims) > k.CLAIMS_MAX:
@@ -188,6 +191,18 @@ class Compiler:
             }
         )
         self.p.budgets.append(f.budget)
+
+
+    def compile_rewrite(self, r: sc.Rewrite) -> None:
+        if len(self.p.rewrites) >= k.REWRITES_MAX:
+            raise _refuse(r.seg.span, f"more than {k.REWRITES_MAX} lines of `rewrite`")
+        if flags_in(r.seg.where) & {"old", "paws_old"}:
+            raise _refuse(r.seg.span, "`old` and `paws_old` are known where a segment arrives, not to the network")
+        row = {"src": self.host_ix[r.src] if r.src else -1, "dst": self.host_ix[r.dst] if r.dst else -1}
+        row |= {"pattern": ClaimCompiler(self, None).pattern(r.seg, -1), "field": SEG_FIELDS[r.field], "by": r.by}
+        self.p.rewrites.append(row)
+        self.p.keeps_ts_recent |= r.field == "tsval"
+        self.p.keeps_tsecr |= r.field == "tsecr"
 
 
 class RunCompiler:
@@ -351,6 +366,12 @@ class RunCompiler:
         r = self.c.firewall_rule(self.hix, s.rule)
         text = f"iptables {'-A' if s.on else '-D'} {s.rule.text}"
         self.emit(k.OP_FIREWALL, text, a=r, b=int(s.on))
+
+    def step_crash(self, s: sc.Crash) -> None:
+        self.emit(k.OP_CRASH, "crash")
+
+    def step_boot(self, s: sc.Boot) -> None:
+        self.emit(k.OP_BOOT, "boot")
 
     # ---- hosts without TCP
 

@@ -76,6 +76,7 @@ cdef uint64_t world_print(Machine* m, const World* w) noexcept nogil:
     h = mixed(h, &w.spins, 1)
     h = mixed(h, w.has_kept, m.t.nkept)
     h = mixed(h, w.has_caught, m.t.ncaught)
+    h = mixed(h, &w.down, 1)
     h = mixed(h, w.gone, w.ngone * sizeof(Tuple))
     h = mixed(h, w.peered, m.t.npeered * BIND_DEPTH * sizeof(Tuple))
     for i in range(SOCKS_MAX):

@@ -25,6 +25,7 @@ cpdef enum:
     PIECE_BITS = 16             # the first so many have a hit bit, and so a path
     SLEPT_MAX = 4               # named sleeps whose length claims ask for
     CAUGHT_MAX = 12             # fields of received segments that hosts without TCP remember
+    REWRITES_MAX = 8
     COUNTED_MAX = 4             # named unknowns that claims count over
 
 cpdef enum:
@@ -84,6 +85,7 @@ ctypedef struct World:
     uint8_t spins                       # jumps back of programs since time last passed
     uint8_t slept_from[SLEPT_MAX]       # clocks: begin and end of the sleeps whose length claims ask for; 0: not yet
     uint8_t slept_to[SLEPT_MAX]
+    uint8_t down                        # bit h: host h has no power
     uint8_t has_caught[CAUGHT_MAX]
     Num caught[CAUGHT_MAX]              # fields of segments that a `receive` took
     uint8_t has_origin[COUNTED_MAX]
@@ -111,6 +113,8 @@ cpdef enum:
     OP_SYSCTL = 15              # a host, b config index
     OP_FIREWALL = 16            # a rule, b on
     OP_INJECT = 17              # a inject table index
+    OP_CRASH = 19
+    OP_BOOT = 20
     OP_RECEIVE = 18             # a pattern, b where the targets table has what to remember: n, then place, field, ...
 
 ctypedef struct Instr:
@@ -151,6 +155,11 @@ ctypedef struct FirewallRule:   # -1: any
     int16_t src, dst
     int32_t sport, dport
     int16_t mask, comp
+
+ctypedef struct Rewrite:        # a middlebox adds `by` to a field (SF_*) of what matches
+    int16_t pattern, src, dst
+    uint8_t field
+    int64_t by
 
 ctypedef struct Fault:
     uint8_t kind                # 0 lose, 1 duplicate, 2 late
@@ -296,6 +305,8 @@ ctypedef struct Tables:                 # read-only while a search runs
     int32_t keeps_gone, npeered
     uint8_t keeps_tsecr                 # a claim asks for the number in a TSecr
     uint8_t keeps_ts_recent             # timestamps are made up: no ts_recent is forgotten
+    int32_t nrewrite
+    Rewrite rewrite[REWRITES_MAX]
     uint8_t bare[HOSTS_MAX]             # hosts without TCP
     int32_t ncaught, ncounted
     uint64_t counted[COUNTED_MAX]       # keys of the unknowns that claims count over

@@ -18,7 +18,7 @@ TIMER_NAMES = {
     1: "retransmission timer", 2: "tail loss probe", 3: "persist timer", 4: "SYN-ACK timer", 5: "time-wait timer",
     6: "delayed-ACK timer", 7: "FIN-WAIT-2 timer",
 }  # fmt: skip
-EF_SEND, EF_RULE, EF_LOST, EF_DROP, EF_ARRIVE, EF_DUP, EF_GETS = 0, 2, 7, 8, 9, 10, 6
+EF_SEND, EF_RULE, EF_LOST, EF_DROP, EF_ARRIVE, EF_DUP, EF_GETS, EF_EXPIRE = 0, 2, 7, 8, 9, 10, 6, 11
 EV_DELIVER, EV_TIMER, EV_PROGRAM = 0, 1, 2
 OP_LISTEN, OP_ACCEPT, OP_CONNECT = 0, 1, 2
 NEARLY = 10_000_000  # ns by which a timer's window may still be ahead for the timer to count as due
@@ -174,6 +174,8 @@ class Narrator:
         for e in m.effects:
             if e["kind"] == EF_ARRIVE:
                 add(e["host"], "receive", "", self.segment(e), rules)
+            elif e["kind"] == EF_EXPIRE:
+                add(e["host"], "drop", "INPUT: no power", self.segment(e), rules)
             elif e["kind"] == EF_DROP and e["arg"] == 0:
                 add(e["host"], "drop", "INPUT", self.segment(e), rules)
             elif e["kind"] == EF_SEND:

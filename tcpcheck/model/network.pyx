@@ -7,12 +7,14 @@ from tcpcheck.model.layout cimport *
 from tcpcheck.model.predicate cimport pattern_matches
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport (
-    BASE_PAST, MODE_CONCRETE, Num, Sym, age_allows, age_require, clock_start, num_const, num_read_at,
+    BASE_PAST, MODE_CONCRETE, Num, Sym, age_allows, age_require, clock_start, num_add, num_const,
+    num_read_at,
 )
 from tcpcheck.tcp.arrives cimport segment_arrives
+from tcpcheck.tcp.checks cimport ECR_FORGED
 from tcpcheck.tcp.sockets cimport effect, lookup
 from tcpcheck.tcp.types cimport (
-    EF_ARRIVE, EF_DROP, EF_DUP, EF_LOST, EF_SEND, Effect, F_ACK, F_SYN, ST_LISTEN, ST_SYN_SENT, Seg, Sock,
+    EF_ARRIVE, EF_DROP, EF_DUP, EF_EXPIRE, EF_LOST, EF_SEND, Effect, F_ACK, F_SYN, ST_LISTEN, ST_SYN_SENT, Seg, Sock,
 )
 
 cdef enum Fate:
@@ -54,6 +56,26 @@ cdef int fault_matches(Machine* m, int f, const Seg* s) noexcept nogil:
     return x.pattern < 0 or pattern_matches(m, x.pattern, s)
 
 
+cdef void rewritten(Machine* m, const Seg* sent, Seg* s) noexcept nogil:
+    """What middleboxes make of a segment on its way: each line of the spec that matches what was sent."""
+    cdef const Rewrite* r
+    cdef int i
+    for i in range(m.t.nrewrite):
+        r = &m.t.rewrite[i]
+        if r.src >= 0 and r.src != sent.src or r.dst >= 0 and r.dst != sent.dst or \
+                not pattern_matches(m, r.pattern, sent):
+            continue
+        if r.field == SF_SEQ:
+            s.seq = num_add(s.seq, r.by)
+        elif r.field == SF_ACK and s.flags & F_ACK:
+            s.ack = num_add(s.ack, r.by)
+        elif r.field == SF_TSVAL and s.has_ts:
+            s.tsval = num_add(s.tsval, r.by)
+        elif r.field == SF_TSECR and s.has_ts:
+            s.tsecr = num_add(s.tsecr, r.by)
+            s.ecr_inc = ECR_FORGED
+
+
 cdef void fly(Machine* m, const Seg* s, int kind, unsigned int uid, int off_path) noexcept nogil:
     """off_path: made by another host than its source, so it stands in nobody's queue."""
     cdef Flying* f
@@ -70,6 +92,7 @@ cdef void fly(Machine* m, const Seg* s, int kind, unsigned int uid, int off_path
     m.nxt.nfly += 1
     memset(f, 0, sizeof(Flying))
     memcpy(&f.seg, s, sizeof(Seg))
+    rewritten(m, s, &f.seg)
     f.kind = <uint8_t>kind
     f.rank = <uint8_t>rank
     f.uid = uid
@@ -151,6 +174,9 @@ cdef void deliver(Machine* m, int i) noexcept nogil:
             if m.nxt.fly[k].seg.src == f.seg.src and m.nxt.fly[k].seg.dst == f.seg.dst and m.nxt.fly[k].rank:
                 m.nxt.fly[k].rank -= 1
     m.incoming = f.seg
+    if (m.nxt.down >> f.seg.dst) & 1:
+        note(m, EF_EXPIRE, f.seg.dst, -1, 0, &f.seg, f.uid)
+        return
     if blocked(m, f.seg.dst, 0, &f.seg):
         note(m, EF_DROP, f.seg.dst, lookup(&m.nxt.tcp, f.seg.dst, &f.seg), 0, &f.seg, f.uid)
         return

@@ -17,7 +17,7 @@ from tcpcheck.tcp.calls cimport (
     tcp_shutdown_read, tcp_shutdown_write,
 )
 from tcpcheck.tcp.checks cimport ECR_FORGED
-from tcpcheck.tcp.sockets cimport E_AGAIN, E_NOTCONN, accept_queue_len, effect
+from tcpcheck.tcp.sockets cimport E_AGAIN, E_NOTCONN, accept_queue_len, effect, sock_free
 from tcpcheck.tcp.types cimport (
     EF_GETS, Effect, F_ACK, F_SYN, SK_FREE, SK_FULL, SOCKS_MAX, ST_CLOSED, ST_SYN_RECV, ST_SYN_SENT, Seg, Sock,
 )
@@ -179,6 +179,10 @@ cdef void run_step(Machine* m, int p) noexcept nogil:
         run_loop(m, p, i)
     elif i.op == OP_INJECT:
         run_inject(m, p, i)
+    elif i.op == OP_CRASH:
+        crash(m, p, i.host)
+    elif i.op == OP_BOOT:
+        boot(m, p, i.host)
     else:
         run_simple(m, p, i)
 
@@ -276,6 +280,33 @@ cdef void run_simple(Machine* m, int p, const Instr* i) noexcept nogil:
                 tcp_close(&m.nxt.tcp, s)
             else:
                 tcp_abort(&m.nxt.tcp, s)
+    go_on(m, p, m.nxt.proc[p].pc + 1)
+
+
+# ---- power
+
+cdef void crash(Machine* m, int p, int host) noexcept nogil:
+    """The host forgets all it had; only the run that says so goes on."""
+    cdef int s, q
+    for s in range(SOCKS_MAX):
+        if m.nxt.tcp.sock[s].kind != SK_FREE and m.nxt.tcp.sock[s].host == host:
+            sock_free(&m.nxt.tcp, s)
+    for q in range(m.t.nproc):
+        if q != p and m.t.proc_host[q] == host:
+            finish(m, q)
+    m.nxt.down |= <uint8_t>(1 << host)
+    go_on(m, p, m.nxt.proc[p].pc + 1)
+
+
+cdef void boot(Machine* m, int p, int host) noexcept nogil:
+    cdef int r
+    m.nxt.down &= <uint8_t>~(1 << host)
+    m.nxt.tcp.cfg_ix[host] = 0
+    m.nxt.tcp.cfg[host] = m.t.config[host]
+    for r in range(m.t.nfirewall):
+        if m.t.firewall[r].host == host:
+            m.nxt.firewall &= ~(1 << r)
+            m.nxt.firewall |= m.t.firewall_on & (1 << r)
     go_on(m, p, m.nxt.proc[p].pc + 1)
 
 

@@ -62,6 +62,7 @@ cdef void copy_world(World* to, const World* of) noexcept nogil:
     memcpy(to.peered, of.peered, sizeof(of.peered))
     memcpy(to.slept_from, of.slept_from, sizeof(of.slept_from))
     memcpy(to.slept_to, of.slept_to, sizeof(of.slept_to))
+    to.down = of.down
     memcpy(to.has_caught, of.has_caught, sizeof(of.has_caught))
     memcpy(to.caught, of.caught, sizeof(of.caught))
     memcpy(to.has_origin, of.has_origin, sizeof(of.has_origin))

@@ -461,7 +461,7 @@ cdef moment(Model self, int instant):
     for i in range(m.nxt.tcp.fx.n):
         e = &m.nxt.tcp.fx.e[i]
         row = {"kind": e.kind, "host": e.host, "sock": e.sock, "arg": e.arg, "uid": e.uid}
-        if e.kind in (EF_SEND, EF_LOST, EF_DROP, EF_ARRIVE, EF_DUP):
+        if e.kind in (EF_SEND, EF_LOST, EF_DROP, EF_ARRIVE, EF_DUP, EF_EXPIRE):
             row["seg"] = seg_dict(&e.seg)
         effects.append(row)
     socks = []
@@ -557,6 +557,9 @@ cdef load_network(Tables* t, p, network):
     t.firewall_on = p.firewall_on
     for i, row in enumerate(p.firewall):
         t.firewall[i] = row
+    t.nrewrite = len(p.rewrites)
+    for i, row in enumerate(p.rewrites):
+        t.rewrite[i] = row
     for i, row in enumerate(p.faults):
         t.fault[i] = row
         t.budget[i] = p.budgets[i]
