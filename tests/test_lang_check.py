@@ -26,7 +26,8 @@ NOT_YET = {
 CASES = {
     **{
         "c01_rfc1337_h1": 8,
-        "c02_blind_rst": 2, "c08_ack_loop": 2,
+        "c02_blind_rst": 2,
+        "c08_ack_loop": 2,
         "c04_acceptq_cookies": 6,
         "c10_fin_lost": 2,
         "s01_tw_fin": 3,

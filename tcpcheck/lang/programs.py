@@ -441,7 +441,6 @@ class _Lowering:
         self.mistakes.keyword_not_yet(node.span, "setsockopt", "use a sysctl where there is one")
 
 
-
 def _waits(steps: tuple[ast.Step, ...]) -> bool:
     """Whether these steps cannot all be run without time or another host moving on."""
     for step in steps:

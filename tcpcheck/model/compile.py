@@ -192,7 +192,6 @@ class Compiler:
         )
         self.p.budgets.append(f.budget)
 
-
     def compile_rewrite(self, r: sc.Rewrite) -> None:
         if len(self.p.rewrites) >= k.REWRITES_MAX:
             raise _refuse(r.seg.span, f"more than {k.REWRITES_MAX} lines of `rewrite`")
