@@ -12,7 +12,7 @@ from cli_call import ROOT, SPECS, call
 from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load
 from tcpcheck.mapping import Map, MapResult, Moment, Outcome, Quantity, map_scenario
-from tcpcheck.render.map_svg import svg
+from tcpcheck.render.map_svg import _widths, svg
 from tcpcheck.render.map_text import text
 from tcpcheck.render.map_words import duration, outcome_words, pieces, span
 
@@ -136,3 +136,16 @@ def test_what_is_not_exact_is_said() -> None:
     unknown = Moment(m.text, m.over, (), (), "no room")
     assert "not known: no room" in text(MapResult("f.tcp", "t", "q", "x", (Map(({},), (unknown,), {}),), ()))
     assert outcome_words(loose, ()) == "does not come about"
+
+
+def test_one_value_of_all_is_drawn_and_so_are_the_others() -> None:
+    m = number((0, 0))
+    root = ET.fromstring(svg(MapResult("f.tcp", "t", "q", "x", (Map(({},), (m,), {}),), ())))
+    shapes = [e for e in root.iter() if e.tag.endswith("path")]
+    assert [e.attrib["class"] for e in shapes] == ["o0", "none"]
+    for shape in shapes:
+        for arc in shape.attrib["d"].split("M")[1:]:
+            start, _, rest = arc.partition(" A")
+            assert start != rest.split(" L")[0].split(" ", 5)[5], "an arc that ends where it begins is not drawn"
+    widths = _widths(pieces(m), 100.0, 3.0)
+    assert widths == [3.0, 97.0]

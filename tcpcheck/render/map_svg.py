@@ -22,7 +22,7 @@ CHAR = 7.0  # px, a character's width at the size of the legend
 LINE = 18  # px from one line of text to the next
 RADIUS, RING = 96, 30  # px, of the ring's outer edge, and its width
 BAR = 34  # px, the bar's height
-LEAST_ANGLE, LEAST_WIDTH = 0.022, 2.0  # what one value out of 2^32 is drawn as: rad, px
+LEAST_ANGLE, LEAST_WIDTH = 0.045, 3.0  # what one value out of 2^32 is drawn as: rad, px
 NICE = (1, 2, 5)  # times powers of ten: steps between the marks of an axis
 
 STYLE = """
@@ -38,7 +38,6 @@ STYLE = """
 .map .values{font:11.5px ui-monospace,Menlo,Consolas,monospace}
 .map .soft{fill:var(--soft)}
 .map .axis{stroke:var(--line)}
-.map .edge{stroke:var(--paper);stroke-width:.75}
 .map .none{fill:var(--none)}
 .map .o0{fill:var(--c0)}.map .o1{fill:var(--c1)}.map .o2{fill:var(--c2)}
 .map .o3{fill:var(--c3)}.map .o4{fill:var(--c4)}.map .o5{fill:var(--c5)}
@@ -111,18 +110,17 @@ class _Picture:
 
     def ring(self, m: Moment, cx: float, cy: float) -> None:
         stretches = pieces(m)
-        for p in sorted(stretches, key=lambda p: -p.count):  # the narrow ones last, so that they are seen
-            a, b = _angle(p.first), _angle(p.last + 1)
-            if p.count == CIRCLE:
-                b = a + 2 * math.pi
-            if b - a < LEAST_ANGLE:
-                middle = (a + b) / 2
-                a, b = middle - LEAST_ANGLE / 2, middle + LEAST_ANGLE / 2
+        nearest = min(range(len(stretches)), key=lambda i: abs(stretches[i].first))
+        stretches = stretches[nearest:] + stretches[:nearest]  # so that 0 is where its mark is
+        a = _angle(stretches[0].first)
+        for p, width in zip(stretches, _widths(stretches, 2 * math.pi, LEAST_ANGLE), strict=True):
+            b = a + width
             bands = len(p.which) or 1
             for k in range(bands):
                 outer, inner = RADIUS - RING * k / bands, RADIUS - RING * (k + 1) / bands
                 shape = self.add("path", d=_sector(cx, cy, outer, inner, a, b), **{"class": _css(p, k)})
                 ET.SubElement(shape, "title").text = f"{span(m.over, p)}: {outcome_words(m, p.which)}"
+            a = b
         marks = ((0, "0"), (CIRCLE // 4, "2^30"), (CIRCLE // 2, "2^31"), (3 * CIRCLE // 4, "-2^30"))
         for v, words in marks:
             a = _angle(v)
@@ -141,16 +139,14 @@ class _Picture:
 
     def bar(self, m: Moment) -> None:
         top, left, width = self.y + 12, float(MARGIN), float(WIDTH - 2 * MARGIN)
-        lo, n = m.over.lo, m.over.count
-        for p in sorted(pieces(m), key=lambda p: -p.count):
-            x, w = left + width * (p.first - lo) / n, width * p.count / n
-            if w < LEAST_WIDTH:
-                x, w = min(x + w / 2 - LEAST_WIDTH / 2, left + width - LEAST_WIDTH), LEAST_WIDTH
+        lo, n, x = m.over.lo, m.over.count, left
+        for p, w in zip(pieces(m), _widths(pieces(m), width, LEAST_WIDTH), strict=True):
             bands = len(p.which) or 1
             for k in range(bands):
                 place = {"x": x, "y": top + BAR * k / bands, "width": w, "height": BAR / bands}
                 shape = self.add("rect", **{k: _px(v) for k, v in place.items()}, **{"class": _css(p, k)})
                 ET.SubElement(shape, "title").text = f"{span(m.over, p)}: {outcome_words(m, p.which)}"
+            x += w
         self.y = top + BAR + 16
         if m.over.kind == "family":
             for i, words in enumerate(m.over.members if n <= 16 else ()):
@@ -198,7 +194,17 @@ class _Picture:
 
 
 def _css(p: Piece, k: int) -> str:
-    return f"o{p.which[k] % COLOURS} edge" if p.which else "none edge"
+    return f"o{p.which[k] % COLOURS}" if p.which else "none"
+
+
+def _widths(stretches: Sequence[Piece], whole: float, least: float) -> list[float]:
+    """How wide each is drawn: as many values as it has, but at least so that it is seen, at the cost of the others."""
+    total = sum(p.count for p in stretches)
+    true = [whole * p.count / total for p in stretches]
+    narrow = [w < least for w in true]
+    room = whole - least * sum(narrow)
+    scale = room / sum(w for w, small in zip(true, narrow, strict=True) if not small)
+    return [least if small else w * scale for w, small in zip(true, narrow, strict=True)]
 
 
 def _angle(v: int) -> float:
@@ -208,7 +214,7 @@ def _angle(v: int) -> float:
 
 def _sector(cx: float, cy: float, outer: float, inner: float, a: float, b: float) -> str:
     """Part of a ring, between two angles; all of it in two halves."""
-    if b - a > 2 * math.pi - 1e-9:
+    if b - a > 2 * math.pi - 1e-3:
         middle = a + math.pi
         halves = ((a, middle), (middle, a + 2 * math.pi - 1e-6))
         return " ".join(_sector(cx, cy, outer, inner, *half) for half in halves)
