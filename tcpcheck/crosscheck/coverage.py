@@ -10,6 +10,7 @@ from tcpcheck.crosscheck.traces import TraceDisagreement, TraceResult
 from tcpcheck.tcp.rules import RULES
 
 OLDER = "kernels before this profile's take it"
+STACKS = "other stacks than Linux take it"
 RFC = "hosts without RFC 5961 take it"
 BIG = "the model does not count a real receive buffer's bytes: the window shuts when it does"
 WHY_NOT = {
@@ -19,6 +20,7 @@ WHY_NOT = {
     "ACK_FUTURE_ACKED": RFC,
     "SYN_IN_WINDOW_RST": RFC,
     "RST_IN_WINDOW": RFC,
+    **dict.fromkeys(("TW_RST_IN_WINDOW", "TW_SYN_RST", "TW_NO_ACK_SILENT", "TW_ACK_SILENT", "TW_FIN_RESTARTS"), STACKS),
     "DATA_ZERO_WINDOW": BIG,
     "WINDOW_UPDATE": BIG,
     "CONNECT_NO_PORT": "every ephemeral port of the namespace would have to be in use",
