@@ -32,7 +32,7 @@ def segment_words(p: sc.SegPattern) -> str:
     """`3rd FIN`, `SYN (seq > rcv_nxt)`."""
     ordinal = f"{nth(p.ordinal)} " if p.ordinal is not None else ""
     where = f" ({pred_words(p.where)})" if p.where is not None else ""
-    kind = p.flags if p.kind == "FLAGS" and p.flags else p.kind
+    kind = f"[{(p.flags or '').strip('[]')}]" if p.kind == "FLAGS" else p.kind
     return ordinal + kind + where
 
 
