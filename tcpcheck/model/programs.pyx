@@ -10,7 +10,7 @@ from tcpcheck.model.predicate cimport number_at, number_of, pattern_matches
 from tcpcheck.model.scope cimport seg_field
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport (
-    Num, age_allows, age_require, clock_start, diff_in, num_base, num_const,
+    Num, age_allows, age_require, clock_start, diff_known, num_base, num_const, num_is_zero,
 )
 from tcpcheck.tcp.calls cimport (
     ConnectOpts, tcp_abort, tcp_accept, tcp_close, tcp_connect, tcp_connected, tcp_listen, tcp_recv, tcp_send,
@@ -333,27 +333,36 @@ cdef int numbers_known(Machine* m, const InjectSpec* x, int host) noexcept nogil
         given(m, &x.ack, host, &known)
     if x.tsval.kind == NUM_EXPR:
         given(m, &x.tsval, host, &known)
+        known &= not none_to_read(m, &x.tsval)
     if x.tsecr.kind == NUM_EXPR:
         given(m, &x.tsecr, host, &known)
     return known
 
 
-cdef int is_read(Machine* m, int expr, int vars_at) noexcept nogil:
-    """0: the ts_recent that an expression begins with is exactly 0, which a real host takes for none."""
+cdef Num clock_read(Machine* m, int expr, int vars_at, int* known) noexcept nogil:
+    """The ts_recent that an expression begins with; known 0: it begins with something else."""
     cdef const PNode* n = &m.t.node[expr]
-    cdef int known = 1
     while n.op == E_ADD or n.op == E_SUB:
         expr = n.a
         n = &m.t.node[expr]
-    if n.op != E_VAR:
-        return 1
-    return diff_in(&m.nxt.tcp.sym, number_at(m, expr, vars_at, &known), num_const(0), 1, (<int64_t>1 << 32) - 1)
+    known[0] = n.op == E_VAR
+    return number_at(m, expr, vars_at, known) if known[0] else num_const(1)
+
+
+cdef int none_to_read(Machine* m, const NumSpec* x) noexcept nogil:
+    """Is the ts_recent in question known to be exactly 0? A real host takes that for none."""
+    cdef int known = 0
+    cdef int64_t d = 1
+    cdef Num n = num_const(1)
+    if x.kind == NUM_EXPR:
+        n = clock_read(m, x.expr, x.vars_at, &known)
+    return known and diff_known(&m.nxt.tcp.sym, n, num_const(0), &d) and d == 0
 
 
 cdef void run_inject(Machine* m, int p, const Instr* i) noexcept nogil:
     cdef const InjectSpec* x = &m.t.inject[i.a]
     cdef Seg s
-    cdef int known = 1
+    cdef int known = 1, there = 0
     memset(&s, 0, sizeof(Seg))
     s.src, s.dst, s.sport, s.dport, s.flags = x.src, x.dst, x.sport, x.dport, x.flags
     s.forged = <uint8_t>(i.a + 1)       # which step made it; compile.py has no more than fit
@@ -368,9 +377,11 @@ cdef void run_inject(Machine* m, int p, const Instr* i) noexcept nogil:
             s.inc = m.nxt.tcp.inc_next
     if x.tsval.kind:
         s.has_ts = 1
-        if x.tsval.kind == NUM_EXPR and not is_read(m, x.tsval.expr, x.tsval.vars_at):
-            m.ch.dead = 1               # as everywhere, that a clock reads exactly 0 is left out
-            return
+        if x.tsval.kind == NUM_EXPR:
+            s.tsval = clock_read(m, x.tsval.expr, x.tsval.vars_at, &there)
+            if there and num_is_zero(&m.nxt.tcp.sym, s.tsval):
+                m.ch.dead = 1           # then it would still wait
+                return
         s.tsval = given(m, &x.tsval, i.host, &known)
         s.tsecr = given(m, &x.tsecr, i.host, &known)
         s.ecr_inc = ECR_FORGED if x.tsecr.kind else 0
