@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from tcpcheck.tcp.sysctls import SYSCTLS
 from tcpcheck.witness.trace import HostInfo, Segment, Trace
 
 SAME = 3  # times that it must be found alike
+LONG_PLAY = 60.0  # s: what takes longer is not tried again, but for a second look at a disagreement
 TRIES = 5  # a race with one of the kernel's own timers may be lost; a real difference comes each time
 # What the kernel must also have, though the model knows nothing of it.
 HOUSE: dict[str, int | str] = {"tcp_congestion_control": "reno", "tcp_no_metrics_save": 1, "tcp_ecn": 0}
@@ -186,6 +188,7 @@ def play(trace: Trace, side: Side, wait: bool, other: bool = False) -> tuple[str
     """One side (other: of another kernel), in the namespace of this process and in others after it;
     -> result, why, tries, the play counted."""
     found: list[Played] = []
+    began = time.monotonic()
     for tries in range(1, TRIES + 1):
         if tries > 1:
             fresh()
@@ -197,6 +200,8 @@ def play(trace: Trace, side: Side, wait: bool, other: bool = False) -> tuple[str
             return (CUT if played.cut else AGREES), played.cut, tries, played
         found.append(played)
         if [p.disagreement for p in found].count(found[-1].disagreement) == SAME and not played.by_chance:
+            break
+        if time.monotonic() - began > LONG_PLAY and (played.by_chance or tries > 1):
             break
     best = functools.reduce(_worse, found)
     return (CUT if best.disagreement is None else DISAGREES), best.cut, tries, best
