@@ -54,8 +54,8 @@ class Setting:
 NO_TS = {"tcp_timestamps": 0}
 RFC1337 = {"tcp_rfc1337": 1}
 NO_LIMIT = {"tcp_invalid_ratelimit": 0}
-# Known to differ in 18 cells at the window's edge (docs/deviations.md): the second answer there shows how far the window
-# has grown with what was read, which without timestamps follows the socket's memory.
+# Known to differ in 18 cells at the window's edge (docs/deviations.md): the second answer there shows how far the
+# window has grown with what was read, which without timestamps follows the socket's memory.
 MEMORY = "how far its window has grown follows the socket's memory, which is not modelled"
 NOT_INTERACTIVE = tuple(state for state in STATES if state != "ESTABLISHED interactive")
 ONLY_BUCKETS = "tcp_rfc1337 is looked at by time-wait buckets only"

@@ -22,7 +22,7 @@ Pair = tuple[str, str]  # a rule, and the next one; "" before the first
 Plan = tuple[tuple[int, str], ...]  # (ms before it, step)
 NODES = 1500
 STEPS_MAX = 14
-PAUSE_MS = 12  # beyond the last moment at which a timer may fire
+PAUSE_MS = 60  # beyond the last moment at which a timer may fire, so that it has for certain
 AFTER_MS = 70  # the last look: longer than a delayed ACK
 
 
@@ -107,8 +107,10 @@ def _like(node: _Node) -> object:
     """What counts of a state for what may come next."""
     driver, slot = node.lab.driver, node.lab.slot(node.walk.peer)
     timers = tuple(sorted(timer["kind"] for timer in driver.timers()))
-    if slot < 0:
-        return node.listens, node.walk.peer.handle is not None, timers
+    steps = [step for _, step in node.plan]
+    if slot < 0:  # a cookie may be out, the queues may be full
+        opened = any(step.startswith("S ") for step in steps)
+        return node.listens, node.walk.peer.handle is not None, timers, opened, OTHER in steps
     sock = driver.sock(slot)
     flags = ("state", "fd", "acceptable", "fin_sent", "fin_rcvd", "ack_pending", "nooo", "so_error", "retries")
     flight = (sock["snd_nxt"] - sock["snd_una"]) != 0
