@@ -91,3 +91,16 @@ def test_mistakes(capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...],
     result = call(capfd, "diff", *arguments, "--json")
     assert result.code == 2
     assert result.document["schema"] == "tcpcheck.error/1"
+
+
+def test_a_client_that_linux_lets_in_and_lwip_does_not(capfd: pytest.CaptureFixture[str]) -> None:
+    spec = str(SPECS / "time_wait" / "lwip_lockout.tcp")
+    kernels = ("--kernel", "linux 6.18.44 without sack", "--kernel", "lwip 2.2")
+    result = call(capfd, "diff", spec, *kernels, "--host", "server", "-q")
+    assert result.code == 1
+    first, second = result.out.partition("they part\n\n")[2].split("\n\nlwip-2.2\n")
+    assert "TW_SYN_ACCEPTED_SEQ" in first and "server sends [S.]" in first
+    assert "TW_SYN_REFUSED" in second and "server sends [.]" in second
+    assert "what they send: [S.] and [.]" in second
+    result = call(capfd, "diff", spec, "--kernel", "linux 6.18.44", "--kernel", "lwip 2.2", "-q")
+    assert "sack_ok of [S]: yes and no" in result.out

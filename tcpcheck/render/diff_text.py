@@ -15,7 +15,7 @@ from tcpcheck.render.words import printable, seconds, settings_text
 from tcpcheck.witness.trace import Segment, Step
 
 WIDTH_MIN = 60
-FIELDS = ("flags", "seq", "ack", "length", "window", "mss", "sack_ok", "sack", "tsval", "tsecr")
+FIELDS = ("seq", "ack", "length", "window", "mss", "sack_ok", "sack", "tsval", "tsecr")
 DIGITS = 9  # of seconds: differences may be of ns
 
 
@@ -81,6 +81,9 @@ def differences(a: Side, b: Side) -> list[str]:
     """What the segments differ in that the two send in the same place."""
     out = []
     for x, y in zip(_sent(a), _sent(b), strict=False):
+        if x.flags != y.flags:
+            out.append(f"what they send: [{x.flags}] and [{y.flags}]")
+            continue
         for field in FIELDS:
             one, other = getattr(x, field), getattr(y, field)
             if one != other:
