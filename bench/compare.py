@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -51,7 +52,7 @@ class Tool:
     read: Callable[[str, float, float, int], Run]
     build: list[list[str]] = field(default_factory=list)
     needs: str = ""  # a program that must be there; its Debian package has the same name
-    rounds: int = 99  # in how many it takes part: the slowest need not run so often
+    rounds: int = 99  # takes part in so many of the last rounds: the slowest need not run so often
     runs: list[Run | None] = field(default_factory=list)
     missing: str = ""
 
@@ -176,6 +177,8 @@ def run(tool: Tool, size: str) -> Run:
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
+        if child.returncode == -signal.SIGINT:
+            raise KeyboardInterrupt
         raise SystemExit(f"{' '.join(tool.command)} ended with {child.returncode}:\n{text}")
     wall = time.monotonic() - begin
     found = tool.read(text, usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * 1024)
@@ -189,7 +192,7 @@ def run(tool: Tool, size: str) -> Run:
 def measure(chosen: Sequence[Tool], size: str, runs: int) -> None:
     for turn in range(runs):
         for tool in chosen:
-            skip = tool.missing or turn >= tool.rounds
+            skip = tool.missing or turn < runs - tool.rounds
             tool.runs.append(None if skip else run(tool, size))
             if not skip:
                 print(f"round {turn + 1} of {runs}: {tool.name}", file=sys.stderr)
@@ -197,14 +200,14 @@ def measure(chosen: Sequence[Tool], size: str, runs: int) -> None:
 
 def ratio(tool: Tool, other: Tool) -> float | None:
     """The median, over the rounds, of how many times as many states a second as the other."""
-    pairs = [(a, b) for a, b in zip(tool.runs, other.runs, strict=True) if a is not None and b is not None]
+    pairs = [(a, b) for a, b in zip(tool.runs, other.runs, strict=False) if a is not None and b is not None]
     return statistics.median(tool.rate(a) / other.rate(b) for a, b in pairs) if pairs else None
 
 
 def row(tool: Tool, chosen: Sequence[Tool]) -> dict[str, Any]:
     done = [r for r in tool.runs if r is not None]
     if not done:
-        return {"tool": tool.name, "threads": tool.threads, "missing": tool.missing}
+        return {"tool": tool.name, "threads": tool.threads, "missing": tool.missing or "not run"}
     named = {"spin": chosen[2], "ceiling": chosen[1]}
     return {
         "tool": tool.name,
@@ -247,7 +250,10 @@ def main() -> int:
     chosen = tools(options.size)
     for tool in chosen:
         prepare(tool)
-    measure(chosen, options.size, options.runs)
+    try:
+        measure(chosen, options.size, options.runs)
+    except KeyboardInterrupt:
+        print("interrupted: what follows is what was measured so far", file=sys.stderr)
     rows = [row(tool, chosen) for tool in chosen]
     states, transitions = COUNTS[options.size]
     print(f"size {options.size}: {states:,} states, {transitions:,} transitions, found by every tool\n")

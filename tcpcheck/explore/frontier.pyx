@@ -7,7 +7,7 @@ predict. Short states are stored as they are.
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
-from tcpcheck.explore.memory cimport Memory, memory_give, memory_init, memory_take
+from tcpcheck.explore.memory cimport Memory, memory_give, memory_init, memory_take, memory_take_raw
 
 cdef extern from *:
     """
@@ -55,7 +55,7 @@ cdef int frontier_grow(Frontier* f) noexcept nogil:
     cdef Block* block = f.spare
     f.spare = NULL
     if block == NULL:
-        block = <Block*>memory_take(f.mem, BLOCK_BYTES)
+        block = <Block*>memory_take_raw(f.mem, BLOCK_BYTES)
     if block == NULL:
         return 0
     block.next = NULL

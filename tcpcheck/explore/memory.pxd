@@ -26,6 +26,7 @@ ctypedef struct Arena:          # bytes that stay where they are; addresses coun
 
 cdef void memory_init(Memory* m, int64_t limit) noexcept nogil
 cdef void* memory_take(Memory* m, int64_t size) noexcept nogil              # zeroed, 64-aligned; NULL: see failed
+cdef void* memory_take_raw(Memory* m, int64_t size) noexcept nogil          # with anything in it: most is never touched
 cdef void memory_give(Memory* m, void* p, int64_t size) noexcept nogil
 
 cdef void arena_init(Arena* a, Memory* m) noexcept nogil

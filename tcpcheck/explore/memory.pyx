@@ -54,7 +54,7 @@ cdef void memory_init(Memory* m, int64_t limit) noexcept nogil:
     m.failed = MEMORY_OK
 
 
-cdef void* memory_take(Memory* m, int64_t size) noexcept nogil:
+cdef void* memory_take_raw(Memory* m, int64_t size) noexcept nogil:
     cdef void* p
     if size > m.limit - m.used:
         m.failed = MEMORY_LIMIT
@@ -71,11 +71,16 @@ cdef void* memory_take(Memory* m, int64_t size) noexcept nogil:
     if p == NULL:
         m.failed = MEMORY_SYSTEM
         return NULL
-    if size < MAPPED_FROM:
-        memset(p, 0, <size_t>size)
     m.used += size
     if m.used > m.peak:
         m.peak = m.used
+    return p
+
+
+cdef void* memory_take(Memory* m, int64_t size) noexcept nogil:
+    cdef void* p = memory_take_raw(m, size)
+    if p != NULL and size < MAPPED_FROM:
+        memset(p, 0, <size_t>size)
     return p
 
 
@@ -123,7 +128,7 @@ cdef int arena_grow(Arena* a, int64_t size) noexcept nogil:
     while a.top + size > a.chunks << CHUNK_BITS:
         if a.chunks == a.room and not _grow_directory(a):
             return 0
-        chunk = <uint8_t*>memory_take(a.mem, CHUNK_BYTES)
+        chunk = <uint8_t*>memory_take_raw(a.mem, CHUNK_BYTES)
         if chunk == NULL:
             return 0
         a.chunk[a.chunks] = chunk

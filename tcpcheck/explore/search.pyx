@@ -18,7 +18,8 @@ from tcpcheck.explore.frontier cimport frontier_free, frontier_get, frontier_ini
 from tcpcheck.explore.hash64 cimport hash64, hash_keys
 from tcpcheck.explore.lasso cimport find_lassos
 from tcpcheck.explore.memory cimport (
-    MEMORY_LIMIT, arena_at, arena_free, arena_init, arena_reserve, arena_take, memory_give, memory_init, memory_take,
+    MEMORY_LIMIT, arena_at, arena_free, arena_init, arena_reserve, arena_take, memory_give, memory_init,
+    memory_take_raw,
 )
 from tcpcheck.explore.store cimport (
     ADDED_FULL, ADDED_NEW, ADDED_NO_MEMORY, ADDED_OLD, Record, store_add, store_free, store_has, store_init,
@@ -345,7 +346,7 @@ cdef class _Searcher:
         ancestry_init(&s.ancestry, &s.mem)
         edges_init(&s.edges, &s.mem)
         arena_init(&s.levels, &s.mem)
-        s.buffer = <uint8_t*>memory_take(&s.mem, BATCH_BYTES)
+        s.buffer = <uint8_t*>memory_take_raw(&s.mem, BATCH_BYTES)
         if not frontier_init(&s.frontier, &s.mem) or s.buffer == NULL:
             return _give_up(s, STOP_MEMORY)
         timed = s.sys.save_zone != NULL and s.sys.save_zone(s.sys.ctx, <int64_t*>s.buffer) > 0

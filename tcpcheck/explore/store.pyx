@@ -13,7 +13,7 @@ a zone within a stored one is not new; stored ones within a new one leave the li
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy
 from tcpcheck.explore.memory cimport (
-    Memory, arena_at, arena_free, arena_init, arena_take, memory_give, memory_init, memory_take,
+    Memory, arena_at, arena_free, arena_init, arena_take, memory_give, memory_init, memory_take, memory_take_raw,
 )
 from tcpcheck.explore.whole cimport whole_free, whole_init, whole_keep, whole_pack, whole_same
 from tcpcheck.sym.zone cimport CLOCKS_MAX
@@ -49,8 +49,8 @@ cdef int store_init(Store* s, Memory* m, int timed, int keeps_nodes, int exact, 
     s.bounds.place = NULL
     s.key = <uint64_t*>memory_take(m, <int64_t>8 << s.bits)
     if timed:
-        s.zone = <int64_t*>memory_take(m, ZONE_BYTES)
-        s.bounds.value = <int64_t*>memory_take(m, 8 * BOUNDS_MAX)
+        s.zone = <int64_t*>memory_take_raw(m, ZONE_BYTES)
+        s.bounds.value = <int64_t*>memory_take_raw(m, 8 * BOUNDS_MAX)
         s.bounds.place = <uint16_t*>memory_take(m, <int64_t>2 << BOUNDS_BITS)
         if s.zone == NULL or s.bounds.value == NULL or s.bounds.place == NULL:
             return 0
