@@ -290,6 +290,16 @@ def test_a_host_that_talks_to_itself(spec: str) -> None:
     assert {o.side for o in outcomes} <= {"h", "localhost:12345", "localhost:39836"}
 
 
+@needs_kernel
+def test_a_host_that_crashes() -> None:
+    """The machine after the crash knows nothing of what was before, and begins as far from it as in the trace."""
+    trace = witness("closing/crash_client", "fig9")
+    (outcome,) = play([trace], "client")
+    assert outcome.result == AGREES
+    assert "crash" in [s.text for s in trace.steps]
+    assert any("SYNSENT_BAD_ACK_RST" in step.rules for step in trace.steps if step.host == "client")
+
+
 STRANGER = """
 host server { kernel linux 6.18.44 ; run { listen :80 backlog 1 ; accept -> c } }
 host client { kernel linux 6.18.44 ; run { connect server:80 from :1000 -> s } }

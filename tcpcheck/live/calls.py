@@ -97,6 +97,11 @@ def _iptables(player: Player, _act: Act, found: re.Match[str]) -> str | None:
     return player.sockets.iptables(found[1])
 
 
+def _crash(player: Player, _act: Act, _found: re.Match[str]) -> str | None:
+    player.crash()
+    return None
+
+
 def _nothing(_player: Player, _act: Act, _found: re.Match[str]) -> str | None:
     """Only time passes, or the program goes another way."""
     return None
@@ -113,5 +118,6 @@ _CALLS: dict[re.Pattern[str], Callable[[Player, Act, re.Match[str]], str | None]
     re.compile(r"exit"): _exit,
     re.compile(r"sysctl (net\.[a-z0-9_.]+) = (\d+)"): _sysctl,
     re.compile(r"iptables (.*)"): _iptables,
-    re.compile(r"(?:(?:sleep|await|either|stop|loop|inject|receive)\b.*)?"): _nothing,
+    re.compile(r"crash"): _crash,
+    re.compile(r"(?:(?:sleep|await|either|stop|loop|inject|receive|boot)\b.*)?"): _nothing,
 }

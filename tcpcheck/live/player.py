@@ -12,6 +12,7 @@ kernel's timers may have done meanwhile is no disagreement: the play is cut ther
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tcpcheck.live import calls
@@ -101,10 +102,11 @@ class Cut(Exception):
 
 
 class Player:
-    """One side of one trace, once. `wait`: timers of more than LONG too."""
+    """One side of one trace, once. wait: timers of more than LONG too. boot: another machine, in a namespace of its
+    own, for a host that crashes."""
 
-    def __init__(self, trace: Trace, side: Side, wire: Wire, wait: bool) -> None:
-        self.trace, self.side, self.wire, self.wait = trace, side, wire, wait
+    def __init__(self, trace: Trace, side: Side, wire: Wire, wait: bool, boot: Callable[[], Wire]) -> None:
+        self.trace, self.side, self.wire, self.wait, self.boot = trace, side, wire, wait, boot
         self.acts = acts(trace, side)
         self.at = 0  # the act under way
         self.played = Played(len(self.acts))
@@ -147,12 +149,25 @@ class Player:
             made = calls.make(self, act)
         after = time.monotonic()
         self.moments.append((act.step.time_ns, before, after))
-        self.lag = max(self.lag, after - before)
+        if act.step.text != "crash":
+            self.lag = max(self.lag, after - before)
         if made is not None and made[0] != made[1]:
             self.cut_if_busy()
             raise Disagrees("call", made[0] or "ok", made[1] or "ok")
         self.replies(act, before, list(act.sends))
         self.check_states(act)
+
+    def crash(self) -> None:
+        """The device goes first, so that nothing more is sent; the machine that boots later is there at once, idle. Of
+        its timestamp clock nothing is known."""
+        before = time.monotonic()
+        self.wire.close()
+        self.sockets.close_all()
+        self.wire, self.sockets = self.boot(), Sockets(self.translate)
+        for numbers in self.numbers.values():
+            numbers.first = None
+            numbers.stamps.clear()
+        self.base += time.monotonic() - before
 
     def inject(self, seg: Segment) -> None:
         """A peer's segment, its acknowledgement and TSecr in the kernel's numbers."""

@@ -215,6 +215,22 @@ def _worse(one: Played, other: Played) -> Played:
 def play_once(trace: Trace, side: Side, wait: bool, other: bool) -> Played:
     """In the namespace of this process, which must be fresh."""
     host = next(h for h in trace.hosts if h.name == side.host)
+
+    def boot_again() -> Wire:
+        fresh()
+        return _machine(host, other)
+
+    player = Player(trace, side, _machine(host, other), wait, boot_again)
+    try:
+        for rule in host.firewall:
+            player.sockets.iptables(f"-A {rule}")
+        return player.play()
+    finally:
+        player.wire.close()
+
+
+def _machine(host: HostInfo, other: bool) -> Wire:
+    """The namespace of this process as a host's: its sysctls, its device."""
     profile, _ = profile_for(host.kernel)
     try:
         for name, value in HOUSE.items():
@@ -227,11 +243,4 @@ def play_once(trace: Trace, side: Side, wait: bool, other: bool) -> Played:
     for name, value in host.sysctls.items():
         if not other or has_sysctl(name):  # one that only the other kernel has: what comes is compared anyway
             set_sysctls({name: value})
-    wire = Wire(1500 if host.mss is None else host.mss + 40)
-    try:
-        player = Player(trace, side, wire, wait)
-        for rule in host.firewall:
-            player.sockets.iptables(f"-A {rule}")
-        return player.play()
-    finally:
-        wire.close()
+    return Wire(1500 if host.mss is None else host.mss + 40)
