@@ -204,3 +204,16 @@ def test_a_timestamp_of_zero_is_thought_of() -> None:
     (not_zero,) = verify_text(spec.format(kernel=KERNEL, more=" and ts_recent != 0")).claims
     assert (any_number.verdict, not_zero.verdict) == ("violated", "holds")
     assert any_number.witness is not None
+
+
+def test_a_forgotten_timestamp_is_compared_with_nothing_but_what_arrives() -> None:
+    """The server's FIN leaves 2 s after the client's first SYN, so its ts_recent is later than that SYN's TSval."""
+    spec = f"""
+    host server {{ {KERNEL} ; run {{ listen :80 ; accept -> c ; recv c 5B ; sleep 1s ; close c }} }}
+    host client {{ {KERNEL} ; run {{
+        connect server:80 from :1000 (tsval any -> t1) -> s ; sleep 1s ; send s 5B
+    }} }}
+    network {{ delay 1ms }}
+    never later {{ server.c sends FIN and server.c.ts_recent > t1 }}
+    """
+    assert [c.verdict for c in verify_text(spec).claims] == ["violated"]

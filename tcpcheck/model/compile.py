@@ -74,7 +74,7 @@ class Program:
     injects: list[dict[str, Any]] = field(default_factory=list)
     caught: list[tuple[str, str, str]] = field(default_factory=list)  # host, name of the segment, field
     counted: list[int] = field(default_factory=list)  # keys of the unknowns that claims count over
-    keeps_ts_recent: bool = False  # timestamps are made up
+    keeps_ts_recent: bool = False  # timestamps are made up, or a claim asks for them
 
 
 class Unsupported(SpecError):
@@ -619,7 +619,11 @@ class ClaimCompiler:
         ops = {"<": 0, "<=": 1, ">": 2, ">=": 3, "=": 4, "!=": 5}
         if not p.modular and (is_modular(p.left) or is_modular(p.right)):
             return self.distance(p, ops[p.op])
-        return self.new(k.P_COMPARE, self.expr(p.left), ops[p.op], self.expr(p.right), int(p.modular))
+        kept = self.p.keeps_ts_recent
+        node = self.new(k.P_COMPARE, self.expr(p.left), ops[p.op], self.expr(p.right), int(p.modular))
+        if is_paws_like(p.left, p.right) or is_paws_like(p.right, p.left):
+            self.p.keeps_ts_recent = kept
+        return node
 
     def distance(self, p: sc.Compare, op: int) -> int:
         """`seq - rcv_nxt > 5`: a difference, with numbers added to it, compared with a number."""
@@ -683,6 +687,7 @@ class ClaimCompiler:
         return len(self.p.ordinals) - 1
 
     def expr(self, e: sc.Expr) -> int:
+        self.p.keeps_ts_recent |= getattr(e, "name", "") in ("ts_recent", "tsecr")
         if isinstance(e, sc.Field | sc.InField) and e.name == "tsecr":
             self.p.keeps_tsecr = True
         if isinstance(e, sc.Const):
@@ -716,6 +721,13 @@ class ClaimCompiler:
                 self.p.kept.append(row)
             kept = self.p.kept.index(row)
         return self.new(k.E_VAR, v, f, kept)
+
+
+def is_paws_like(a: sc.Expr, b: sc.Expr) -> bool:
+    """The subject's ts_recent beside the TSval that arrives, or a number: a ts_recent that is forgotten (canon.pyx) may
+    be compared with these and with nothing else."""
+    ours = isinstance(a, sc.Field) and a.name == "ts_recent"
+    return ours and (isinstance(b, sc.Const) or (isinstance(b, sc.Field) and b.name == "tsval"))
 
 
 SEG_FIELDS = {"seq": k.SF_SEQ, "ack": k.SF_ACK, "len": k.SF_LEN, "tsval": k.SF_TSVAL, "tsecr": k.SF_TSECR}
