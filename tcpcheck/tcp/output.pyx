@@ -24,6 +24,9 @@ cdef int64_t COMPRESSED_MOST = 1100000       # tcp_comp_sack_delay_ns and its sl
 cdef enum:
     CHALLENGES_A_SECOND = 48        # more than one run of a model sends in a second; a larger host limit never bites
     MSS_GUESS = 536                 # the kernel's first guess of the peer's segment size (tcp_initialize_rcv_mss)
+    RCV_SPACE = 65536               # half of the usual tcp_rmem: the other half is for what text takes besides its length,
+    RCV_OVERHEAD = 640              # which is this much for a short segment
+    RCV_BUF_USUAL = 60000
     DUP_ACKS_AT_ONCE = 3            # TCP_FASTRETRANS_THRESH
 
 
@@ -125,21 +128,28 @@ cdef int32_t first_window(int32_t rcv_buf, int32_t mss, int ts) noexcept nogil:
 
 cdef int32_t select_window(Stack* t, int sock) noexcept nogil:
     """Never less than what is left of the window offered; nothing rather than a silly window (RFC 9293 3.8.6.2.2,
-    __tcp_select_window). Scaled windows are whole units; others are not worth a change of less than a segment, whose
-    size is the kernel's first guess. Text that waits to be read takes more memory than its length: with some, a small
-    growth is none."""
+    __tcp_select_window). Of the usual buffer a segment is kept back (rcv_ssthresh), more than the first window left.
+    Scaled windows are whole units; others are not worth a change of less than a segment, whose size is the kernel's
+    first guess."""
     cdef Sock* s = &t.sock[sock]
-    cdef int32_t left = receive_window(t, sock), free = s.rcv_buf - s.rcv_queued, kept = s.rcv_wnd
+    cdef int32_t left = receive_window(t, sock), kept = s.rcv_wnd, free, guess = MSS_GUESS
     cdef int32_t least = s.mss if s.mss < s.rcv_buf else s.rcv_buf
+    cdef int usual = s.rcv_buf >= RCV_BUF_USUAL and config_of(t, sock).linux_timers
+    if usual:
+        free = RCV_SPACE - s.rcv_queued - (0 if receive_queue_empty(s) else RCV_OVERHEAD)
+        free = free if free < RCV_SPACE - full_payload(s) else RCV_SPACE - full_payload(s)
+    else:
+        free = s.rcv_buf - s.rcv_queued
     if free < s.rcv_buf // 2 and (free < s.rcv_buf // 16 or free < least):
         return left
     if s.rcv_wscale > 1:
         return align_up(free if free > left else left, s.rcv_wscale - 1)
-    if not receive_queue_empty(s) or kept > free:
+    if kept > free or not (usual or receive_queue_empty(s)):
         kept = left
-    least = s.rcv_buf // 2 if s.rcv_buf // 2 < least else least
-    if free - kept >= (least if least < MSS_GUESS else MSS_GUESS):
-        kept = free
+    guess = least if least < guess else guess
+    guess = s.rcv_buf // 2 if s.rcv_buf // 2 < guess else guess
+    if free - kept >= guess:
+        kept = free // guess * guess if usual else free
     return kept if kept > left else left
 
 
@@ -439,15 +449,15 @@ cdef int nagle_holds(Stack* t, int sock, int32_t n) noexcept nogil:
 
 cdef int loss_holds(Stack* t, int sock) noexcept nogil:
     """RFC 5681 3.1: after a timeout one segment may be in flight, the one sent again, until it is acknowledged. The
-    end of a handshake makes the congestion window anew, even where it leaves our SYN unacknowledged; whether the SYN
-    was sent again after that is known only as long as the clock of the first repeat is kept."""
+    end of a handshake makes the congestion window anew, even where it leaves our SYN unacknowledged: see
+    _established(), which forgets the clock of the first timeout."""
     cdef Sock* s = &t.sock[sock]
     cdef int64_t d = 1
     if (s.retries == 0 and not s.una_inside) or in_flight(t, sock) == 0:
         return 0
-    if not s.rtt_known or not diff_known(&t.sym, s.snd_una, s.iss, &d) or d != 0:
+    if s.rtt_known == 0 or s.rtx_clk != 0 or not diff_known(&t.sym, s.snd_una, s.iss, &d) or d != 0:
         return 1
-    return s.rtx_clk != 0 or choose(t.sym.ch, 2, CHOOSE_FATE)
+    return not t.sym.timed and choose(t.sym.ch, 2, CHOOSE_FATE)
 
 
 cdef int send_one(Stack* t, int sock, int several) noexcept nogil:
