@@ -226,6 +226,7 @@ cdef void sock_nums(Sock* s, NumFn f, void* arg) noexcept nogil:
         f(arg, &s.ooo_hi[i])
     f(arg, &s.snd_wl1)
     f(arg, &s.snd_sml)
+    f(arg, &s.tlp_high)
     f(arg, &s.dsack_lo)
     f(arg, &s.dsack_hi)
     f(arg, &s.ts_recent)

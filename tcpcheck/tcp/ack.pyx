@@ -3,11 +3,11 @@ cimport cython
 from libc.stdint cimport int32_t, int64_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport diff_in, diff_known, num_add, seq_after, seq_before, seq_eq
-from tcpcheck.tcp.checks cimport keep_timestamp, paws_fails
+from tcpcheck.tcp.checks cimport keep_timestamp, paws_fails, seg_length
 from tcpcheck.tcp.rules cimport R_ACK_ADVANCES, R_ACK_INSIDE_SEGMENT, R_ACK_NOTHING_NEW, R_ACK_OLD_TOLERATED
 from tcpcheck.tcp.sockets cimport config_of, in_flight, rule
-from tcpcheck.tcp.rto cimport full_payload, persist_acked, send_progress
-from tcpcheck.tcp.types cimport Config, Seg, Sock, Stack
+from tcpcheck.tcp.rto cimport full_payload, persist_acked, probe_acked, send_progress
+from tcpcheck.tcp.types cimport TLP_ANSWERED, TLP_NONE, Config, Seg, Sock, Stack
 
 cdef enum:
     BYTES_ACKED_MAX = 1 << 30
@@ -47,6 +47,7 @@ cdef void _take(Stack* t, int sock, const Seg* g, int32_t flight) noexcept nogil
     cdef Sock* k = &t.sock[sock]
     cdef int32_t n = _newly_acked(t, k, g, flight)
     cdef int inside = n > 0 and n < flight and _inside_segment(t, k, n, flight)
+    cdef int plain = n == 0 and k.tlp_done != TLP_NONE and seg_length(g) == 0 and not window_news(t, k, g)
     rule(t, sock, R_ACK_INSIDE_SEGMENT if inside else R_ACK_ADVANCES if n else R_ACK_NOTHING_NEW)
     _update_timestamp(t, sock, g)
     _update_window(t, k, g, n != 0)
@@ -56,9 +57,12 @@ cdef void _take(Stack* t, int sock, const Seg* g, int32_t flight) noexcept nogil
         if inside:                      # no segment is done with: no sample, and the timer goes on
             k.una_inside = k.una_inside or k.retries > 0
             k.retries = 0
+            probe_acked(t, sock, 1, 0, g.dsack)
         else:
-            send_progress(t, sock)
-    elif flight == 0:
+            send_progress(t, sock, g.dsack)
+    elif k.tlp_done == TLP_ANSWERED:
+        probe_acked(t, sock, 0, plain, g.dsack)
+    if n == 0 and flight == 0:
         persist_acked(t, sock)
 
 

@@ -474,9 +474,15 @@ cdef void push_pending(Stack* t, int sock) noexcept nogil:
     cdef Sock* s = &t.sock[sock]
     cdef int32_t before = in_flight(t, sock)
     cdef int sent = 0, refused = 0
+    cdef uint8_t dsack = s.dsack            # what leaves as one has the same options throughout
+    cdef Num lo = s.dsack_lo, hi = s.dsack_hi
     while next_fits(t, sock) and not t.sym.ch.overflow:
         if nagle_holds(t, sock, s.unsent) or loss_holds(t, sock):
             break
+        if dsack:
+            s.dsack = 1
+            s.dsack_lo = lo
+            s.dsack_hi = hi
         refused = send_one(t, sock, sent)
         if refused:
             break
@@ -510,7 +516,7 @@ cdef int retransmit_head(Stack* t, int sock) noexcept nogil:
     """One full segment from snd_una on: small ones are joined (tcp_retrans_try_collapse), a FIN too."""
     cdef Sock* s = &t.sock[sock]
     cdef int64_t d = 1
-    cdef int32_t bytes, n
+    cdef int32_t bytes, n, newest, first
     diff_known(&t.sym, s.snd_una, s.iss, &d)
     if d == 0:
         if s.state != ST_SYN_SENT:
@@ -519,6 +525,11 @@ cdef int retransmit_head(Stack* t, int sock) noexcept nogil:
         return 0
     bytes = in_flight(t, sock) - s.fin_sent
     n = bytes if bytes < payload_most(s) else payload_most(s)
+    newest = bytes - s.tail_len
+    if s.tail_len > 0 and newest > 0:   # the first is short, those between are full: nothing can be joined to it
+        first = newest % full_payload(s)
+        if 0 < first < n and (newest > first or bytes > payload_most(s)):
+            n = first
     if 0 < s.snd_wnd < n:
         n = s.snd_wnd
     if n == bytes:

@@ -16,7 +16,9 @@ cdef void arm_rto_or_probe(Stack* t, int sock) noexcept nogil   # new data or pr
 cdef int probe_applies(Stack* t, int sock) noexcept nogil       # may a tail loss probe be scheduled?
 cdef void arm_persist(Stack* t, int sock) noexcept nogil        # probe0_when: nothing is in flight and the next segment cannot go
 cdef void arm_synack(Stack* t, int request) noexcept nogil      # 1 s << retries
-cdef void send_progress(Stack* t, int sock) noexcept nogil      # snd_una moved (already stored): retries forgotten, timer restarted
+cdef void send_progress(Stack* t, int sock, int dsack) noexcept nogil      # snd_una moved (already stored): retries forgotten, timer restarted
+cdef void probe_acked(Stack* t, int sock, int advances, int plain, int dsack) noexcept nogil
+    # An ACK was taken: is a tail loss probe over? plain: it brings no text and tells nothing of the window.
 cdef int32_t full_payload(const Sock* s) noexcept nogil
 cdef int32_t payload_most(const Sock* s) noexcept nogil         # what the next segment can hold beside its SACK blocks
 cdef int next_fits(Stack* t, int sock) noexcept nogil           # 1: the next segment fits the peer's window; 0: not, or nothing to send

@@ -4,14 +4,14 @@ No congestion control is modelled; what it decides of timing (no tail loss probe
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
-from tcpcheck.sym.number cimport age_at_least, clock_start
+from tcpcheck.sym.number cimport age_at_least, clock_start, diff_known
 from tcpcheck.tcp.rules cimport R_BUCKETS_FULL, R_FIN_WAIT2_BUCKET, R_FIN_WAIT2_KEEPALIVE, R_TIME_WAIT_ENTERED
 from tcpcheck.tcp.sockets cimport (
     arm, arm_between, arm_nominal, config_of, disarm, in_flight, receive_window, rule, to_closed, wheel_latest,
 )
 from tcpcheck.tcp.types cimport (
     SK_BUCKET, SLOT_KEEPALIVE, SLOT_RETRANS, SOCKS_MAX, ST_FIN_WAIT2, ST_TIME_WAIT, TM_KEEPALIVE, TM_PERSIST, TM_RTO,
-    TM_SYNACK, TM_TIMEWAIT, TM_TLP, Config, Sock, Stack,
+    TLP_AGAIN, TLP_ANSWERED, TLP_NEW, TLP_NONE, TM_SYNACK, TM_TIMEWAIT, TM_TLP, Config, Sock, Stack,
 )
 from libc.string cimport memset
 
@@ -130,11 +130,17 @@ cdef int probe_applies(Stack* t, int sock) noexcept nogil:
 
 
 cdef void arm_rto_or_probe(Stack* t, int sock) noexcept nogil:
-    """A probe is due after 2 SRTT, + rto_min when one segment alone is out (its ACK may be delayed), at most the RTO."""
+    """A probe is due after 2 SRTT, + rto_min when one segment alone is out (its ACK may be delayed), at most the RTO.
+    While one is out already, the RTO comes when the probe would be due or later, counted from when the first segment
+    was sent (tcp_send_loss_probe)."""
     cdef const Config* c = config_of(t, sock)
     cdef Sock* s = &t.sock[sock]
     cdef int64_t lo, hi, most
     cdef int32_t out = in_flight(t, sock)
+    if out > s.tail_len + s.fin_sent and probe_unanswered(s) and s.retries == 0 and s.rtt_known & 1:
+        rto_bounds(t, sock, s.backoff, &lo, &hi)
+        arm_retrans(t, sock, TM_RTO, c.tlp_min_ns, hi)
+        return
     if out == 0 or not probe_applies(t, sock):
         arm_rto(t, sock)
         return
@@ -166,6 +172,27 @@ cdef void spoil(Sock* s, int retries) noexcept nogil:
     s.rtt_worst = <uint8_t>(worst if worst < WORST_MOST else WORST_MOST)
 
 
+cdef int probe_unanswered(const Sock* s) noexcept nogil:
+    return s.tlp_done == TLP_AGAIN or s.tlp_done == TLP_NEW
+
+
+cdef void probe_acked(Stack* t, int sock, int advances, int plain, int dsack) noexcept nogil:
+    """tcp_process_tlp_ack: SND.UNA stands where the ACK has it, `advances` when it came there now. A probe that was sent
+    again is over when more than it is acknowledged, or when a plain duplicate or a D-SACK says that it came twice."""
+    cdef Sock* s = &t.sock[sock]
+    cdef int64_t beyond = 0
+    if s.tlp_done == TLP_NONE:
+        return
+    if s.tlp_done == TLP_ANSWERED:
+        if advances or plain or dsack:
+            s.tlp_done = TLP_NONE
+        return
+    if not diff_known(&t.sym, s.snd_una, s.tlp_high, &beyond) or beyond > 0 or (beyond == 0 and s.tlp_done == TLP_NEW):
+        s.tlp_done = TLP_NONE
+    elif beyond == 0:
+        s.tlp_done = TLP_NONE if dsack else TLP_ANSWERED
+
+
 cdef int comes_late(Stack* t, int sock, int64_t usual) noexcept nogil:
     """Only a segment that the network holds up makes this a question; then both answers are followed."""
     cdef int clk = t.sock[sock].timer[<int>SLOT_RETRANS].clk
@@ -180,14 +207,14 @@ cdef void note_late_sample(Stack* t, int sock) noexcept nogil:
     if s.rtt_known == 0:
         if comes_late(t, sock, c.rtt_syn_max_ns):
             s.rtt_worst = WORST_SYN
-    elif s.tlp_done or comes_late(t, sock, c.rtt_max_ns):
+    elif probe_unanswered(s) or comes_late(t, sock, c.rtt_max_ns):
         spoil(s, 0)
 
 
-cdef void send_progress(Stack* t, int sock) noexcept nogil:
+cdef void send_progress(Stack* t, int sock, int dsack) noexcept nogil:
     """Backoff ends only with a valid sample: Karn's rule, unless timestamps name the segment (tcp_ack_update_rtt)."""
     cdef Sock* s = &t.sock[sock]
-    if s.ts_ok or (s.retries == 0 and not s.tlp_done):
+    if s.ts_ok or (s.retries == 0 and not probe_unanswered(s)):
         note_late_sample(t, sock)
         if s.retries > 0:
             spoil(s, s.retries)
@@ -196,7 +223,7 @@ cdef void send_progress(Stack* t, int sock) noexcept nogil:
     s.retries = 0
     s.una_inside = 0
     s.rtx_clk = 0
-    s.tlp_done = 0
+    probe_acked(t, sock, 1, 0, dsack)
     if in_flight(t, sock) == 0:
         s.tail_len = 0
         disarm(t, sock, SLOT_RETRANS)

@@ -5,7 +5,7 @@ from tcpcheck.sym.number cimport Num, age_allows, clock_start, diff_known
 from tcpcheck.tcp.types cimport (
     EF_DIED, EF_MERGED, EF_RULE, EFFECTS_MAX, SLOTS, SLOT_DELACK, SOCKS_MAX, SK_BUCKET, SK_DEAD, SK_FREE,
     SK_FULL, SK_LISTENER, SK_REQUEST, ST_CLOSED, ST_CLOSE_WAIT, ST_SYN_RECV, ST_SYN_SENT,
-    ST_TIME_WAIT, Config, Effect, Seg, Sock, Stack, Timer,
+    ST_TIME_WAIT, TLP_AGAIN, TLP_NEW, Config, Effect, Seg, Sock, Stack, Timer,
 )
 
 cdef int64_t MS = 1000000
@@ -321,6 +321,8 @@ cdef void tidy_full(Stack* t, int sock) noexcept nogil:
     if s.nooo == 0:
         s.dup_acks = 0
         s.ooo_fin = 0
+    if s.tlp_done != TLP_AGAIN and s.tlp_done != TLP_NEW:
+        memset(&s.tlp_high, 0, sizeof(Num))
     if not s.dsack:
         memset(&s.dsack_lo, 0, sizeof(Num))
         memset(&s.dsack_hi, 0, sizeof(Num))

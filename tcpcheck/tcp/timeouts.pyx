@@ -6,7 +6,8 @@ from tcpcheck.tcp.output cimport (
     retransmit_head, send_ack, send_active_reset, send_loss_probe, send_synack, send_window_probe,
 )
 from tcpcheck.tcp.rto cimport (
-    arm_persist, arm_retrans, arm_rto, arm_synack, elapsed, enter_time_wait, fin_time, pending, rto_bounds,
+    arm_persist, arm_retrans, arm_rto, arm_synack, elapsed, enter_time_wait, fin_time, next_fits, pending,
+    rto_bounds,
 )
 from tcpcheck.tcp.rules cimport (
     R_COMPRESSED_ACK_FIRED, R_DELACK_FIRED, R_FIN_WAIT2_EXPIRED, R_FIN_WAIT2_FULL_RST, R_FIN_WAIT2_FULL_TO_BUCKET, R_ORPHANS_FULL,
@@ -20,7 +21,7 @@ from tcpcheck.tcp.sockets cimport (
 )
 from tcpcheck.tcp.types cimport (
     SK_REQUEST, SLOT_RETRANS, SOCKS_MAX, ST_FIN_WAIT2, ST_SYN_RECV, ST_SYN_SENT, ST_TIME_WAIT, TM_COMPRESSED, TM_DELACK,
-    TM_KEEPALIVE, TM_PERSIST, TM_RTO, TM_SYNACK, TM_TIMEWAIT, TM_TLP, Config, Sock, Stack,
+    TLP_AGAIN, TLP_NEW, TM_KEEPALIVE, TM_PERSIST, TM_RTO, TM_SYNACK, TM_TIMEWAIT, TM_TLP, Config, Sock, Stack,
 )
 
 cdef int64_t MS = 1000000
@@ -179,11 +180,13 @@ cdef void rto_fires(Stack* t, int sock) noexcept nogil:
 cdef void probe_fires(Stack* t, int sock) noexcept nogil:
     """After a probe the RTO counts from the probe, without backoff. A probe refused leaves the RTO its old deadline."""
     cdef int64_t lo, hi
+    cdef int new = next_fits(t, sock)
     if in_flight(t, sock) == 0:
         return
     rule(t, sock, R_TLP_PROBE)
     if send_loss_probe(t, sock):
-        t.sock[sock].tlp_done = 1
+        t.sock[sock].tlp_done = TLP_NEW if new else TLP_AGAIN
+        t.sock[sock].tlp_high = t.sock[sock].snd_nxt
         arm_rto(t, sock)
         return
     rto_bounds(t, sock, t.sock[sock].backoff, &lo, &hi)

@@ -51,6 +51,12 @@ cdef enum TimerKind:
     TM_KEEPALIVE = 7        # orphaned FIN-WAIT-2 that is still a full socket
     TM_COMPRESSED = 8       # duplicate ACKs held back, to be sent as one
 
+cdef enum TlpState:         # Sock.tlp_done
+    TLP_NONE = 0
+    TLP_AGAIN = 1           # the last segment was sent again
+    TLP_NEW = 2             # new text was sent
+    TLP_ANSWERED = 3        # acknowledged by the ACK of what was sent again: lost it may have been, or not
+
 cdef enum TimerSlot:
     SLOT_RETRANS = 0        # RTO, TLP, PERSIST, SYNACK, TIMEWAIT share one, as in the kernel
     SLOT_DELACK = 1         # DELACK, COMPRESSED: never both, as text out of order ends a delay
@@ -159,7 +165,8 @@ ctypedef struct Sock:
     # --- timers
     uint8_t retries         # icsk_retransmits: RTO firings since progress
     uint8_t backoff
-    uint8_t tlp_done        # a tail loss probe is out
+    uint8_t tlp_done        # a tail loss probe is out (TlpState): there is no other
+    Num tlp_high            # where what it asks about ends; while it is not acknowledged
     uint8_t rtx_clk         # age of the first RTO retransmission (give-up rule); 0: none
     uint8_t syn_clk         # age of the first SYN (SYN-SENT give-up); 0: none
     uint8_t oow_sent        # `time off`: a rate-limited reply was sent, at any time ago
