@@ -54,19 +54,15 @@ class Setting:
 NO_TS = {"tcp_timestamps": 0}
 RFC1337 = {"tcp_rfc1337": 1}
 NO_LIMIT = {"tcp_invalid_ratelimit": 0}
-# Known to differ in 18 cells at the window's edge (docs/deviations.md): the second answer there shows how far the
-# window has grown with what was read, which without timestamps follows the socket's memory.
-MEMORY = "how far its window has grown follows the socket's memory, which is not modelled"
-NOT_INTERACTIVE = tuple(state for state in STATES if state != "ESTABLISHED interactive")
 ONLY_BUCKETS = "tcp_rfc1337 is looked at by time-wait buckets only"
 PASSIVE = ("SYN-RECV request", *BUCKETS[:3])
 SETTINGS = {
     "ts": Setting({}),
     "no-ts": Setting(NO_TS, False),
     "twice": Setting({}, twice=True),
-    "no-ts-twice": Setting(NO_TS, False, True, NOT_INTERACTIVE, MEMORY),
+    "no-ts-twice": Setting(NO_TS, False, True),
     "no-limit": Setting(NO_LIMIT, twice=True),
-    "no-ts-no-limit": Setting(NO_TS | NO_LIMIT, False, True, NOT_INTERACTIVE, MEMORY),
+    "no-ts-no-limit": Setting(NO_TS | NO_LIMIT, False, True),
     "rfc1337": Setting(RFC1337, states=BUCKETS, why=ONLY_BUCKETS),
     "rfc1337-no-ts": Setting(RFC1337 | NO_TS, False, states=BUCKETS, why=ONLY_BUCKETS),
     "rfc1337-no-limit": Setting(RFC1337 | NO_LIMIT, True, True, BUCKETS, ONLY_BUCKETS),
