@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 
 from tcpcheck.crosscheck.cells import BASE, LATE, Cell, Setting
-from tcpcheck.crosscheck.lab import NotReached, Peer
+from tcpcheck.crosscheck.lab import Peer
 from tcpcheck.crosscheck.model import ModelLab
 from tcpcheck.crosscheck.states import STATES, build
 from tcpcheck.crosscheck.stimuli import Stimulus
@@ -48,6 +48,3 @@ def _built(lab: ModelLab, state: str, setting: Setting) -> tuple[ModelLab, Peer]
     peer = lab.new_peer(setting.peer_ts)
     build(lab, peer, state)
     return lab, peer
-
-
-__all__ = ["NotReached", "Prediction", "Predictor", "Rules"]
