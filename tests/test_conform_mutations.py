@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conform.captures import NAMES
-from tests.conform.share import KNOWN, judged, reason
+from tests.conform.share import KNOWN, LAST, judged, reason, refused_later
 
 EVERY = 5
 
@@ -18,6 +18,12 @@ EVERY = 5
 def test_a_changed_packet_is_refused(name: str) -> None:
     kept = [m for i, m in enumerate(judged(name, every=EVERY, offset=len(name) % EVERY)) if m.agrees]
     assert [str(m.mutation) for m in kept if reason(m) is None] == []
+
+
+def test_the_last_reply_is_missed_when_the_capture_is_known_to_have_gone_on() -> None:
+    last = [m for m in judged("p_lastack_loss") if m.agrees and reason(m) == LAST]
+    assert [str(m.mutation) for m in last] == ["dropped of packet 17"]
+    assert all(refused_later(m) for m in last)
 
 
 def test_the_known_survivors_survive() -> None:

@@ -403,6 +403,9 @@ def explain(console: Console, word: str | None) -> int:
 @click.option("--lost", metavar="PACKETS", help="Packets, as 7,9-12, any or none, that did not reach the host.")
 @click.option("--unseen", is_flag=True, help="The capture may lack ACKs to the host that draw no answer.")
 @click.option("--midstream", is_flag=True, help="Nothing is known of what was before the first packet.")
+@click.option(
+    "--until", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="The capture went on so long."
+)
 @click.option("--calls", is_flag=True, help="Print which calls of the application explain the capture.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_obj
@@ -416,7 +419,15 @@ def conform(console: Console, /, **options: Any) -> int:
 
     o = options
     call = ConformCall(
-        o["files"], o["host"], o["kernel"], o["sysctls"], o["backlog"], o["lost"], o["unseen"], o["midstream"]
+        o["files"],
+        o["host"],
+        o["kernel"],
+        o["sysctls"],
+        o["backlog"],
+        o["lost"],
+        o["unseen"],
+        o["midstream"],
+        o["until"],
     )
     return run_conform(console, call, o["calls"])
 

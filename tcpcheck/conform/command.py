@@ -27,6 +27,7 @@ class ConformCall:
     backlog: int | None = None
     lost: str | None = None
     unseen: bool = False
+    until: float = 0.0
     midstream: bool = False
 
 
@@ -43,6 +44,7 @@ class Conform:
             lost=options.packets(call.lost),
             lost_known=call.lost is not None,
             unseen=call.unseen,
+            until_ns=int(call.until * 1e9),
         )
 
     @property

@@ -31,6 +31,7 @@ __all__ = ["Assumption", "Disagreement", "Follower", "Outcome", "Overflow", "Set
 @dataclass(frozen=True)
 class Setting:
     """What is known of the host. sysctls: (from packet number, name, value). backlog: None unknown.
+    until_ns: when the capture ended, if that was later than its last packet.
     lost: numbers of packets from outside that did not reach the host; None: any may not have. lost_known: that is
     said and not only supposed. unseen: the capture may
     lack packets from outside that draw no answer."""
@@ -42,6 +43,7 @@ class Setting:
     lost: frozenset[int] | None = frozenset()
     lost_known: bool = False
     unseen: bool = False
+    until_ns: int = 0
 
     def values(self, number: int) -> dict[str, int]:
         """The sysctls as they stand when this packet comes."""

@@ -194,7 +194,8 @@ def judge(capture: Capture, asked: str | None, setting: Setting, midstream: bool
         by_key: dict[Tuple4, list[Step]] = defaultdict(list)
         for step in sorted(steps, key=lambda step: step[2].time_ns):
             by_key[step[0]].append(step)
-        judging = _Judging(verdict, setting, capture.packets[-1].time_ns, side.loopback)
+        end_ns = max(capture.packets[-1].time_ns, setting.until_ns)
+        judging = _Judging(verdict, setting, end_ns, side.loopback)
         for local in dict.fromkeys(key[1].address for key in by_key):
             rows = {key: found for key, found in by_key.items() if key[1].address == local}
             judging.address(rows, midstream)

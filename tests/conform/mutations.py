@@ -13,7 +13,10 @@ from dataclasses import dataclass, replace
 from tcpcheck.conform.judge import Side, opens
 from tcpcheck.conform.packets import ACK, FIN, M32, PSH, RST, SYN, Capture, Packet
 
-KINDS = ("ack", "seq", "tsecr", "dropped", "invented", "rst for ack", "ack for rst", "late")
+KINDS = ("ack", "seq", "tsecr", "dropped", "invented", "invented ack", "rst for ack", "ack for rst", "late")
+
+
+SOON_NS = 100_000_000  # by then an answer has come
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ def mutations(capture: Capture, side: Side) -> Iterator[Mutation]:
     sent: dict[tuple[object, int, int], Packet] = {}
     for i, packet in enumerate(capture.packets):
         if not side.owns(packet.src):
+            yield from _answered(capture, i, packet, side)
             continue
         for step, sign in ((1, "+1"), (-1, "-1")):
             if packet.flags & ACK:
@@ -54,6 +58,21 @@ def mutations(capture: Capture, side: Side) -> Iterator[Mutation]:
                 late = packet.time_ns + (packet.time_ns - before.time_ns) // 2
                 yield _late(capture, i, replace(packet, time_ns=late))
             sent[key] = packet
+
+
+def _answered(capture: Capture, i: int, packet: Packet, side: Side) -> Iterator[Mutation]:
+    """A bare ACK where the host was silent, with the numbers of the last one that it sent on this connection."""
+    ends = (packet.dst, packet.src)
+    said = next((p for p in reversed(capture.packets[:i]) if (p.src, p.dst) == ends and p.flags & ACK), None)
+    after = next((p for p in capture.packets[i + 1 :] if (p.src, p.dst) == ends), None)
+    if said is None or packet.flags & RST or (after is not None and after.time_ns - packet.time_ns < SOON_NS):
+        return
+    at = packet.time_ns + 1000
+    ts = None if said.ts is None else (said.ts[0] + (at - said.time_ns) // 1_000_000 & M32, said.ts[1])
+    ack = replace(
+        said, time_ns=at, flags=ACK, seq=said.end, length=0, mss=None, wscale=None, sack_ok=False, sack=(), ts=ts
+    )
+    yield _changed(capture, i, "invented ack", [packet, ack])
 
 
 def _swapped(capture: Capture, i: int, packet: Packet) -> Iterator[Mutation]:

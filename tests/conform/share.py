@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tcpcheck.conform.command import read
 from tcpcheck.conform.judge import Side, judge, parse_host
@@ -13,6 +13,7 @@ from tcpcheck.conform.packets import ACK, SYN, Capture, Packet
 from tests.conform.captures import NAMES, OPTIONS, conform, path
 from tests.conform.mutations import Mutation, mutations
 
+LONGER_NS = 10_000_000
 LAST = "the last packet dropped: a capture that ends earlier"
 FIRST = "the first packet dropped: a capture that starts later"
 ENDS = "the capture ends before the answer to the mutation is due"
@@ -22,6 +23,7 @@ ISN = "an ISN of which nothing in the capture says what it should have been"
 KNOWN = {
     ("defer_accept", "dropped of packet 4"): "as with a longer TCP_DEFER_ACCEPT",
     ("fw2_full_data", "dropped of packet 7"): "the ACK may be delayed, and close() forgets that it is owed",
+    ("tw_synfin_kills", "invented ack of packet 8"): "as if the listener had been closed just before the SYN came",
 }
 
 
@@ -65,6 +67,15 @@ def reason(row: Judged) -> str | None:
     return KNOWN.get((row.name, str(row.mutation)))
 
 
+def refused_later(row: Judged) -> bool:
+    """Is it refused when the capture is known to have gone on for 10 ms after its last packet?"""
+    call = conform(row.name)
+    setting = replace(call.setting, until_ns=row.original.packets[-1].time_ns + LONGER_NS)
+    host = call.call.host or OPTIONS[row.name]["options"][1]
+    assert judge(row.original, host, setting).agrees
+    return judge(row.mutation.capture, host, setting).agrees is False
+
+
 def _answered(later: list[Packet], syn: Packet) -> bool:
     """Does the peer acknowledge this SYN, and the capture go on?"""
     acks = [p for p in later if p.src == syn.dst and p.dst == syn.src and p.flags & ACK and p.ack == syn.end]
@@ -85,6 +96,8 @@ def _main(names: list[str]) -> None:
             refused[row.mutation.kind] += not row.agrees
             if row.agrees:
                 said = reason(row)
+                if said in (LAST, ENDS) and refused_later(row):
+                    said = f"{said}; refused with --until 10 ms later"
                 why[said or "unexplained"] += 1
                 if said is None:
                     print(f"unexplained: {name}, {row.mutation}")
