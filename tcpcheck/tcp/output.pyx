@@ -226,8 +226,8 @@ cdef int ack_at_once(Stack* t, int sock, int owed_before) noexcept nogil:
     cdef Sock* s = &t.sock[sock]
     cdef int64_t unacked = 0
     diff_known(&t.sym, s.rcv_nxt, s.rcv_wup, &unacked)
-    if unacked > full_payload(s):
-        return 1
+    if unacked > full_payload(s) and not s.fin_rcvd:
+        return 1                            # behind a FIN only if the window can grow, which is not kept
     if unacked > MSS_GUESS and (owed_before or s.fin_rcvd) and choose(t.sym.ch, 2, CHOOSE_FATE) == 0:
         return 1
     if s.quickack == 0:                     # as after a FIN, which puts the socket into ping-pong mode
