@@ -27,8 +27,8 @@ class ConformCall:
     backlog: int | None = None
     lost: str | None = None
     unseen: bool = False
-    until: float = 0.0
     midstream: bool = False
+    until: float = 0.0
 
 
 class Conform:
