@@ -104,10 +104,10 @@ def command_figures(asked: Asked) -> dict[str, Any]:
 
 def rate_figures(path: Path) -> dict[str, Any]:
     """States a second of a spec's searches, with clocks and without."""
+    from tcpcheck.checking import verify_scenario
     from tcpcheck.explore.result import Limits
     from tcpcheck.knowledge import REGISTRY
     from tcpcheck.lang import load
-    from tcpcheck.verify import verify_scenario
 
     scenario = load(path, REGISTRY)
     timed = verify_scenario(scenario).stats

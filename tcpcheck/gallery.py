@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tcpcheck.checking import verify
 from tcpcheck.render.tcpdump import tcpdump
 from tcpcheck.render.words import settings_text
-from tcpcheck.verify import verify
 from tcpcheck.witness.trace import Trace
 from tcpcheck.witness.verdict import ClaimResult, SpecResult
 

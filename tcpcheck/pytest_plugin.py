@@ -56,8 +56,8 @@ class SpecFile(pytest.File):
     def results(self, name: str) -> list[ClaimResult]:
         """The verdicts of one claim, one for each member."""
         if self._results is None:
+            from tcpcheck.checking import verify_scenario
             from tcpcheck.cli.select import with_claims
-            from tcpcheck.verify import verify_scenario
 
             wanted = {item.name for item in self.session.items if item.parent is self}
             self._results = {}
@@ -110,14 +110,14 @@ def told(bad: list[ClaimResult]) -> Iterator[str]:
 
 
 class Checker:
-    """What the fixture `tcpcheck` offers. Each spec is checked once in a session. Errors: as `tcpcheck.verify`."""
+    """What the fixture `tcpcheck` offers: as the module, but each spec is checked once in a session."""
 
     def __init__(self) -> None:
         self._results: dict[Path, SpecResult] = {}
 
     def verify(self, spec: str | Path) -> SpecResult:
-        """Every verdict of a spec file."""
-        from tcpcheck.verify import verify
+        """Every verdict of a spec file; errors as `tcpcheck.verify`."""
+        from tcpcheck.api import verify
 
         path = Path(spec).resolve()
         if path not in self._results:
@@ -125,22 +125,16 @@ class Checker:
         return self._results[path]
 
     def trace(self, spec: str | Path, claim: str, **settings: int | str) -> Trace:
-        """The trace of a violated or reached claim: of the first member with these settings.
+        """As `tcpcheck.trace`."""
+        from tcpcheck.api import trace
 
-        settings: as verdicts show them, dots as underscores, `net_ipv4_` left out (`server_tcp_timestamps=1`).
-        LookupError: no such claim, or none of its members has a trace.
-        """
-        for trace in self.traces(spec, claim):
-            found = {name.replace(".net.ipv4.", ".").replace(".", "_"): v for name, v in trace.settings.items()}
-            if settings.items() <= found.items():
-                return trace
-        wanted = f" with {settings}" if settings else ""
-        raise LookupError(f"no violated or reached claim `{claim}`{wanted} in {spec}")
+        return trace(self.verify(spec), claim, **settings)
 
     def traces(self, spec: str | Path, claim: str | None = None) -> list[Trace]:
-        """Every trace of a spec, or of one of its claims, in the order of claims and members."""
-        claims = self.verify(spec).claims
-        return [c.witness for c in claims if c.witness is not None and claim in (None, c.name)]
+        """As `tcpcheck.traces`."""
+        from tcpcheck.api import traces
+
+        return traces(self.verify(spec), claim)
 
 
 @pytest.fixture(scope="session")

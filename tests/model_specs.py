@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
+from tcpcheck.checking import verify_text
 from tcpcheck.explore.result import Limits
-from tcpcheck.verify import verify_text
 from tcpcheck.witness.verdict import ClaimResult, SpecResult
 
 KERNEL = "kernel linux 6.18.44"

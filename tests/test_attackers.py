@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tcpcheck.checking import CaseCheck, Totals, verify_text
 from tcpcheck.errors import UsageError
 from tcpcheck.explore.result import Limits
 from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load, load_text
 from tcpcheck.render.packetdrill import packetdrill
-from tcpcheck.verify import CaseCheck, Totals, verify_text
 from tcpcheck.witness.arcset import ArcSet
 from tcpcheck.witness.pairs import pairs_in, shown
 from tests.tcp_scene import scene

@@ -11,11 +11,11 @@ import pytest
 from cli_call import AS_EXPECTED, CONNECTION, ENDLESS, FIN_WAIT2, NOT_AS_EXPECTED, OPEN, ROOT, call, program
 
 from tcpcheck import smt
+from tcpcheck.checking import verify_text
 from tcpcheck.cli import verifying
 from tcpcheck.cli.failures import worst
 from tcpcheck.cli.verifying import exit_code
 from tcpcheck.errors import Impossible
-from tcpcheck.verify import verify_text
 
 Capture = pytest.CaptureFixture[str]
 

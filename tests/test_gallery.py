@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tcpcheck import gallery
+from tcpcheck.checking import verify
 from tcpcheck.render.pcapng import pcapng
-from tcpcheck.verify import verify
 
 SPECS = sorted((gallery.ROOT / "specs").rglob("*.tcp"))
 

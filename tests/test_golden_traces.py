@@ -14,6 +14,7 @@ from pathlib import Path
 import golden_files
 import pytest
 
+from tcpcheck.checking import verify
 from tcpcheck.errors import UsageError
 from tcpcheck.render import json as render_json
 from tcpcheck.render import text
@@ -21,7 +22,6 @@ from tcpcheck.render.packetdrill import packetdrill
 from tcpcheck.render.pcapng import pcapng
 from tcpcheck.render.rules import rule_lookup
 from tcpcheck.render.tcpdump import tcpdump
-from tcpcheck.verify import verify
 from tcpcheck.witness.trace import Trace
 
 ROOT = Path(__file__).parent.parent

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tcpcheck.checking import CaseCheck, Totals, verify_text
 from tcpcheck.explore.result import Limits
 from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load_text
-from tcpcheck.verify import CaseCheck, Totals, verify_text
 
 SPEC = Path(__file__).parent.parent / "specs" / "isn_gap.tcp"
 HALF, WHOLE = 1 << 31, 1 << 32

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import pytest
 
+from tcpcheck.checking import verify
 from tcpcheck.live import namespace
 from tcpcheck.live.replay import AGREES, CUT, Plan, running
 from tcpcheck.live.replay import replay as replay_plan
 from tcpcheck.render import json as render_json
 from tcpcheck.tcp.profile import PROFILES
-from tcpcheck.verify import verify
 from tcpcheck.witness.trace import Trace
 
 SPECS = Path(__file__).parent.parent / "specs"

@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 from cli_call import validate
 
+from tcpcheck.checking import verify, verify_text
 from tcpcheck.cli import main
 from tcpcheck.errors import UsageError
 from tcpcheck.live import namespace, report
@@ -20,7 +21,6 @@ from tcpcheck.live.replay import replay as replay_plan
 from tcpcheck.render import json as render_json
 from tcpcheck.render.rules import rule_lookup
 from tcpcheck.tcp.profile import PROFILES
-from tcpcheck.verify import verify, verify_text
 from tcpcheck.witness.trace import Armed, Segment, Step, Trace
 
 SPECS = Path(__file__).parent.parent / "specs"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tcpcheck.model.branches import branches
 
+from tcpcheck.checking import verify_scenario
 from tcpcheck.explore.result import Limits
 from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load, load_text
@@ -15,7 +16,6 @@ from tcpcheck.lockstep import Also, Difference, diff_case
 from tcpcheck.lockstep.joint import apart, contradict, moved
 from tcpcheck.lockstep.product import WINDOW
 from tcpcheck.model.build import build_model
-from tcpcheck.verify import verify_scenario
 from tcpcheck.witness.constraints import Age, NumberIn
 
 ROOT = Path(__file__).parent.parent

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tcpcheck.model.simulate import simulate
 
+from tcpcheck.checking import verify_scenario
 from tcpcheck.errors import UsageError
 from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load, load_text
@@ -19,7 +20,6 @@ from tcpcheck.mapping.outcomes import prove_cover, with_moments
 from tcpcheck.mapping.result import inside
 from tcpcheck.mapping.unknowns import Searched, quantity, resolve
 from tcpcheck.model.build import build_model
-from tcpcheck.verify import verify_scenario
 
 ROOT = Path(__file__).parent.parent
 HALF, WHOLE = 1 << 31, 1 << 32

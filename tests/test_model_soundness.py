@@ -17,13 +17,13 @@ from tcpcheck.model.footprints import watched
 from tcpcheck.model.layout import CLAIMS_MAX
 from tcpcheck.model.simulate import simulate
 
+from tcpcheck.checking import verify_text
 from tcpcheck.explore.search import search
 from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load, load_text
 from tcpcheck.lang.scenario import Case
 from tcpcheck.model.build import build_model
 from tcpcheck.tcp.rules import RULES
-from tcpcheck.verify import verify_text
 
 ROOT = Path(__file__).parent
 SPECS = sorted([*(ROOT.parent / "specs").glob("*.tcp"), *(ROOT / "specs_model").glob("*.tcp")])

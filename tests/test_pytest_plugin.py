@@ -24,12 +24,12 @@ def test_one_item_for_each_claim_and_a_ladder_for_the_failure(specs: pytest.Pyte
 
 
 def test_only_the_selected_claims_are_checked(specs: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tcpcheck import verify
+    from tcpcheck import checking
 
     seen: list[list[str]] = []
-    real = verify.verify_scenario
+    real = checking.verify_scenario
     monkeypatch.setattr(
-        verify, "verify_scenario", lambda s: seen.append([c.name for c in s.cases[0].claims]) or real(s)
+        checking, "verify_scenario", lambda s: seen.append([c.name for c in s.cases[0].claims]) or real(s)
     )
     specs.runpytest_inprocess(*PLUGIN, "one.tcp", "-k", "reset or ends").assert_outcomes(passed=2, deselected=1)
     assert seen == [["reset", "ends"]]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tcpcheck.verify import verify
+from tcpcheck.checking import verify
 
 FOLDER = Path(__file__).parents[1] / "specs"
 SPECS = sorted(FOLDER.rglob("*.tcp"))

@@ -14,10 +14,10 @@ from functools import cache
 import pytest
 from model_specs import KERNEL
 
+from tcpcheck.checking import CaseCheck, Totals, verify_scenario, verify_text
 from tcpcheck.explore.result import Limits
 from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load_text
-from tcpcheck.verify import CaseCheck, Totals, verify_scenario, verify_text
 
 # how much behaviour each verdict bears witness to
 LEVEL = {"vacuous": 0, "holds": 1, "violated": 2, "unreachable": 0, "reachable": 2}

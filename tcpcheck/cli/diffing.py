@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from tcpcheck.checking import warning_text
 from tcpcheck.cli.console import Console
 from tcpcheck.cli.failures import fault
 from tcpcheck.cli.files import spec_files
@@ -21,7 +22,6 @@ from tcpcheck.lang.scenario import Case, Scenario
 from tcpcheck.lockstep import Also, Difference, diff_case
 from tcpcheck.members import run_members
 from tcpcheck.render.rules import rule_lookup
-from tcpcheck.verify import warning_text
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from tcpcheck.checking import RULE_NAMES, expected_verdict
 from tcpcheck.cli.console import Console
 from tcpcheck.cli.verifying import load_all, selected
 from tcpcheck.errors import Undecided, UsageError
@@ -18,7 +19,6 @@ from tcpcheck.render import json as render_json
 from tcpcheck.render import styled, text
 from tcpcheck.render.rules import rule_lookup
 from tcpcheck.render.words import printable, seconds, settings_text
-from tcpcheck.verify import RULE_NAMES, expected_verdict
 from tcpcheck.witness.trace import Trace
 
 ENDS = {

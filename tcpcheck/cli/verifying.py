@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tcpcheck.checking import verify_scenario
 from tcpcheck.cli.ci import tell_actions
 from tcpcheck.cli.console import Console
 from tcpcheck.cli.failures import SeveralBad, fault, worst
@@ -22,7 +23,6 @@ from tcpcheck.lang.scenario import Scenario
 from tcpcheck.render import json as render_json
 from tcpcheck.render import verdicts
 from tcpcheck.render.rules import rule_lookup
-from tcpcheck.verify import verify_scenario
 from tcpcheck.witness.verdict import SpecResult
 
 MEMORY_SHARE = 0.8  # of what is free when the command starts, unless told otherwise

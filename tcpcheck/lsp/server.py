@@ -196,10 +196,10 @@ def lenses(params: types.CodeLensParams) -> list[types.CodeLens]:
 @server.thread()
 def run_claim(uri: str, claim: str) -> dict[str, Any]:
     """Checks one claim of a document as it stands: {"ok", "text"}. The text goes to the client's log, too."""
+    from tcpcheck.checking import verify_scenario
     from tcpcheck.cli.select import with_claim
     from tcpcheck.render import verdicts
     from tcpcheck.render.rules import rule_lookup
-    from tcpcheck.verify import verify_scenario
 
     document = server.workspace.get_text_document(uri)
     try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tcpcheck import smt
+from tcpcheck.checking import NO_LIMITS, bounds_of, warning_text
 from tcpcheck.explore.result import Limits, Progress
 from tcpcheck.explore.search import search
 from tcpcheck.lang import scenario as sc
@@ -23,7 +24,6 @@ from tcpcheck.model.layout import CLAIMS_MAX, OUT_STATE, WAY_KNOWN
 from tcpcheck.model.narrate import STATE_NAMES
 from tcpcheck.model.world import ReplayFailed
 from tcpcheck.values import Found, ValuePath, unfinished
-from tcpcheck.verify import NO_LIMITS, bounds_of, warning_text
 from tcpcheck.witness.arcset import ArcSet
 from tcpcheck.witness.constraints import Refuted, check_binding
 from tcpcheck.witness.forms import group

@@ -118,3 +118,9 @@ class Trace:
 
     def __len__(self) -> int:
         return len(self.steps)
+
+    def _repr_svg_(self) -> str:
+        """In a notebook: the ladder."""
+        from tcpcheck.render.svg import svg
+
+        return svg(self)

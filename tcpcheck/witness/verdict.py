@@ -83,3 +83,13 @@ class SpecResult:
     warnings: tuple[str, ...]
     ok: bool
     interrupted: bool = False
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the report, in a frame of its own so that neither's style meets the other's."""
+        from html import escape
+
+        from tcpcheck.render.html import report
+        from tcpcheck.render.rules import rule_lookup
+
+        page = escape(report([self], rules=rule_lookup()))
+        return f'<iframe srcdoc="{page}" style="width:100%;height:40em;border:0" title="tcpcheck"></iframe>'

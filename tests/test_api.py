@@ -1,0 +1,80 @@
+"""`import tcpcheck`: stable names, objects that can be walked through, notebooks, scapy."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from cli_call import AS_EXPECTED, CONNECTION, NOT_AS_EXPECTED
+
+import tcpcheck
+from tcpcheck.render.wire import packet
+
+SPEC = CONNECTION % f"{AS_EXPECTED}\n{NOT_AS_EXPECTED}"
+STABLE = [
+    *("Change", "ClaimResult", "Count", "Diagnostic", "HostInfo", "Impossible", "Limits", "Segment", "SpecError"),
+    *("SpecResult", "Step", "TcpcheckError", "Trace", "Undecided", "UsageError", "__version__"),
+    *("to_scapy", "trace", "traces", "verify"),
+]
+
+
+@pytest.fixture(scope="module")
+def result() -> tcpcheck.SpecResult:
+    return tcpcheck.verify(SPEC)
+
+
+def test_the_names_stay() -> None:
+    assert tcpcheck.__all__ == STABLE == dir(tcpcheck)
+    assert all(getattr(tcpcheck, name) is not None for name in STABLE)
+    with pytest.raises(AttributeError, match="no attribute 'verfy'"):
+        _ = tcpcheck.verfy  # type: ignore[attr-defined]
+
+
+def test_the_import_is_light() -> None:
+    code = "import sys, tcpcheck; print(sorted(m for m in sys.modules if m.split('.')[0] in ('z3', 'lark', 'jinja2')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_text_or_file_settings_and_mistakes(result: tcpcheck.SpecResult, tmp_path: Path) -> None:
+    path = tmp_path / "spec.tcp"
+    path.write_text(SPEC)
+    for spec in (path, str(path)):
+        assert [c.verdict for c in tcpcheck.verify(spec).claims] == [c.verdict for c in result.claims]
+    both = tcpcheck.verify(SPEC, settings={"a.net.ipv4.tcp_sack": ["0", "1"]}, jobs=2)
+    assert len(both.claims) == 2 * len(result.claims)
+    cut = tcpcheck.verify(SPEC, limits=tcpcheck.Limits(states=3))
+    assert {c.verdict for c in cut.claims} == {"undecided"}
+    with pytest.raises(tcpcheck.SpecError) as mistake:
+        tcpcheck.verify("title 'x'\nhost")
+    assert mistake.value.diagnostics[0].span.line == 1
+
+
+def test_results_are_frozen_and_traces_are_walked_through(result: tcpcheck.SpecResult) -> None:
+    trace = tcpcheck.trace(result, "rests")
+    assert [step.index for step in trace] == list(range(len(trace)))
+    assert {step.event for step in trace} >= {"call", "send", "receive"}
+    assert tcpcheck.traces(result) == [trace]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        trace.claim = "x"  # type: ignore[misc]
+    with pytest.raises(LookupError, match="`reset`"):
+        tcpcheck.trace(result, "reset")
+
+
+def test_notebooks_draw_them(result: tcpcheck.SpecResult) -> None:
+    assert ET.fromstring(tcpcheck.trace(result, "rests")._repr_svg_()).tag.endswith("svg")
+    frame = ET.fromstring(result._repr_html_())
+    assert frame.tag == "iframe" and "never rests" in frame.attrib["srcdoc"]
+
+
+def test_scapy_reads_the_segments(result: tcpcheck.SpecResult) -> None:
+    pytest.importorskip("scapy", reason="scapy is not installed: nobody has read the packets")
+    trace = tcpcheck.trace(result, "rests")
+    packets = tcpcheck.to_scapy(trace)
+    sent = [step.segment for step in trace if step.event == "send" and step.segment is not None]
+    assert [bytes(p) for p in packets] == [packet(segment) for segment in sent]
+    assert [(p["TCP"].seq, p["TCP"].ack) for p in packets] == [(segment.seq, segment.ack) for segment in sent]
