@@ -13,7 +13,7 @@ demo: $(INSTALLED)
 	$(BIN)/tcpcheck verify specs/tw_syn.tcp
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

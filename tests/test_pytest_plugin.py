@@ -9,6 +9,12 @@ pytest_plugins = ["pytester"]
 PLUGIN = ("-p", "tcpcheck.pytest_plugin", "-p", "no:cacheprovider")
 
 
+@pytest.fixture(autouse=True)
+def named_plugins_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where tcpcheck is installed, pytest would load the plugin twice."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
 @pytest.fixture
 def specs(pytester: pytest.Pytester) -> pytest.Pytester:
     spec = CONNECTION % f"{AS_EXPECTED}\n{NOT_AS_EXPECTED}\nreach ends {{ a.c in TIME-WAIT }}"
