@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -276,6 +277,12 @@ def test_members_checked_at_once_are_the_same(capfd: Capture) -> None:
     spec = str(ROOT / "specs" / "tw_fin.tcp")
     documents = [without_costs(call(capfd, "verify", "--json", "--jobs", n, spec).document) for n in ("1", "2", "5")]
     assert documents[0] == documents[1] == documents[2]
+
+
+def test_3_when_interrupted_though_all_is_as_expected(spec: Any) -> None:
+    """Ctrl-C while the kernel is asked: every verdict is there, but not what the kernel says."""
+    result = verify_text(Path(spec(AS_EXPECTED)).read_text())
+    assert exit_code(result) == 0 and exit_code(replace(result, interrupted=True)) == 3
 
 
 # ---- the report

@@ -300,3 +300,41 @@ def test_any_packets_get_a_verdict(rows: list[tuple[bool, int, int, int, int, in
     verdict = judge(capture, "10.0.0.2", Setting(), midstream)
     assert verdict.packets == len(rows)
     assert verdict.agrees in (True, False, None)
+
+
+# ---- what a stranger's files hold
+
+
+def records(data: bytes) -> tuple[bytes, list[bytes]]:
+    """A classic little-endian pcap as its head and its packets."""
+    found, at = [], 24
+    while at < len(data):
+        size = 16 + struct.unpack_from("<I", data, at + 8)[0]
+        found.append(data[at : at + size])
+        at += size
+    return data[:24], found
+
+
+def test_a_file_in_another_order_is_put_in_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = next(n for n in NAMES if path(n).read_bytes()[:4] == b"\xd4\xc3\xb2\xa1")
+    head, packets = records(path(name).read_bytes())
+    (tmp_path / "right.pcap").write_bytes(head + b"".join(packets))
+    (tmp_path / "wrong.pcap").write_bytes(head + b"".join(reversed(packets)))
+    right, wrong = (read_pcap(n, (tmp_path / n).read_bytes()) for n in ("right.pcap", "wrong.pcap"))
+    assert wrong.packets == right.packets
+    assert any("not in the order of time" in note for note in wrong.notes) and not right.notes
+
+
+def test_a_socket_connected_to_itself_is_not_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = [
+        encode(Segment(flags, seq=7, ack=8, window=1000), "127.0.0.1", 7777, "127.0.0.1", 7777) for flags in (SYN, ACK)
+    ]
+    (tmp_path / "self.pcap").write_bytes(pcap(101, *own))
+    assert main(["conform", str(tmp_path / "self.pcap")]) == 2
+    assert "connected to itself" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "1e300"])
+def test_until_is_a_time(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conform", "--until", seconds, str(path(NAMES[0]))]) == 2
+    assert "--until takes seconds" in capsys.readouterr().err

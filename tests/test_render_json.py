@@ -102,3 +102,20 @@ def test_a_broken_trace_is_the_callers_mistake(spoil) -> None:
     spoil(document)
     with pytest.raises(UsageError):
         render_json.load_trace(document)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("seq", 1.5), ("ack", -1), ("sack", [1]), ("sack", ["a", "b"]), ("len", 2**32)]
+)
+def test_a_segment_with_numbers_that_are_none_is_no_trace(field: str, value: object) -> None:
+    document = json.loads(render_json.dumps(render_json.trace(SAMPLES["tw_refused"])))
+    next(step for step in document["steps"] if step["segment"])["segment"][field] = value
+    with pytest.raises(UsageError, match="does not follow"):
+        render_json.load_trace(document)
+
+
+def test_a_time_without_end_is_no_trace() -> None:
+    document = json.loads(render_json.dumps(render_json.trace(SAMPLES["tw_refused"])))
+    document["steps"][0]["time_s"] = float("inf")
+    with pytest.raises(UsageError, match="OverflowError"):
+        render_json.load_trace(document)

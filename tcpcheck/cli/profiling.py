@@ -57,9 +57,7 @@ def _all_profiles(width: int) -> str:
     everyone = list(PROFILES.values())
     lines = ["    profile        release"]
     for number, profile in enumerate(everyone, 1):
-        lines.append(
-            f"{number:>3} {spelled(profile):<14} {'-' if profile.family == 'rfc' else dotted(profile.release)}"
-        )
+        lines.append(f"{number:>3} {spelled(profile):<14} {dotted(profile.release) if profile.is_linux else '-'}")
     points = ", ".join(f"{dotted(branch)}.0..{last}" for branch, last in sorted(FOLLOWED.items()))
     lines += textwrap.wrap(
         f"Every point release of {points} is a profile of its own. `auto` is the running kernel.", width

@@ -200,5 +200,6 @@ def summary(results: Sequence[SpecResult]) -> str:
 
 
 def exit_code(result: SpecResult) -> int:
-    """0 every claim as expected, 1 one is not, 3 one is undecided (1 before 3)."""
-    return worst(3 if claim.verdict == "undecided" else 0 if claim.ok else 1 for claim in result.claims)
+    """0 every claim as expected, 1 one is not, 3 one is undecided or Ctrl-C came (1 before 3)."""
+    codes = [3 if claim.verdict == "undecided" else 0 if claim.ok else 1 for claim in result.claims]
+    return worst([3 if result.interrupted else 0, *codes])

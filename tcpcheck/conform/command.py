@@ -14,6 +14,7 @@ from tcpcheck.conform.packets import TEXT_MAX, Capture, CaptureError
 from tcpcheck.conform.pcap_reader import is_pcap, read_pcap
 from tcpcheck.conform.script import ScriptRun
 from tcpcheck.conform.tcpdump_reader import is_tcpdump, read_tcpdump
+from tcpcheck.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,15 @@ class ConformCall:
     until: float = 0.0
 
 
+UNTIL_MOST = 30 * 86400  # seconds
+
+
 class Conform:
     """The call, checked. Raises UsageError or Impossible."""
 
     def __init__(self, call: ConformCall) -> None:
+        if not 0 <= call.until <= UNTIL_MOST:
+            raise UsageError(f"--until takes seconds from 0 to {UNTIL_MOST}, not {call.until:g}")
         self.call = call
         self.profile, self.notes = options.kernel(call.kernel)
         self.setting = Setting(

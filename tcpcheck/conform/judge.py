@@ -204,6 +204,9 @@ def judge(capture: Capture, asked: str | None, setting: Setting, midstream: bool
     return verdict
 
 
+DROPPED = "explained with packets that were dropped between loopback device and host (--lost none: no packet was)"
+
+
 class _Judging:
     """Connections of one capture."""
 
@@ -214,6 +217,8 @@ class _Judging:
 
     def address(self, rows: dict[Tuple4, list[Step]], midstream: bool) -> None:
         """The connections of one of the host's addresses: together if they are few."""
+        for key in [key for key in rows if key[0] == key[1]]:
+            self._unjudged(rows.pop(key), "it is connected to itself: whether a packet goes or comes cannot be told")
         whole = {key: steps for key, steps in rows.items() if opens(steps[0][2]) and not midstream}
         for key, steps in rows.items():
             if midstream:
@@ -288,6 +293,8 @@ class _Judging:
         ):
             outcome = self._run(steps, setting, assumed, midstream)
             if outcome.disagreement is None and (assumed.prompt or not outcome.left_over):
+                if setting is not self.setting and DROPPED not in self.verdict.notes:
+                    self.verdict.notes.append(DROPPED)
                 return outcome
             if outcome.disagreement is not None and (best is None or outcome.matched > best.matched):
                 best = outcome

@@ -7,6 +7,7 @@ import struct
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from tcpcheck.conform.decode import LINK_TYPES, LINUX_SLL, LINUX_SLL2, Frame, Unreadable, segment, unwrap
@@ -83,7 +84,23 @@ def read_pcap(name: str, source: bytes | BinaryIO) -> Capture:
             continue
         capture.add(packet)
     _judge(capture, number, passed)
+    _put_in_order(capture)
     return capture
+
+
+def _put_in_order(capture: Capture) -> None:
+    """By time, as a merge of captures may not be. The first packet of a file need not be the earliest."""
+    times = [packet.time_ns for packet in capture.packets]
+    if times == sorted(times):
+        return
+    numbers = [packet.number for packet in capture.packets]
+    start = min(times)
+    by_time = sorted(capture.packets, key=lambda packet: packet.time_ns)
+    capture.packets[:] = [
+        replace(packet, number=number, time_ns=packet.time_ns - start)
+        for number, packet in zip(numbers, by_time, strict=True)
+    ]
+    capture.notes.append("the file is not in the order of time: its packets are numbered as if it were")
 
 
 def _judge(capture: Capture, frames: int, passed: Counter[str]) -> None:

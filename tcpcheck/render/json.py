@@ -217,7 +217,7 @@ def load_trace(document: Document) -> Trace:
             confirmed_by=tuple(document["confirmed_by"]),
             note=document["note"],
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as problem:
         raise UsageError(f"this trace does not follow tcpcheck.trace/1: {type(problem).__name__}: {problem}") from None
 
 
@@ -246,6 +246,13 @@ def _load_armed(armed: Document) -> Armed:
     return Armed(round(armed["since_s"] * 1e9), round(armed["lo_s"] * 1e9), round(armed["hi_s"] * 1e9))
 
 
+def _number(value: object) -> int:
+    """A whole number of at most 32 bits, or ValueError."""
+    if not isinstance(value, int) or not 0 <= value < 1 << 32:
+        raise ValueError(f"{value!r} is not a number of 32 bits")
+    return value
+
+
 def _load_segment(segment: Document) -> Segment:
     src_addr, _, sport = segment["src"].rpartition(":")
     dst_addr, _, dport = segment["dst"].rpartition(":")
@@ -258,14 +265,14 @@ def _load_segment(segment: Document) -> Segment:
         sport=int(sport),
         dport=int(dport),
         flags=segment["flags"],
-        seq=segment["seq"],
-        ack=segment["ack"],
-        length=segment["len"],
-        window=segment["win"],
-        mss=segment["mss"],
+        seq=_number(segment["seq"]),
+        ack=_number(segment["ack"]),
+        length=_number(segment["len"]),
+        window=_number(segment["win"]),
+        mss=None if segment["mss"] is None else _number(segment["mss"]),
         sack_ok=segment["sack_ok"],
-        tsval=segment["tsval"],
-        tsecr=segment["tsecr"],
-        sack=None if segment["sack"] is None else (segment["sack"][0], segment["sack"][1]),
+        tsval=None if segment["tsval"] is None else _number(segment["tsval"]),
+        tsecr=None if segment["tsecr"] is None else _number(segment["tsecr"]),
+        sack=None if segment["sack"] is None else (_number(segment["sack"][0]), _number(segment["sack"][1])),
         forged=segment["forged"],
     )
