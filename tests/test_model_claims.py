@@ -5,6 +5,11 @@ from __future__ import annotations
 import pytest
 from model_specs import KERNEL, PLAIN, checked, results, verdicts
 
+from tcpcheck.checking import verify_text
+from tcpcheck.knowledge import REGISTRY
+from tcpcheck.lang import load_text
+from tcpcheck.model.rests import rests_long
+
 V, H, R, U, X = "violated", "holds", "reachable", "unreachable", "vacuous"
 
 STATES = [
@@ -441,3 +446,37 @@ def test_witnesses_are_confirmed_and_end_where_the_claim_is_decided() -> None:
                 assert times == sorted(times) and [s.index for s in result.witness.steps] == list(range(len(times)))
             else:
                 assert result.witness is None
+
+
+# ---- weeks: half a turn of the timestamp clock
+
+WEEKS = """# A timestamp after weeks.
+title "Weeks"
+host server { kernel linux 6.18.44 ; run { listen :80 backlog 5 ; accept -> c ; recv c 2B ; stop } }
+host client {
+    kernel linux 6.18.44
+    run { connect server:80 from :1000 -> s ; send s 1B ; %s ; send s 1B ; stop }
+}
+never looks_old { server.c in ESTABLISHED receives DATA (tsval < ts_recent) }
+"""
+
+
+@pytest.mark.parametrize(
+    ("rest", "verdict"),
+    [
+        ("sleep 1s..19d", "holds"),
+        ("sleep 1s..15d ; sleep 1s..15d", "violated"),
+        ("loop 3 { sleep 10d }", "violated"),
+        ("either { sleep 1s } or { loop 2 { sleep 13d } }", "violated"),
+    ],
+)
+def test_a_timestamp_that_may_be_half_way_round_is_not_forgotten(rest: str, verdict: str) -> None:
+    (claim,) = verify_text(WEEKS % rest).claims
+    assert claim.verdict == verdict
+
+
+def test_a_loop_without_end_that_sleeps_may_rest_long() -> None:
+    def long(run: str) -> bool:
+        return rests_long(load_text(WEEKS.replace("%s", run), "weeks", REGISTRY).cases[0])
+
+    assert long("loop { sleep 1s }") and not long("loop { send s 1B }") and not long("loop 20 { sleep 1h }")

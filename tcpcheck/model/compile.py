@@ -12,6 +12,7 @@ from typing import Any, cast
 from tcpcheck.errors import Diagnostic, Span, SpecError
 from tcpcheck.lang import scenario as sc
 from tcpcheck.model import layout as k
+from tcpcheck.model.rests import rests_long
 
 CONSTANT_KEY = 1 << 56  # keys of the spec's own unknowns: CONSTANT_KEY + index; TCP's keys have other top bytes
 TS_KEY = 2 << 56
@@ -90,6 +91,7 @@ class Compiler:
 
     def __init__(self, case: sc.Case, rule_ids: dict[str, int]) -> None:
         self.case = case
+        self.rests_long = rests_long(case)
         self.rule_ids = rule_ids
         self.p = Program(case, hosts=[h.name for h in case.hosts])
         self.host_ix = {h.name: i for i, h in enumerate(case.hosts)}
@@ -621,7 +623,7 @@ class ClaimCompiler:
             return self.distance(p, ops[p.op])
         kept = self.p.keeps_ts_recent
         node = self.new(k.P_COMPARE, self.expr(p.left), ops[p.op], self.expr(p.right), int(p.modular))
-        if is_paws_like(p.left, p.right) or is_paws_like(p.right, p.left):
+        if not self.c.rests_long and (is_paws_like(p.left, p.right) or is_paws_like(p.right, p.left)):
             self.p.keeps_ts_recent = kept
         return node
 
@@ -725,7 +727,7 @@ class ClaimCompiler:
 
 def is_paws_like(a: sc.Expr, b: sc.Expr) -> bool:
     """The subject's ts_recent beside the TSval that arrives, or a number: a ts_recent that is forgotten (canon.pyx) may
-    be compared with these and with nothing else."""
+    be compared with these and with nothing else, and only while it cannot be so old that it looks newer."""
     ours = isinstance(a, sc.Field) and a.name == "ts_recent"
     return ours and (isinstance(b, sc.Const) or (isinstance(b, sc.Field) and b.name == "tsval"))
 
