@@ -93,14 +93,11 @@ def told(bad: list[ClaimResult]) -> Iterator[str]:
     """What is not as expected, member by member, and the first trace."""
     from tcpcheck.render import text
     from tcpcheck.render.rules import rule_lookup
-    from tcpcheck.render.verdicts import found, reason
-    from tcpcheck.render.words import printable, settings_text
+    from tcpcheck.render.verdicts import outcome_words, reason
+    from tcpcheck.render.words import printable
 
     for claim in bad:
-        settings = settings_text(claim.settings)
-        yield f"{claim.kind} {printable(claim.name)}: {found(claim)}, expected {printable(claim.expected)}" + (
-            f", with {settings}" if settings else ""
-        )
+        yield f"{claim.kind} {printable(claim.name)}: {outcome_words(claim)}"
         if reason(claim):
             yield f"  {printable(reason(claim))}"
     witness = next((claim.witness for claim in bad if claim.witness is not None), None)

@@ -34,8 +34,7 @@ def annotation(result: SpecResult, claim: ClaimResult) -> str:
     """A workflow command: one line, its values escaped as the runner wants it."""
     kind = "warning" if claim.verdict == "undecided" else "error"
     where = f"file={_value(result.file)},line={max(claim.line, 1)},title={_value(f'{claim.kind} {claim.name}')}"
-    settings = settings_text(claim.settings)
-    said = f"{verdicts.found(claim)}, expected {claim.expected}" + (f", with {settings}" if settings else "")
+    said = verdicts.outcome_words(claim)
     why = verdicts.reason(claim)
     return f"::{kind} {where}::{_data(f'{said}: {why}' if why else said)}"
 

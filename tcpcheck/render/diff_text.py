@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tcpcheck.lockstep.result import Difference, Side
 from tcpcheck.render import styled
 from tcpcheck.render import text as ladder
-from tcpcheck.render.ladder import GLUE, segment_label
+from tcpcheck.render.ladder import segment_words
 from tcpcheck.render.rules import RuleLookup, no_rules
 from tcpcheck.render.styled import BAD, BOLD, CALL, DIM, DOUBT, GOOD, RULE, Line
 from tcpcheck.render.verdicts import bounds_text
@@ -131,7 +131,7 @@ def _event(step: Step) -> str:
     if step.segment is None:
         return printable(f"{step.host}: {step.text}")
     verb = {"send": "sends", "receive": "receives", "drop": "drops", "lose": "sends (lost)", "duplicate": "copies"}
-    label = segment_label(step.segment, False, "")[0].replace(GLUE, " ")
+    label = segment_words(step.segment, False, full=True)
     return printable(f"{step.host} {verb.get(step.event, step.event)} {label}")
 
 

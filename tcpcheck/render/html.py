@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from tcpcheck import __version__
 from tcpcheck.render import verdicts
-from tcpcheck.render.ladder import GLUE, ports_vary, segment_label
+from tcpcheck.render.ladder import ports_vary, segment_words
 from tcpcheck.render.rules import RuleLookup, no_rules
 from tcpcheck.render.svg import svg
 from tcpcheck.render.vantage import drop_chain
@@ -118,14 +118,12 @@ def _trace(trace: Trace, name: str, rules: RuleLookup) -> dict[str, Any]:
 
 
 def _step(trace: Trace, step: Step, rules: RuleLookup) -> dict[str, Any]:
-    label = ""
-    if step.segment is not None:
-        label = segment_label(step.segment, ports_vary(trace), "")[0].replace(GLUE, " ")
+    segment = step.segment
     return {
         "index": step.index,
         "time": seconds(step.time_ns, time_digits(trace)),
         "what": _what(trace, step),
-        "segment": printable(label),
+        "segment": "" if segment is None else segment_words(segment, ports_vary(trace), full=True),
         "changes": [{"subject": printable(change.subject), "said": _change(change)} for change in step.changes],
         "rules": [_rule(name, rules) for name in step.rules],
         "states": [(printable(name), printable(state)) for name, state in step.state.items()],

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 
 from tcpcheck.render.styled import BAD, BOLD, DIM, Glyphs, Line, char_columns, columns, wrap
-from tcpcheck.render.words import printable
-from tcpcheck.witness.trace import HostInfo, Segment, Trace
+from tcpcheck.render.words import printable, seconds
+from tcpcheck.witness.trace import HostInfo, Segment, Step, Trace
 
 Note = tuple[str, str, int]  # text, style, columns of indent
 
@@ -255,3 +255,17 @@ def segment_label(segment: Segment, with_ports: bool, tag: str) -> list[str]:
     stamped = core if segment.tsval is None else f"{core} TS {segment.tsval}/{segment.tsecr}"
     full = f"{stamped} win {segment.window}" + ("" if segment.mss is None else f" mss {segment.mss}")
     return [re.sub(r" (\d)", GLUE + r"\1", way) for way in (full, stamped)]
+
+
+def segment_words(segment: Segment, with_ports: bool, tag: str = "", full: bool = False) -> str:
+    """A segment on a line of its own, where nothing has to fit. full: with its window and MSS."""
+    longest, stamped = segment_label(segment, with_ports, tag)
+    return printable((longest if full else stamped).replace(GLUE, " "))
+
+
+def step_words(step: Step, digits: int, with_ports: bool) -> str:
+    """When, who, what: `1.000010 s client send [S] seq 5`."""
+    parts = [f"{seconds(step.time_ns, digits)} s", printable(step.host), step.event, printable(step.text)]
+    if step.segment is not None:
+        parts.append(segment_words(step.segment, with_ports))
+    return " ".join(part for part in parts if part)

@@ -7,7 +7,7 @@ here.
 
 from __future__ import annotations
 
-from tcpcheck.render.ladder import GLUE, ports_vary, segment_label
+from tcpcheck.render.ladder import ports_vary, segment_words
 from tcpcheck.render.moments import Moment, moments, tags
 from tcpcheck.render.vantage import drop_chain, sender
 from tcpcheck.render.words import printable, seconds, time_digits
@@ -58,7 +58,7 @@ class _Diagram:
     def _segment(self, moment: Moment, segment: Segment) -> list[str]:
         """A departure with its fate, an arrival, or a fate apart from its departure."""
         step, fate = moment.step, moment.fate
-        label = segment_label(segment, self.with_ports, self.tags.get(segment.uid, ""))[-1].replace(GLUE, " ")
+        label = segment_words(segment, self.with_ports, self.tags.get(segment.uid, ""))
         ended = fate or step
         if ended.event == "receive":
             return [self._arrow(step, segment, "->>", label)]

@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import quote
 
 from tcpcheck import __version__
-from tcpcheck.render.ladder import GLUE, ports_vary, segment_label
-from tcpcheck.render.verdicts import found, reason
-from tcpcheck.render.words import printable, seconds, settings_text, time_digits
+from tcpcheck.render.ladder import ports_vary, step_words
+from tcpcheck.render.verdicts import outcome_words, reason
+from tcpcheck.render.words import printable, settings_text, time_digits
 from tcpcheck.witness.trace import Step, Trace
 from tcpcheck.witness.verdict import KINDS, ClaimResult, SpecResult
 
@@ -40,9 +40,7 @@ def sarif(results: Sequence[SpecResult]) -> str:
 
 def _finding(result: SpecResult, claim: ClaimResult) -> dict[str, Any]:
     place = _place(result, claim)
-    settings = settings_text(claim.settings)
-    said = f"{printable(result.title)}: {claim.kind} {printable(claim.name)} is {found(claim)}"
-    said += f", expected {printable(claim.expected)}" + (f", with {settings}" if settings else "")
+    said = f"{printable(result.title)}: {claim.kind} {printable(claim.name)} is {outcome_words(claim)}"
     why = printable(reason(claim))
     finding: dict[str, Any] = {
         "ruleId": claim.kind,
@@ -72,9 +70,6 @@ def _fingerprint(result: SpecResult, claim: ClaimResult) -> str:
 
 
 def _step(trace: Trace, step: Step, place: dict[str, Any]) -> dict[str, Any]:
-    parts = [f"{seconds(step.time_ns, time_digits(trace))} s", printable(step.host), step.event, printable(step.text)]
-    if step.segment is not None:
-        parts.append(printable(segment_label(step.segment, ports_vary(trace), "")[-1].replace(GLUE, " ")))
-    parts += [f"({printable(rule)})" for rule in step.rules]
-    said = " ".join(part for part in parts if part)
+    rules = [f"({printable(rule)})" for rule in step.rules]
+    said = " ".join([step_words(step, time_digits(trace), ports_vary(trace)), *rules])
     return {"location": {**place, "message": {"text": said}}}

@@ -11,7 +11,7 @@ import textwrap
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from tcpcheck.render.ladder import GLUE, fixed_ports, lane_names, ports_vary, segment_label
+from tcpcheck.render.ladder import fixed_ports, lane_names, ports_vary, segment_words, step_words
 from tcpcheck.render.vantage import drop_chain, sender
 from tcpcheck.render.words import printable, seconds, time_digits
 from tcpcheck.witness.trace import Segment, Step, Trace
@@ -210,13 +210,8 @@ class _Picture:
             root.remove(group)
 
     def _told(self, step: Step) -> str:
-        parts = [seconds(step.time_ns, self.digits) + " s", printable(step.host), step.event, printable(step.text)]
-        if step.segment is not None:
-            parts.append(self._label(step.segment))
-        return " ".join([part for part in parts if part] + [f"[{printable(rule)}]" for rule in step.rules])
-
-    def _label(self, segment: Segment) -> str:
-        return printable(segment_label(segment, self.with_ports, "")[-1].replace(GLUE, " "))
+        rules = [f"[{printable(rule)}]" for rule in step.rules]
+        return " ".join([step_words(step, self.digits, self.with_ports), *rules])
 
     def _own_lane(self, step: Step) -> _Lane:
         segment = step.segment
@@ -254,7 +249,7 @@ class _Picture:
         """The segment in words, along its way: near its departure where the way is steep and others cross it."""
         source, target = self._ends(segment)
         start = self._place(step)
-        said = ("copy of " if step.event == "duplicate" else "") + self._label(segment)
+        said = ("copy of " if step.event == "duplicate" else "") + segment_words(segment, self.with_ports)
         if source is target:
             self._text(group, start.x + 12 * source.side, start.y + 4, f"to itself: {said}", "label")
             return

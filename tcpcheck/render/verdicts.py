@@ -195,6 +195,12 @@ def found(claim: ClaimResult) -> str:
     return str(low) if low == high else f"{low}..{high}"
 
 
+def outcome_words(claim: ClaimResult) -> str:
+    """`violated, expected holds, with server.net.ipv4.tcp_rfc1337=1`: for who sees one verdict alone."""
+    settings = settings_text(claim.settings)
+    return f"{found(claim)}, expected {printable(claim.expected)}" + (f", with {settings}" if settings else "")
+
+
 def reason(claim: ClaimResult) -> str:
     """Why the verdict is what it is, as far as a note says so; not yet printable."""
     return claim.note or ("" if claim.witness is None else claim.witness.note)
