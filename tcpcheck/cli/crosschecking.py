@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tcpcheck.cli.console import CLEAR_LINE, Console, is_terminal
-from tcpcheck.cli.files import write_whole
+from tcpcheck.cli.files import check_target, write_whole
 from tcpcheck.crosscheck import page, report
 from tcpcheck.crosscheck.cells import SETTINGS
 from tcpcheck.crosscheck.run import Plan, crosscheck
@@ -44,7 +44,7 @@ def run_crosscheck(console: Console, call: CrosscheckCall) -> int:
     if (call.states or call.settings) and not call.cells:
         raise UsageError("--state and --setting choose cells: leave out --traces-only")
     if call.html is not None:
-        _check_folder(call.html)
+        check_target(call.html)
     release = running()
     kernel = _profile(console, release if call.kernel == "auto" else call.kernel)
     traces = call.traces and not call.states and not call.settings
@@ -59,6 +59,8 @@ def run_crosscheck(console: Console, call: CrosscheckCall) -> int:
         outcome = crosscheck(plan, release, call.jobs or os.cpu_count() or 1, progress)
     finally:
         progress.clear()
+    if call.html is not None:  # first: should it fail, the one document tells of that
+        write_whole(call.html, page.html(outcome, rule_lookup()).encode())
     if console.json:
         console.write(render_json.dumps(report.document(outcome)))
     else:
@@ -67,16 +69,7 @@ def run_crosscheck(console: Console, call: CrosscheckCall) -> int:
     if not call.quiet:
         for line in report.costs(outcome):
             console.message(line)
-    if call.html is not None:
-        write_whole(call.html, page.html(outcome, rule_lookup()).encode())
     return outcome.exit_code
-
-
-def _check_folder(path: str) -> None:
-    """Better now than after a minute."""
-    folder = os.path.dirname(os.path.abspath(path))
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"cannot write {path}: no such folder, or it is not writable")
 
 
 def _known(names: tuple[str, ...], known: Iterable[str], what: str) -> tuple[str, ...]:

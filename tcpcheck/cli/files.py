@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import shutil
 import stat
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from tcpcheck.errors import UsageError
+from tcpcheck.errors import Impossible, UsageError
+from tcpcheck.render.words import printable
 
 
 def spec_files(arguments: Iterable[str]) -> list[str]:
@@ -34,32 +37,113 @@ def _below(folder: str) -> list[str]:
     return sorted(name for name in names if os.path.isfile(name))
 
 
+def check_target(path: str) -> None:
+    """Refuses what cannot become a file before anything is searched: a folder, a folder that is not there or read-only.
+
+    Errors: as `write_whole`."""
+    with _told(path):
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise _error(errno.EISDIR)
+        if not target.parent.is_dir():
+            raise _error(errno.ENOTDIR if target.parent.exists() else errno.ENOENT)
+        if (not target.exists() or target.is_file()) and not os.access(target.parent, os.W_OK | os.X_OK):
+            raise _error(errno.EACCES)
+
+
+def check_folder(path: str) -> None:
+    """Refuses what cannot become a folder of new files: a file, a folder that is not empty or whose parent is not there
+    or read-only. Errors: as `write_whole`."""
+    with _told(path):
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_dir():
+            raise _error(errno.EEXIST)
+        if target.exists() and any(target.iterdir()):
+            raise _error(errno.ENOTEMPTY)
+        if not target.parent.is_dir():
+            raise _error(errno.ENOTDIR if target.parent.exists() else errno.ENOENT)
+        if not os.access(target.parent, os.W_OK | os.X_OK):
+            raise _error(errno.EACCES)
+
+
 def write_whole(path: str, data: bytes) -> None:
     """Writes a file whole or not at all: aside first, then it takes the other's place, its permissions too.
 
-    Devices and pipes are written to. UsageError when the file cannot be written."""
-    try:
+    Devices and pipes are written to. Errors: UsageError where no such file can be (no such folder, or the name is that
+    of a folder), Impossible where the machine refuses (no permission, the disk is full)."""
+    with _told(path):
         target = Path(os.path.realpath(path))
         try:
             mode = target.stat().st_mode
         except FileNotFoundError:
-            mask = os.umask(0)
-            os.umask(mask)
-            mode = stat.S_IFREG | (0o666 & ~mask)
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            mode = stat.S_IFREG | (0o666 & ~_mask())
+        if stat.S_ISDIR(mode):
+            raise _error(errno.EISDIR)
+        if not stat.S_ISREG(mode):
             target.write_bytes(data)
             return
         _write_aside(target, data, stat.S_IMODE(mode))
+
+
+def write_folder(path: str, files: Mapping[str, bytes]) -> None:
+    """Writes a folder of files, whole or not at all: aside first, then it gets its name. An empty folder of that name
+    may be there; nothing else may.
+
+    files: by their names within the folder, `/` for folders below. Errors: as `write_whole`."""
+    check_folder(path)
+    with _told(path):
+        target = Path(os.path.realpath(path))
+        aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:80]}.", suffix=".part"))
+        try:
+            for name, data in files.items():
+                (aside / name).parent.mkdir(parents=True, exist_ok=True)
+                (aside / name).write_bytes(data)
+            aside.chmod(0o777 & ~_mask())
+            os.rename(aside, target)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+
+
+# What is wrong with the name; anything else is the machine's refusal.
+WRONG_NAME = (errno.EISDIR, errno.ENOENT, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST, errno.ENAMETOOLONG)
+
+ADVICE = {
+    errno.EISDIR: "name a file in it",
+    errno.EEXIST: "name a folder that is new",
+    errno.ENOTEMPTY: "name a folder that is new or empty",
+    errno.ENOENT: "make its folder first",
+}
+
+
+@contextlib.contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Says in a sentence why a file or folder cannot be written. A reader that has gone away is no error."""
+    try:
+        yield
     except BrokenPipeError:
         return
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"cannot write {path}: {reason}") from None
+    except ValueError as error:  # a NUL in the name
+        raise UsageError(f"cannot write {printable(path)}: {error}") from None
+    except OSError as error:
+        advice = ADVICE.get(error.errno or 0)
+        said = f"cannot write {printable(path)}: {error.strerror}" + (f": {advice}" if advice else "")
+        if error.errno in WRONG_NAME:
+            raise UsageError(said) from None
+        raise Impossible(said) from None
+
+
+def _error(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
+
+
+def _mask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _write_aside(target: Path, data: bytes, mode: int) -> None:
-    if target.is_dir():
-        raise IsADirectoryError(21, os.strerror(21))
     descriptor, aside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:80]}.", suffix=".part")
     try:
         with os.fdopen(descriptor, "wb") as file:

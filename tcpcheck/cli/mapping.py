@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tcpcheck.cli.console import Console
 from tcpcheck.cli.failures import fault
-from tcpcheck.cli.files import spec_files, write_whole
+from tcpcheck.cli.files import check_target, spec_files, write_whole
 from tcpcheck.cli.progress import ProgressLine
 from tcpcheck.cli.select import no_claim, with_claim, with_members
 from tcpcheck.cli.verifying import Bounds
@@ -35,6 +35,8 @@ class MapCall:
 def run_map(console: Console, call: MapCall) -> int:
     """-> the exit code: 0 when everything is known, 3 when not."""
     scenario = one_spec(call.spec, call.settings, call.claim, call.members)
+    if call.output is not None:
+        check_target(call.output)
     result = mapped(console, scenario, call)
     if call.output is not None:
         from tcpcheck.render.map_svg import svg

@@ -12,7 +12,7 @@ from tcpcheck.checking import verify_scenario
 from tcpcheck.cli.ci import tell_actions
 from tcpcheck.cli.console import Console
 from tcpcheck.cli.failures import SeveralBad, fault, worst
-from tcpcheck.cli.files import spec_files, write_whole
+from tcpcheck.cli.files import check_target, spec_files, write_whole
 from tcpcheck.cli.progress import ProgressLine
 from tcpcheck.cli.select import no_claim, with_claim, with_members
 from tcpcheck.errors import SpecError, TcpcheckError
@@ -105,6 +105,8 @@ def selected(scenarios: Sequence[Scenario], claim: str | None, members: Sequence
 def run_verify(console: Console, call: VerifyCall) -> int:
     """-> the exit code. A spec that fails does not keep the others from being checked."""
     scenarios = selected(load_all(call.specs, call.settings), call.claim, call.members)
+    for _, path in call.files:
+        check_target(path)
     if call.replay:
         from tcpcheck.cli.replaying import must_be_possible
 
@@ -125,6 +127,7 @@ def run_verify(console: Console, call: VerifyCall) -> int:
             left = [s.file for s in scenarios[number:]]
             console.message("tcpcheck: interrupted" + (f"; not checked: {', '.join(left)}" if left else ""))
             break
+    failures += write_files(console, call, results)
     if failures:
         console.error_document(failures)
     elif console.json:
@@ -132,10 +135,20 @@ def run_verify(console: Console, call: VerifyCall) -> int:
         console.write(render_json.dumps(render_json.verify(results[0]) if single else render_json.verify_all(results)))
     elif len(scenarios) > 1:
         console.write(summary(results))
-    for kind, path in call.files if results else ():
-        write_whole(path, document(kind, results, call.traces).encode("utf-8", "backslashreplace"))
     tell_actions(console, results)
     return worst([*(failure.exit_code for failure in failures), *(exit_code(result) for result in results)])
+
+
+def write_files(console: Console, call: VerifyCall, results: Sequence[SpecResult]) -> list[TcpcheckError]:
+    """The report and its like. -> what could not be written; it keeps the others from nothing."""
+    failures = []
+    for kind, path in call.files if results else ():
+        try:
+            write_whole(path, document(kind, results, call.traces).encode("utf-8", "backslashreplace"))
+        except TcpcheckError as failure:
+            console.failure(failure)
+            failures.append(failure)
+    return failures
 
 
 def check(console: Console, scenario: Scenario, call: VerifyCall) -> SpecResult:

@@ -10,7 +10,13 @@ from tcpcheck.witness.trace import Trace
 
 def printable(text: str) -> str:
     """`text` with everything that could move a cursor, end a line or reorder text written as an escape."""
-    return "".join(_escape(char) if unicodedata.category(char)[0] == "C" else char for char in text)
+    return "".join(_escape(char) if _moves(char) else char for char in text)
+
+
+def _moves(char: str) -> bool:
+    """Control and format characters, lone surrogates, unassigned ones; the separators of lines and paragraphs."""
+    kind = unicodedata.category(char)
+    return kind[0] == "C" or kind in ("Zl", "Zp")
 
 
 def _escape(char: str) -> str:
