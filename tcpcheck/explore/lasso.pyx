@@ -6,11 +6,8 @@ cycle; then breadth-first searches inside a component, from its shallowest nodes
 sum of stem and cycle is the least there is, unless WORK_MAX edges were looked at before that was sure.
 """
 from libc.stdint cimport int64_t, uint64_t
-from tcpcheck.explore.ancestry cimport Ancestry, ancestry_path
 from tcpcheck.explore.edges cimport Edge, Edges, edges_at, edges_choices
 from tcpcheck.explore.memory cimport Arena, Memory, arena_at, memory_give, memory_take
-
-from tcpcheck.explore.result import Lasso
 
 cdef enum:
     WORK_MAX = 50000000         # edges looked at for shortness, a claim
@@ -182,13 +179,13 @@ cdef list _cycle(Graph* g, int64_t start):
     return cycle
 
 
-cdef list find_lassos(Edges* e, Ancestry* a, Arena* levels, uint64_t claims, int64_t nodes):
+cdef list find_cycles(Edges* e, Arena* levels, uint64_t claims, int64_t nodes):
     cdef Graph g
     cdef int claim, k, ok
     cdef int64_t node
-    lassos = []
+    cycles = []
     if not claims or e.n == 0:
-        return lassos
+        return cycles
     g.first = NULL
     for k in range(ARRAYS):
         g.array[k] = NULL
@@ -199,6 +196,6 @@ cdef list find_lassos(Edges* e, Ancestry* a, Arena* levels, uint64_t claims, int
             with nogil:
                 node = _best(&g, levels)
             if node >= 0:
-                lassos.append(Lasso(claim, ancestry_path(a, node), _cycle(&g, node)))
+                cycles.append((claim, node, _cycle(&g, node)))
     _close(&g, e.edge.mem)
-    return lassos if ok else None
+    return cycles if ok else None

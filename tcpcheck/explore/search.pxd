@@ -29,7 +29,8 @@ cdef enum Stop:
 
 ctypedef struct Successor:      # computed, not yet looked up
     uint64_t hash
-    uint64_t pending
+    uint64_t pending            # claims of lasso_mask that wait in it
+    uint64_t waits              # ... and in its parent, too
     int64_t parent
     uint8_t* state
     int64_t* zone
@@ -46,6 +47,7 @@ ctypedef struct FirstHit:
 
 ctypedef struct Search:
     System sys
+    int (*keep)(Search* s, Successor* x) noexcept nogil     # looks a successor up, or sends it to who does; 0: stop
     Memory mem
     Store store
     Ancestry ancestry
@@ -65,7 +67,7 @@ ctypedef struct Search:
     int32_t expanding           # 1: a node is loaded and its next branch is prescribed in ch
     int32_t successors          # of the loaded node so far: 0 at the end means stuck
     int64_t node                # the loaded node
-    uint64_t node_pending
+    uint64_t node_pending       # claims of lasso_mask that wait in it
     int64_t popped              # nodes taken from the frontier
     int64_t level_end           # first node of the next level
     int64_t depth               # of the level being expanded
@@ -82,3 +84,14 @@ ctypedef struct Search:
     uint64_t hit_mask
     uint64_t rules[RULE_WORDS]
     FirstHit hit[CLAIMS_MAX]
+
+# What a search in parts (partition.pyx) shares with a search in one piece.
+cdef int search_open(Search* s, int exact, int64_t nodes_max) noexcept nogil
+cdef void search_close(Search* s) noexcept nogil
+cdef str search_reason(Search* s)
+cdef int search_give_up(Search* s, int why) noexcept nogil
+cdef int search_gather(Search* s, int64_t parent) noexcept nogil
+cdef void search_flush(Search* s) noexcept nogil
+cdef int search_keep(Search* s, Successor* x) noexcept nogil
+cdef void search_hit(Search* s, uint64_t claims, int at_end) noexcept nogil
+cdef void search_branch(Search* s) noexcept nogil

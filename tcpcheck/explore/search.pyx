@@ -16,7 +16,7 @@ from tcpcheck.explore.ancestry cimport (
 from tcpcheck.explore.edges cimport edges_add, edges_add_node, edges_free, edges_init, edges_pending, edges_reserve
 from tcpcheck.explore.frontier cimport frontier_free, frontier_get, frontier_init, frontier_put, frontier_reserve
 from tcpcheck.explore.hash64 cimport hash64, hash_keys
-from tcpcheck.explore.lasso cimport find_lassos
+from tcpcheck.explore.lasso cimport find_cycles
 from tcpcheck.explore.memory cimport (
     MEMORY_LIMIT, arena_at, arena_free, arena_init, arena_reserve, arena_take, memory_give, memory_init,
     memory_take_raw,
@@ -28,7 +28,7 @@ from tcpcheck.explore.store cimport (
 from tcpcheck.explore.system cimport EXPANSION_MAX, Handle
 from tcpcheck.sym.choice cimport choices_next, choices_start
 
-from tcpcheck.explore.result import Hit, Limits, SearchResult
+from tcpcheck.explore.result import Hit, Lasso, Limits, SearchResult
 
 cdef enum:
     STEPS_PER_TURN = 4096       # between two looks at the clock
@@ -40,7 +40,7 @@ cdef double PROGRESS_EVERY = 0.2        # s
 
 # ---------------------------------------------------------------- successors, in batches
 
-cdef int _give_up(Search* s, int why) noexcept nogil:
+cdef int search_give_up(Search* s, int why) noexcept nogil:
     """Returns 0. The first reason counts."""
     if s.stop == STOP_NOT:
         s.stop = why
@@ -57,33 +57,30 @@ cdef int _reserve(Search* s, int32_t n) noexcept nogil:
     return 1
 
 
-cdef int _keep(Search* s, Successor* x) noexcept nogil:
+cdef int search_keep(Search* s, Successor* x) noexcept nogil:
     """Looks one successor up and keeps it when it is new; 0: the search must stop. All or nothing."""
     cdef int64_t node = -1, address = -1
     cdef int added
-    cdef uint64_t both = x.pending & s.lasso_mask
     if (s.reserved < x.bytes or s.lasso_mask) and not _reserve(s, x.bytes):
-        return _give_up(s, STOP_MEMORY)
+        return search_give_up(s, STOP_MEMORY)
     added = store_add(&s.store, x.hash, x.state, x.bytes, x.zone, x.clocks, &node, &address)
     if added == ADDED_NO_MEMORY:
-        return _give_up(s, STOP_MEMORY)
+        return search_give_up(s, STOP_MEMORY)
     if added == ADDED_FULL:
-        return _give_up(s, STOP_STATES)
+        return search_give_up(s, STOP_STATES)
     if added == ADDED_NEW:
         s.reserved = -1
         ancestry_add(&s.ancestry, x.parent if x.parent >= 0 else 0, x.choice, x.choices)
         frontier_put(&s.frontier, x.state, x.bytes, address)
         if s.lasso_mask:
-            edges_add_node(&s.edges, both)
-    if both and x.parent >= 0:
-        both &= edges_pending(&s.edges, x.parent)
-        if both:
-            edges_add(&s.edges, x.parent, node, both, x.choice, x.choices)
+            edges_add_node(&s.edges, x.pending)
+    if x.waits:
+        edges_add(&s.edges, x.parent, node, x.waits, x.choice, x.choices)
     return 1
 
 
-cdef void _flush(Search* s) noexcept nogil:
-    """Looks up all successors that wait, in the order in which they came.
+cdef void search_flush(Search* s) noexcept nogil:
+    """Looks up (s.keep) all successors that wait, in the order in which they came.
 
     Hashed only here: their bytes have reached the cache by now, and each place in the table is fetched while the other
     hashes are computed."""
@@ -94,13 +91,13 @@ cdef void _flush(Search* s) noexcept nogil:
         x.hash = hash64(x.state, x.bytes, <uint64_t>x.clocks, s.hash_keys)
         store_prefetch(&s.store, x.hash)
     for i in range(s.nready):
-        if not _keep(s, &s.ready[i]):
+        if not s.keep(s, &s.ready[i]):
             break
     s.nready = 0
     s.ready_bytes = 0
 
 
-cdef int _gather(Search* s, int64_t parent) noexcept nogil:
+cdef int search_gather(Search* s, int64_t parent) noexcept nogil:
     """The successor that stands ready in the system joins the batch. 0: it does not fit this kind of search."""
     cdef Successor* x = &s.ready[s.nready]
     cdef int k
@@ -114,21 +111,22 @@ cdef int _gather(Search* s, int64_t parent) noexcept nogil:
         x.zone = <int64_t*>(s.buffer + s.ready_bytes)
         x.clocks = s.sys.save_zone(s.sys.ctx, x.zone)
         s.ready_bytes += (8 * x.clocks * x.clocks + 31) & ~31
-    x.pending = s.sys.pending(s.sys.ctx) if s.lasso_mask else 0
+    x.pending = s.sys.pending(s.sys.ctx) & s.lasso_mask if s.lasso_mask else 0
+    x.waits = x.pending & s.node_pending
     x.choice = s.buffer + s.ready_bytes
     x.choices = s.ch.n
     for k in range(s.ch.n):
         x.choice[k] = s.ch.taken[k]
     s.ready_bytes += (s.ch.n + 31) & ~31
     if (x.clocks > 0) != s.store.timed:
-        return _give_up(s, STOP_MIXED)
+        return search_give_up(s, STOP_MIXED)
     s.nready += 1
     return 1
 
 
 # ---------------------------------------------------------------- one step
 
-cdef void _hit(Search* s, uint64_t claims, int at_end) noexcept nogil:
+cdef void search_hit(Search* s, uint64_t claims, int at_end) noexcept nogil:
     """Remembers the first hit of each claim."""
     cdef int c
     cdef uint64_t fresh = claims & s.claims & ~s.hit_mask
@@ -157,12 +155,12 @@ cdef void _feasible_step(Search* s) noexcept nogil:
     if s.sys.hits != NULL:
         hits = s.sys.hits(s.sys.ctx)
         if hits & s.claims & ~s.hit_mask:
-            _hit(s, hits, 0)
-    if _gather(s, s.node) and (s.nready == s.batch or s.ready_bytes + SUCCESSOR_BYTES_MAX > BATCH_BYTES):
-        _flush(s)
+            search_hit(s, hits, 0)
+    if search_gather(s, s.node) and (s.nready == s.batch or s.ready_bytes + SUCCESSOR_BYTES_MAX > BATCH_BYTES):
+        search_flush(s)
 
 
-cdef void _one_branch(Search* s) noexcept nogil:
+cdef void search_branch(Search* s) noexcept nogil:
     """Runs the branch prescribed in ch and prescribes the next."""
     cdef int feasible = s.sys.step(s.sys.ctx, &s.ch)
     cdef int cut = s.ch.overflow
@@ -177,7 +175,7 @@ cdef void _one_branch(Search* s) noexcept nogil:
     elif not choices_next(&s.ch):
         s.expanding = 0
         if s.successors == 0 and s.sys.hits_at_end != NULL:
-            _hit(s, s.sys.hits_at_end(s.sys.ctx), 1)
+            search_hit(s, s.sys.hits_at_end(s.sys.ctx), 1)
 
 
 # ---------------------------------------------------------------- the next node
@@ -185,7 +183,7 @@ cdef void _one_branch(Search* s) noexcept nogil:
 cdef int _note_level(Search* s, int64_t first) noexcept nogil:
     """Remembers the first node of a level, for the depth of a node."""
     if not arena_reserve(&s.levels, 8):
-        return _give_up(s, STOP_MEMORY)
+        return search_give_up(s, STOP_MEMORY)
     (<int64_t*>arena_at(&s.levels, arena_take(&s.levels, 8)))[0] = first
     return 1
 
@@ -214,7 +212,7 @@ cdef int _load_next(Search* s) noexcept nogil:
     cdef Record* r
     while True:
         if s.popped == s.level_end:
-            _flush(s)
+            search_flush(s)
             if s.stop or not _next_level(s):
                 return 0
         n = frontier_get(&s.frontier, &address)
@@ -227,6 +225,7 @@ cdef int _load_next(Search* s) noexcept nogil:
         if not r.covered:
             s.sys.load(s.sys.ctx, s.frontier.state, n, store_zone(&s.store, address), r.n)
             break
+    s.node_pending = edges_pending(&s.edges, s.node) if s.lasso_mask else 0
     choices_start(&s.ch)
     s.expanding = 1
     s.successors = 0
@@ -241,7 +240,7 @@ cdef int _keep_whole(Search* s, const uint8_t* state, uint64_t hash, int64_t par
     cdef uint8_t choice = <uint8_t>k
     cdef int added
     if not _reserve(s, s.whole_bytes):
-        return _give_up(s, STOP_MEMORY)
+        return search_give_up(s, STOP_MEMORY)
     added = store_add(&s.store, hash, state, s.whole_bytes, NULL, 0, &node, &address)
     if added == ADDED_NEW:
         ancestry_add(&s.ancestry, parent, &choice, n > 1)
@@ -250,11 +249,11 @@ cdef int _keep_whole(Search* s, const uint8_t* state, uint64_t hash, int64_t par
             s.node = parent
             s.ch.n = n > 1
             s.ch.taken[0] = choice
-            _hit(s, s.sys.judge(s.sys.ctx, state), 0)
+            search_hit(s, s.sys.judge(s.sys.ctx, state), 0)
         return s.stop == STOP_NOT
     if added == ADDED_OLD:
         return 1
-    return _give_up(s, STOP_STATES if added == ADDED_FULL else STOP_MEMORY)
+    return search_give_up(s, STOP_STATES if added == ADDED_FULL else STOP_MEMORY)
 
 
 cdef void _expand_some(Search* s) noexcept nogil:
@@ -307,9 +306,64 @@ cdef void _advance(Search* s) noexcept nogil:
     for _ in range(STEPS_PER_TURN):
         if not s.expanding and (s.popped >= last or not _load_next(s)):
             return
-        _one_branch(s)
+        search_branch(s)
         if s.stop:
             return
+
+
+# ---------------------------------------------------------------- begin and end
+
+cdef int search_open(Search* s, int exact, int64_t nodes_max) noexcept nogil:
+    """Takes the memory; the initial state joins the batch. s is zeroed but for sys, mem and what is asked. 0: stopped."""
+    cdef int timed
+    s.hash_keys = hash_keys()
+    s.keep = search_keep
+    ancestry_init(&s.ancestry, &s.mem)
+    edges_init(&s.edges, &s.mem)
+    arena_init(&s.levels, &s.mem)
+    s.buffer = <uint8_t*>memory_take_raw(&s.mem, BATCH_BYTES)
+    if not frontier_init(&s.frontier, &s.mem) or s.buffer == NULL:
+        return search_give_up(s, STOP_MEMORY)
+    timed = s.sys.save_zone != NULL and s.sys.save_zone(s.sys.ctx, <int64_t*>s.buffer) > 0
+    if not store_init(&s.store, &s.mem, timed, s.lasso_mask != 0, exact, nodes_max):
+        return search_give_up(s, STOP_MEMORY)
+    s.store.skips_covered = s.lasso_mask == 0
+    choices_start(&s.ch)
+    s.reserved = -1
+    s.truncated = s.sys.truncated != NULL and s.sys.truncated(s.sys.ctx) != 0
+    if not search_gather(s, -1):
+        return 0
+    if s.sys.expand != NULL and not s.lasso_mask:
+        s.whole_bytes = s.ready[0].bytes
+    return 1
+
+
+cdef void search_close(Search* s) noexcept nogil:
+    """Gives the memory back."""
+    store_free(&s.store)
+    ancestry_free(&s.ancestry)
+    frontier_free(&s.frontier)
+    edges_free(&s.edges)
+    arena_free(&s.levels)
+    memory_give(&s.mem, s.buffer, BATCH_BYTES)
+
+
+cdef str search_reason(Search* s):
+    """Why it ended; "": it has seen everything."""
+    if s.stop == STOP_DONE:
+        if s.overflows:
+            return f"a step had too many choices or a table was too small ({s.overflows} times)"
+        return ""
+    if s.stop == STOP_MEMORY:
+        return "memory limit" if s.mem.failed == MEMORY_LIMIT else "out of memory"
+    return {
+        STOP_DECIDED: "every claim decided",
+        STOP_STATES: "state limit",
+        STOP_DEPTH: "depth limit",
+        STOP_SECONDS: "time limit",
+        STOP_INTERRUPTED: "interrupted",
+        STOP_MIXED: "the system is timed in some states only",
+    }[s.stop]
 
 
 # ---------------------------------------------------------------- the Python side
@@ -326,41 +380,18 @@ cdef class _Searcher:
 
     def __dealloc__(self):
         if self.s != NULL:
-            store_free(&self.s.store)
-            ancestry_free(&self.s.ancestry)
-            frontier_free(&self.s.frontier)
-            edges_free(&self.s.edges)
-            arena_free(&self.s.levels)
-            memory_give(&self.s.mem, self.s.buffer, BATCH_BYTES)
+            search_close(self.s)
             free(self.s)
 
     cdef int start(self, object limits, int64_t fail_after):
         """Takes the memory and puts the initial state in. 0: stopped already."""
         cdef Search* s = self.s
-        cdef int timed
         s.sys = self.handle.sys
-        s.hash_keys = hash_keys()
         s.depth_max = EVERYTHING if limits.depth is None else limits.depth
         memory_init(&s.mem, EVERYTHING if limits.memory_bytes is None else limits.memory_bytes)
         s.mem.fail_after = fail_after
-        ancestry_init(&s.ancestry, &s.mem)
-        edges_init(&s.edges, &s.mem)
-        arena_init(&s.levels, &s.mem)
-        s.buffer = <uint8_t*>memory_take_raw(&s.mem, BATCH_BYTES)
-        if not frontier_init(&s.frontier, &s.mem) or s.buffer == NULL:
-            return _give_up(s, STOP_MEMORY)
-        timed = s.sys.save_zone != NULL and s.sys.save_zone(s.sys.ctx, <int64_t*>s.buffer) > 0
-        if not store_init(&s.store, &s.mem, timed, s.lasso_mask != 0, limits.exact,
-                          EVERYTHING if limits.states is None else limits.states):
-            return _give_up(s, STOP_MEMORY)
-        s.store.skips_covered = s.lasso_mask == 0
-        choices_start(&s.ch)
-        s.reserved = -1
-        s.truncated = s.sys.truncated != NULL and s.sys.truncated(s.sys.ctx) != 0
-        if _gather(s, -1):
-            if s.sys.expand != NULL and not s.lasso_mask:
-                s.whole_bytes = s.ready[0].bytes
-            _flush(s)
+        if search_open(s, limits.exact, EVERYTHING if limits.states is None else limits.states):
+            search_flush(s)
         return s.stop == STOP_NOT
 
     cdef object run(self, object seconds, object progress):
@@ -381,25 +412,8 @@ cdef class _Searcher:
                              s.frontier.waiting, s.mem.used)
         except KeyboardInterrupt:
             s.stop = STOP_INTERRUPTED
-        _flush(s)
+        search_flush(s)
         return time.monotonic() - begin
-
-    cdef str reason(self):
-        cdef Search* s = self.s
-        if s.stop == STOP_DONE:
-            if s.overflows:
-                return f"a step had too many choices or a table was too small ({s.overflows} times)"
-            return ""
-        if s.stop == STOP_MEMORY:
-            return "memory limit" if s.mem.failed == MEMORY_LIMIT else "out of memory"
-        return {
-            STOP_DECIDED: "every claim decided",
-            STOP_STATES: "state limit",
-            STOP_DEPTH: "depth limit",
-            STOP_SECONDS: "time limit",
-            STOP_INTERRUPTED: "interrupted",
-            STOP_MIXED: "the system is timed in some states only",
-        }[s.stop]
 
     cdef object hit_of(self, int claim):
         cdef FirstHit* h = &self.s.hit[claim]
@@ -412,11 +426,11 @@ cdef class _Searcher:
     cdef object result(self, double seconds):
         cdef Search* s = self.s
         cdef int64_t states = s.store.states
-        lassos = find_lassos(&s.edges, &s.ancestry, &s.levels, s.lasso_mask, s.store.nodes)
-        if lassos is None:
+        cycles = find_cycles(&s.edges, &s.levels, s.lasso_mask, s.store.nodes)
+        if cycles is None:
             s.stop = STOP_MEMORY if s.stop == STOP_DONE else s.stop     # what was not looked for may exist
-            lassos = []
-        reason = self.reason()
+        lassos = [Lasso(claim, ancestry_path(&s.ancestry, node), cycle) for claim, node, cycle in cycles or ()]
+        reason = search_reason(s)
         return SearchResult(
             states=states,
             zones=s.store.nodes,
