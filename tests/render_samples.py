@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tcpcheck.mapping.result import Map, MapResult, Moment, Outcome, Quantity
 from tcpcheck.witness.trace import Change, HostInfo, Segment, Step, Trace
 from tcpcheck.witness.verdict import ClaimResult, SpecResult, Stats
 
@@ -338,3 +339,16 @@ def count_result() -> SpecResult:
         )
     )
     return SpecResult("specs/blind_rst.tcp", "Blind reset", "How many guesses kill?", claims, STATS, (), True)
+
+
+def tw_map(said: str = "replies ACK; stays") -> MapResult:
+    """A map over the sequence number of the SYN: two outcomes, of which one is not exact. said: the one's words."""
+    over = Quantity("isn", "isn - server.c.rcv_nxt", "number", 0, (1 << 32) - 1)
+    old, new = ((0, 0), ((1 << 31) + 1, (1 << 32) - 1)), ((1, 1 << 31),)
+    outcomes = (
+        Outcome(said, old, old, False, "too coarse", 4),
+        Outcome("replies SYN-ACK; server.c becomes CLOSED", new, new, True, "", 4),
+    )
+    moment = Moment("server.c in TIME-WAIT receives SYN", over, outcomes, ())
+    result = tw_result()
+    return MapResult(result.file, result.title, result.question, "isn", (Map(({},), (moment,), BOUNDS),), ())

@@ -58,6 +58,15 @@ def test_json_and_picture(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> 
     assert not any(a.startswith("http") for e in root.iter() for k, a in e.attrib.items())
 
 
+def test_a_page_and_the_maps_of_a_report(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    page, full, bare = (tmp_path / name for name in ("map.html", "full.html", "bare.html"))
+    assert call(capfd, "map", ISN_GAP, "--over", "pause", "-q", "-o", str(page)).code == 0
+    assert page.read_text().startswith("<!doctype html>") and "137.43890872s" in page.read_text()
+    assert call(capfd, "verify", ISN_GAP, "-q", "--report", str(full)).code == 0
+    assert call(capfd, "verify", ISN_GAP, "-q", "--no-maps", "--report", str(bare)).code == 0
+    assert "map over pause" in full.read_text() and "map over" not in bare.read_text()
+
+
 def test_a_setting_from_outside(capfd: pytest.CaptureFixture[str]) -> None:
     name = "server.net.ipv4.tcp_tw_timeout"
     result = call(capfd, "map", ISN_GAP, "--over", name, "--set", f"{name}=1,2,600", "-q")

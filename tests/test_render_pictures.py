@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,9 +12,10 @@ from xml.etree import ElementTree as ET
 
 import golden_files
 import pytest
-from render_samples import SAMPLES, lookup, tw_refused, tw_result
+from render_samples import SAMPLES, lookup, tw_map, tw_refused, tw_result
 
-from tcpcheck.render.html import report, trace_page
+from tcpcheck.mapping.result import Outcome
+from tcpcheck.render.html import map_page, report, trace_page
 from tcpcheck.render.mermaid import mermaid
 from tcpcheck.render.svg import svg
 from tcpcheck.witness.trace import Trace
@@ -120,6 +120,29 @@ def test_a_report_links_verdicts_to_traces() -> None:
     assert links and all(link is not None and link[0] == "#" and link[1:] in ids for link in links)
 
 
+def test_a_report_has_the_maps_of_a_spec_as_pictures_and_in_words() -> None:
+    text = report([tw_result()], rules=lookup, maps=[tw_map()])
+    page = Page(text)
+    assert ("a", {"href": "#m1"}) in page.tags and "m1" in {a.get("id") for _, a in page.tags}
+    for root in re.findall(r"<svg.*?</svg>", text, re.S):
+        assert (
+            ET.fromstring(root).find(f"{SVG}title") is not None and ET.fromstring(root).find(f"{SVG}desc") is not None
+        )
+    words = text[text.index("The picture in words") :]
+    for said in ("-2147483647..0", "1..2147483648", "replies ACK; stays", "replies SYN-ACK; server.c becomes CLOSED"):
+        assert said in words
+    assert "may be fewer: too coarse" in text and "not everything is known" in text
+    assert map_page(tw_map()).count("<svg ") == 1
+
+
+def test_a_map_of_one_colour_is_left_out_of_a_report() -> None:
+    every = ((0, (1 << 32) - 1),)
+    same = Outcome("comes true", every, every, True, "", 1)
+    moment = replace(tw_map().maps[0].moments[0], outcomes=(same,))
+    dull = replace(tw_map(), maps=(replace(tw_map().maps[0], moments=(moment,)),))
+    assert "map over" not in report([tw_result()], rules=lookup, maps=[dull])
+
+
 @pytest.mark.parametrize("render", [svg, trace_page], ids=["svg", "html"])
 def test_names_cannot_inject_markup(render: object) -> None:
     assert callable(render)
@@ -154,28 +177,48 @@ for (const key of ["ArrowDown", "ArrowRight", "ArrowUp", "End", "ArrowDown", "Ho
   press(key); told.push(seen());
 }
 trace.querySelector(".ladder [data-step='3']").dispatchEvent(new MouseEvent("click", {bubbles: true}));
+told.push(seen());
+document.activeElement.blur();
+document.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true}));
+document.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowDown", bubbles: true}));
+told.push(seen());
+trace.querySelector(".ladder [data-step='3']").dispatchEvent(new MouseEvent("click", {bubbles: true}));
 told.push(seen(), document.activeElement.className, trace.querySelectorAll(".ladder .now").length > 0 ? "lit" : "dark");
 document.body.dataset.told = told.join(" ");
 </script>
 """
 
 
-@pytest.fixture
-def walked(tmp_path: Path) -> Iterator[str]:
-    """The page's own account of a walk through its trace, from Chromium."""
+def opened(page: str, folder: Path) -> str:
+    """The page as Chromium has it when all has run. Whatever it writes to its console fails."""
     assert CHROMIUM is not None
-    path = tmp_path / "page.html"
-    path.write_text(trace_page(tw_refused(), lookup).replace("</body>", WALK + "</body>"))
-    switches = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/chromium"]
+    path = folder / "page.html"
+    path.write_text(page)
+    switches = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}/chromium"]
+    switches += ["--enable-logging=stderr", "--window-size=1400,1000"]
     done = subprocess.run(
-        [CHROMIUM, *switches, "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=120, check=True
+        [CHROMIUM, *switches, "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=240, check=True
     )
-    found = re.search(r'data-told="([^"]*)"', done.stdout)
-    assert found, done.stderr
-    yield found[1]
+    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    assert console == [] and "</html>" in done.stdout
+    return done.stdout
+
+
+def walked(page: str, folder: Path) -> list[str]:
+    """The page's own account of a walk through its first trace."""
+    found = re.search(r'data-told="([^"]*)"', opened(page.replace("</body>", WALK + "</body>"), folder))
+    assert found
+    return found[1].split()
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: nobody has walked through the page")
-def test_a_keyboard_walk_through_a_trace(walked: str) -> None:
+def test_a_keyboard_walk_through_a_trace(tmp_path: Path) -> None:
     last = str(tw_refused().steps[-1].index)
-    assert walked.split() == ["0", "1", "2", "1", last, last, "0", "0", "3", "steps", "lit"]
+    steps = ["0", "1", "2", "1", last, last, "0", "0", "3", "4", "3", "steps", "lit"]
+    assert walked(trace_page(tw_refused(), lookup), tmp_path) == steps
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: nobody has opened the report")
+def test_a_report_with_maps_says_nothing_on_the_console(tmp_path: Path) -> None:
+    text = report([tw_result()], rules=lookup, maps=[tw_map()])
+    assert "The picture in words" in opened(text, tmp_path)

@@ -127,7 +127,8 @@ def _verify_options(traces: str) -> tuple[Callable[[Any], Any], ...]:
             show_default=True,
             help="Traces of violated and reached claims: one for each claim, or of all members.",
         ),
-        click.option("--report", metavar="FILE", help="Write verdicts and traces as one HTML file, too."),
+        click.option("--report", metavar="FILE", help="Write verdicts, maps and traces as one HTML file, too."),
+        click.option("--no-maps", is_flag=True, help="Leave the maps of named pauses and numbers out of the report."),
         click.option("--junit", metavar="FILE", help="Write the verdicts as JUnit XML, too."),
         click.option("--sarif", metavar="FILE", help="Write what is not as expected as SARIF, too."),
         click.option(
@@ -147,8 +148,19 @@ def _verify(console: Console, o: dict[str, Any], settings: dict[str, tuple[str, 
     files = tuple((kind, o[kind]) for kind in ("report", "junit", "sarif") if o[kind] is not None)
     if o["wait"] and not o["replay"]:
         raise UsageError("--wait belongs to --replay")
+    maps = o["report"] is not None and not o["no_maps"]
     call = VerifyCall(
-        o["specs"], bounds, o["claim"], o["members"], o["traces"], o["quiet"], files, settings, o["replay"], o["wait"]
+        o["specs"],
+        bounds,
+        o["claim"],
+        o["members"],
+        o["traces"],
+        o["quiet"],
+        files,
+        settings,
+        o["replay"],
+        o["wait"],
+        maps,
     )
     return run_verify(_with_console(console, o["color"], o["ascii"]), call)
 
@@ -217,7 +229,7 @@ def trace(console: Console, /, **options: Any) -> int:
 @click.option(
     "--over", required=True, metavar="NAME", help="A named choice, or a difference: 'client.s2.iss - client.s1.iss'."
 )
-@click.option("--output", "-o", "--svg", metavar="FILE.svg", help="Write a picture here, whole or not at all.")
+@click.option("--output", "-o", "--svg", metavar="FILE.svg", help="Write a picture here; FILE.html: a page with it.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.option(
     "--set",

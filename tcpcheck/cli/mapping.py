@@ -15,7 +15,8 @@ from tcpcheck.errors import TcpcheckError, UsageError
 from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load
 from tcpcheck.lang.scenario import Scenario
-from tcpcheck.mapping import MapResult, map_scenario
+from tcpcheck.mapping import MapResult, map_scenario, searched_names
+from tcpcheck.render.words import printable
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,9 @@ def run_map(console: Console, call: MapCall) -> int:
     scenario = one_spec(call.spec, call.settings, call.claim, call.members)
     if call.output is not None:
         check_target(call.output)
-    result = mapped(console, scenario, call)
+    result = mapped(console, scenario, call.over, call.bounds, call.quiet)
     if call.output is not None:
-        from tcpcheck.render.map_svg import svg
-
-        write_whole(call.output, svg(result).encode("utf-8", "backslashreplace"))
+        write_whole(call.output, picture(result, call.output).encode("utf-8", "backslashreplace"))
     if console.json:
         from tcpcheck.render import json as render_json
         from tcpcheck.render.map_json import document
@@ -54,6 +53,30 @@ def run_map(console: Console, call: MapCall) -> int:
     if result.interrupted:
         console.message("tcpcheck: interrupted")
     return 0 if result.ok else 3
+
+
+def picture(result: MapResult, path: str) -> str:
+    """As a page where the file is named so, else as SVG."""
+    if path.endswith((".html", ".htm")):
+        from tcpcheck.render.html import map_page
+
+        return map_page(result)
+    from tcpcheck.render.map_svg import svg
+
+    return svg(result)
+
+
+def maps_of(console: Console, scenario: Scenario, bounds: Bounds, quiet: bool) -> list[MapResult]:
+    """A map of each named pause and number of a spec. One that cannot be made is said, and left out."""
+    found = []
+    for name in searched_names(scenario):
+        try:
+            found.append(mapped(console, scenario, name, bounds, quiet))
+        except TcpcheckError as failure:
+            console.message(f"tcpcheck: no map over `{printable(name)}`: {failure}")
+        if found and found[-1].interrupted:
+            break
+    return found
 
 
 def one_spec(argument: str, settings: Sequence[str], claim: str | None, members: Sequence[str]) -> Scenario:
@@ -84,10 +107,10 @@ def parsed_settings(settings: Sequence[str]) -> dict[str, list[str]]:
     return parsed
 
 
-def mapped(console: Console, scenario: Scenario, call: MapCall) -> MapResult:
-    progress = None if call.quiet else ProgressLine(console, scenario.file)
+def mapped(console: Console, scenario: Scenario, over: str, bounds: Bounds, quiet: bool) -> MapResult:
+    progress = None if quiet else ProgressLine(console, f"{scenario.file} over {over}")
     try:
-        return map_scenario(scenario, call.over, call.bounds.limits(), progress, call.bounds.processes)
+        return map_scenario(scenario, over, bounds.limits(), progress, bounds.processes)
     except (TcpcheckError, KeyboardInterrupt):
         raise
     except Exception as error:

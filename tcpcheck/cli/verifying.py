@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tcpcheck.checking import verify_scenario
 from tcpcheck.cli.ci import tell_actions
@@ -24,6 +25,9 @@ from tcpcheck.render import json as render_json
 from tcpcheck.render import verdicts
 from tcpcheck.render.rules import rule_lookup
 from tcpcheck.witness.verdict import SpecResult
+
+if TYPE_CHECKING:
+    from tcpcheck.mapping import MapResult
 
 MEMORY_SHARE = 0.8  # of what is free when the command starts, unless told otherwise
 
@@ -78,7 +82,7 @@ def load_all(arguments: Iterable[str], settings: Mapping[str, Sequence[str]] | N
 class VerifyCall:
     """A call of `verify` or `sweep`. files: what else to write, by its kind: report (HTML), junit, sarif.
     settings: take the place of the specs' own (lang/overrides.py). replay: play each trace on the running kernel;
-    wait: with timers of more than 5 s."""
+    wait: with timers of more than 5 s. maps: the report has maps of the specs' unknowns."""
 
     specs: tuple[str, ...]
     bounds: Bounds
@@ -90,6 +94,7 @@ class VerifyCall:
     settings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     replay: bool = False
     wait: bool = False
+    maps: bool = False
 
 
 def selected(scenarios: Sequence[Scenario], claim: str | None, members: Sequence[str]) -> list[Scenario]:
@@ -112,6 +117,7 @@ def run_verify(console: Console, call: VerifyCall) -> int:
 
         must_be_possible()
     results: list[SpecResult] = []
+    maps: list[MapResult] = []
     failures: list[TcpcheckError] = []
     for number, scenario in enumerate(scenarios, 1):
         try:
@@ -123,11 +129,15 @@ def run_verify(console: Console, call: VerifyCall) -> int:
         results.append(result)
         if not console.json:
             show(console, result, call, first=len(results) == 1)
+        if call.maps and not result.interrupted:
+            from tcpcheck.cli.mapping import maps_of
+
+            maps += maps_of(console, scenario, call.bounds, call.quiet)
         if result.interrupted:
             left = [s.file for s in scenarios[number:]]
             console.message("tcpcheck: interrupted" + (f"; not checked: {', '.join(left)}" if left else ""))
             break
-    failures += write_files(console, call, results)
+    failures += write_files(console, call, results, maps)
     if failures:
         console.error_document(failures)
     elif console.json:
@@ -139,12 +149,14 @@ def run_verify(console: Console, call: VerifyCall) -> int:
     return worst([*(failure.exit_code for failure in failures), *(exit_code(result) for result in results)])
 
 
-def write_files(console: Console, call: VerifyCall, results: Sequence[SpecResult]) -> list[TcpcheckError]:
+def write_files(
+    console: Console, call: VerifyCall, results: Sequence[SpecResult], maps: Sequence[MapResult]
+) -> list[TcpcheckError]:
     """The report and its like. -> what could not be written; it keeps the others from nothing."""
     failures = []
     for kind, path in call.files if results else ():
         try:
-            write_whole(path, document(kind, results, call.traces).encode("utf-8", "backslashreplace"))
+            write_whole(path, document(kind, results, call.traces, maps).encode("utf-8", "backslashreplace"))
         except TcpcheckError as failure:
             console.failure(failure)
             failures.append(failure)
@@ -189,7 +201,7 @@ def show(console: Console, result: SpecResult, call: VerifyCall, first: bool) ->
         console.message(verdicts.stats_text(result.stats))
 
 
-def document(kind: str, results: Sequence[SpecResult], traces: str) -> str:
+def document(kind: str, results: Sequence[SpecResult], traces: str, maps: Sequence[MapResult] = ()) -> str:
     """The verdicts for other tools and people; of several specs all that could be checked."""
     if kind == "junit":
         from tcpcheck.render.junit import junit
@@ -201,7 +213,7 @@ def document(kind: str, results: Sequence[SpecResult], traces: str) -> str:
         return sarif(results)
     from tcpcheck.render.html import report
 
-    return report(results, traces=traces, rules=rule_lookup())
+    return report(results, traces=traces, rules=rule_lookup(), maps=maps)
 
 
 def summary(results: Sequence[SpecResult]) -> str:

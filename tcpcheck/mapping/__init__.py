@@ -9,5 +9,6 @@ An outcome is what can be seen at a moment. The moments are those that the spec'
 
 from tcpcheck.mapping.outcomes import map_scenario
 from tcpcheck.mapping.result import Map, MapResult, Moment, Outcome, Quantity
+from tcpcheck.mapping.unknowns import searched_names
 
-__all__ = ["Map", "MapResult", "Moment", "Outcome", "Quantity", "map_scenario"]
+__all__ = ["Map", "MapResult", "Moment", "Outcome", "Quantity", "map_scenario", "searched_names"]

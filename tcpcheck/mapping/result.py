@@ -101,6 +101,12 @@ class MapResult:
         """Everything is known, and proved."""
         return not self.interrupted and bool(self.maps) and all(m.ok for m in self.maps)
 
+    def _repr_svg_(self) -> str:
+        """In a notebook: the picture."""
+        from tcpcheck.render.map_svg import svg
+
+        return svg(self)
+
 
 def inside(spans: Iterable[Span], v: int) -> bool:
     return any(lo <= v <= hi for lo, hi in spans)

@@ -54,8 +54,7 @@ def resolve(scenario: Scenario, name: str) -> Family | Searched:
         return family
     searched = {s.name: s for case in scenario.cases for s in _searched(case)}
     if name in searched:
-        one = searched[name]
-        if one.field == "seq" and one.sock is None and not one.injected:
+        if _nameless(searched[name]):
             raise UsageError(f"the connection that `{name}` is a number of has no name: `connect ... (...) -> s`")
         return searched[name]
     if " - " in name:
@@ -65,6 +64,18 @@ def resolve(scenario: Scenario, name: str) -> Family | Searched:
     hint = f"did you mean `{near}`?" if near else f"its choices are {', '.join(dict.fromkeys(known))}" if known else ""
     hint = hint or "it names none: `sleep 0s..60s -> gap`, `(seq any -> isn)`, `{0, 1} -> x`"
     raise UsageError(f"no choice `{name}` in {scenario.file}: {hint}")
+
+
+def searched_names(scenario: Scenario) -> list[str]:
+    """The named pauses and numbers of a spec that a map can be over. Families are left out: their members have verdicts
+    of their own."""
+    found = (s for case in scenario.cases for s in _searched(case))
+    return list(dict.fromkeys(s.name for s in found if not _nameless(s) and _family(scenario, s.name) is None))
+
+
+def _nameless(one: Searched) -> bool:
+    """A number of a connection that the spec cannot speak of."""
+    return one.field == "seq" and one.sock is None and not one.injected
 
 
 def _family(scenario: Scenario, name: str) -> Family | None:

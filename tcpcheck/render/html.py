@@ -1,4 +1,4 @@
-"""Verdicts and traces as one HTML file that needs nothing from outside: it opens offline and from a mail.
+"""Verdicts, maps and traces as one HTML file that needs nothing from outside: it opens offline and from a mail.
 
 Without scripts every step stands below the picture; with them one at a time, chosen by click or arrow key.
 """
@@ -13,7 +13,8 @@ import jinja2
 from markupsafe import Markup
 
 from tcpcheck import __version__
-from tcpcheck.render import verdicts
+from tcpcheck.mapping.result import MapResult
+from tcpcheck.render import map_html, verdicts
 from tcpcheck.render.ladder import ports_vary, segment_words
 from tcpcheck.render.rules import RuleLookup, no_rules
 from tcpcheck.render.svg import svg
@@ -25,12 +26,24 @@ from tcpcheck.witness.verdict import SpecResult
 
 def trace_page(trace: Trace, rules: RuleLookup = no_rules) -> str:
     """One trace."""
-    return _page(trace.title, [], [_trace(trace, "t1", rules)])
+    return _page(trace.title, traces=[_trace(trace, "t1", rules)])
 
 
-def report(results: Sequence[SpecResult], *, traces: str = "one", rules: RuleLookup = no_rules) -> str:
-    """The verdicts of some specs and their traces. traces: as `verdicts.text`."""
+def map_page(result: MapResult) -> str:
+    """One map."""
+    return _page(f"{result.title}: map over {result.name}", maps=[map_html.section(result, "m1")])
+
+
+def report(
+    results: Sequence[SpecResult],
+    *,
+    traces: str = "one",
+    rules: RuleLookup = no_rules,
+    maps: Sequence[MapResult] = (),
+) -> str:
+    """The verdicts of some specs, their traces, and maps of their unknowns. traces: as `verdicts.text`."""
     shown: list[dict[str, Any]] = []
+    drawn = [map_html.section(m, f"m{number}") for number, m in enumerate(maps, 1) if map_html.worth_showing(m)]
     specs = []
     for result in results:
         links: dict[int, str] = {}
@@ -38,18 +51,23 @@ def report(results: Sequence[SpecResult], *, traces: str = "one", rules: RuleLoo
             if claim.witness is not None:
                 links[id(claim)] = f"t{len(shown) + 1}"
                 shown.append(_trace(claim.witness, links[id(claim)], rules))
-        specs.append(_spec(result, links))
-    return _page("tcpcheck report", specs, shown)
+        own = [m for m in drawn if m["file"] == printable(result.file)]
+        specs.append({**_spec(result, links), "maps": own})
+    return _page("tcpcheck report", specs, drawn, shown)
 
 
-def _page(title: str, specs: list[dict[str, Any]], traces: list[dict[str, Any]]) -> str:
+def _page(
+    title: str,
+    specs: Sequence[dict[str, Any]] = (),
+    maps: Sequence[dict[str, Any]] = (),
+    traces: Sequence[dict[str, Any]] = (),
+) -> str:
     folder = resources.files("tcpcheck.render") / "templates"
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string((folder / "report.html.j2").read_text())
     style, script = (Markup((folder / f"report.{kind}").read_text().strip()) for kind in ("css", "js"))
-    page = template.render(
-        title=printable(title), specs=specs, traces=traces, style=style, script=script, version=__version__
-    )
+    parts = {"specs": specs, "maps": maps, "traces": traces}
+    page = template.render(title=printable(title), **parts, style=style, script=script, version=__version__)
     return page + "\n"
 
 

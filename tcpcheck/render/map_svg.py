@@ -58,6 +58,15 @@ def worth_drawing(m: Map) -> list[Moment]:
     return telling or [x for x in m.moments if x.outcomes]
 
 
+def _described(m: Map) -> str:
+    """The moments that are drawn, for who cannot see them."""
+    said = []
+    for moment in worth_drawing(m):
+        told = "; ".join(f"{span(moment.over, p)}: {outcome_words(moment, p.which)}" for p in pieces(moment))
+        said.append(f"{moment.text}, by {moment.over.text}: {told}.")
+    return " ".join(said)
+
+
 class _Picture:
     """Puts one moment below the other."""
 
@@ -67,6 +76,7 @@ class _Picture:
         self.root = ET.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "class": "map", "role": "img"})
         said = f"Values of {result.name} and what they lead to: {printable(result.title)}"
         ET.SubElement(self.root, "title").text = said
+        ET.SubElement(self.root, "desc").text = printable(" ".join(_described(m) for m in result.maps))
         ET.SubElement(self.root, "style").text = STYLE
 
     def draw(self) -> ET.Element:

@@ -83,6 +83,19 @@ class _Point:
     y: float
 
 
+def _described(trace: Trace) -> str:
+    """The picture for who cannot see it: where each connection came to, step by step."""
+    names = ", ".join(printable(host.name) for host in trace.hosts)
+    digits = time_digits(trace)
+    states = [
+        f"{seconds(step.time_ns, digits)} s {printable(change.subject)}: {printable(change.after)}"
+        for step in trace.steps
+        for change in step.changes
+        if change.what == "state"
+    ]
+    return f"{len(trace.steps)} steps of {names}. States: {'; '.join(states) or 'none changes'}."
+
+
 class _Picture:
     def __init__(self, trace: Trace, prefix: str) -> None:
         self.trace = trace
@@ -151,9 +164,7 @@ class _Picture:
         root.set("width", width)
         root.set("height", height)
         ET.SubElement(root, "title").text = printable(f"{self.trace.title}: {self.trace.claim} {self.trace.verdict}")
-        ET.SubElement(
-            root, "desc"
-        ).text = f"{len(self.trace.steps)} steps of {', '.join(printable(host.name) for host in self.trace.hosts)}"
+        ET.SubElement(root, "desc").text = _described(self.trace)
         ET.SubElement(root, "style").text = STYLE
         for lane in self.lanes:
             self._heading(root, lane)

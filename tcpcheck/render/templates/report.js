@@ -1,4 +1,5 @@
 "use strict";
+const walkers = [];
 for (const trace of document.querySelectorAll("[data-trace]")) {
   const steps = [...trace.querySelectorAll(".detail")];
   if (!steps.length) continue;
@@ -16,13 +17,15 @@ for (const trace of document.querySelectorAll("[data-trace]")) {
     ArrowDown: () => now + 1, ArrowRight: () => now + 1, ArrowUp: () => now - 1, ArrowLeft: () => now - 1,
     Home: () => 0, End: () => order.length - 1,
   };
-  trace.addEventListener("keydown", (event) => {
+  const walk = (event) => {
     const move = moves[event.key];
     if (!move || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     show(move());
     trace.querySelector(`.ladder .step[data-step="${order[now]}"]`)?.scrollIntoView({ block: "nearest" });
-  });
+  };
+  trace.addEventListener("keydown", walk);
+  walkers.push({ trace, walk });
   trace.querySelector(".picture").addEventListener("click", (event) => {
     const part = event.target.closest("[data-step]");
     if (!part) return;
@@ -32,3 +35,13 @@ for (const trace of document.querySelectorAll("[data-trace]")) {
   trace.classList.add("alive");
   show(0);
 }
+// With nothing focused, left and right go through the trace that fills the window; up and down still scroll.
+document.addEventListener("keydown", (event) => {
+  if (![document, document.body].includes(event.target) || !["ArrowLeft", "ArrowRight"].includes(event.key)) return;
+  const seen = ({ trace }) => {
+    const box = trace.getBoundingClientRect();
+    return Math.min(box.bottom, innerHeight) - Math.max(box.top, 0);
+  };
+  const best = walkers.sort((a, b) => seen(b) - seen(a))[0];
+  if (best && seen(best) > 0) best.walk(event);
+});
