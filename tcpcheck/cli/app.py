@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from tcpcheck import __version__
+from tcpcheck.cli import completing
 from tcpcheck.cli.console import Console
 from tcpcheck.cli.failures import fault, single, worst
 from tcpcheck.cli.options import (
@@ -17,12 +18,14 @@ from tcpcheck.cli.options import (
     CROSSCHECK_CODES,
     DIFF_CODES,
     EXIT_CODES,
+    FILE,
     LOOK,
     MAP_CODES,
     MEMBER,
     QUIET,
     REPLAY_CODES,
     add,
+    verify_options,
 )
 from tcpcheck.errors import Impossible, TcpcheckError, Undecided, UsageError
 
@@ -110,37 +113,6 @@ def cli() -> None:
     """Checks TCP corner cases: every interleaving of a small experiment written as a spec."""
 
 
-TRACES = ("one", "all", "none")
-
-
-def _verify_options(traces: str) -> tuple[Callable[[Any], Any], ...]:
-    """What `verify` and `sweep` have in common. traces: the default of --traces."""
-    return (
-        click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
-        *BOUNDS,
-        click.option("--claim", metavar="NAME", help="Only this claim."),
-        MEMBER,
-        click.option(
-            "--traces",
-            type=click.Choice(TRACES),
-            default=traces,
-            show_default=True,
-            help="Traces of violated and reached claims: one for each claim, or of all members.",
-        ),
-        click.option("--report", metavar="FILE", help="Write verdicts, maps and traces as one HTML file, too."),
-        click.option("--no-maps", is_flag=True, help="Leave the maps of named pauses and numbers out of the report."),
-        click.option("--junit", metavar="FILE", help="Write the verdicts as JUnit XML, too."),
-        click.option("--sarif", metavar="FILE", help="Write what is not as expected as SARIF, too."),
-        click.option(
-            "--jobs", "-j", callback=COUNT, metavar="N", help="Members checked at once; default: one for each CPU."
-        ),
-        click.option("--replay", is_flag=True, help="Play each trace on the running kernel, which may confirm it."),
-        click.option("--wait", is_flag=True, help="With --replay: wait for timers of more than 5 s, too."),
-        QUIET,
-        *LOOK,
-    )
-
-
 def _verify(console: Console, o: dict[str, Any], settings: dict[str, tuple[str, ...]]) -> int:
     from tcpcheck.cli.verifying import Bounds, VerifyCall, run_verify
 
@@ -166,8 +138,8 @@ def _verify(console: Console, o: dict[str, Any], settings: dict[str, tuple[str, 
 
 
 @cli.command(epilog=EXIT_CODES, short_help="Check every claim of the specs.")
-@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
-@add(*_verify_options("one"))
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...", type=FILE)
+@add(*verify_options("one"))
 @click.pass_obj
 def verify(console: Console, /, **options: Any) -> int:
     """Checks every claim of the specs; a folder means every .tcp file below it."""
@@ -175,9 +147,9 @@ def verify(console: Console, /, **options: Any) -> int:
 
 
 @cli.command(epilog=EXIT_CODES, short_help="Check specs over a matrix of settings.")
-@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...", type=FILE)
 @click.option("--set", "settings", multiple=True, required=True, metavar="NAME=V1,V2", help="A setting and its values.")
-@add(*_verify_options("none"))
+@add(*verify_options("none"))
 @click.pass_obj
 def sweep(console: Console, /, **options: Any) -> int:
     """Checks the same specs over a matrix of settings: each combination of the values of all --set.
@@ -190,18 +162,21 @@ def sweep(console: Console, /, **options: Any) -> int:
 
 
 @cli.command(epilog=EXIT_CODES, short_help="Write the trace of one claim.")
-@click.argument("spec")
-@click.argument("claim")
+@click.argument("spec", type=FILE)
+@click.argument("claim", shell_complete=completing.claims)
 @click.option(
     "--format",
     "format_",
     default="text",
     show_default=True,
     metavar="FORMAT",
+    shell_complete=completing.formats,
     help="text, tcpdump, pcapng, packetdrill, json, html, svg or mermaid.",
 )
 @click.option("--json", "as_json", is_flag=True, help="As --format json; errors are JSON, too.")
-@click.option("--output", "-o", metavar="FILE", help="Write here, whole or not at all; default: standard output.")
+@click.option(
+    "--output", "-o", metavar="FILE", type=FILE, help="Write here, whole or not at all; default: standard output."
+)
 @click.option(
     "--host", metavar="HOST", help="What this host sees (tcpdump, pcapng: or `wire`), or plays (packetdrill)."
 )
@@ -225,11 +200,17 @@ def trace(console: Console, /, **options: Any) -> int:
 
 
 @cli.command("map", epilog=MAP_CODES, short_help="Say which values of an unknown lead to which outcome.")
-@click.argument("spec")
+@click.argument("spec", type=FILE)
 @click.option(
-    "--over", required=True, metavar="NAME", help="A named choice, or a difference: 'client.s2.iss - client.s1.iss'."
+    "--over",
+    required=True,
+    metavar="NAME",
+    help="A named choice, or a difference: 'client.s2.iss - client.s1.iss'.",
+    shell_complete=completing.unknowns,
 )
-@click.option("--output", "-o", "--svg", metavar="FILE.svg", help="Write a picture here; FILE.html: a page with it.")
+@click.option(
+    "--output", "-o", "--svg", metavar="FILE.svg", type=FILE, help="Write a picture here; FILE.html: a page with it."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.option(
     "--set",
@@ -260,8 +241,16 @@ def map_(console: Console, /, **options: Any) -> int:
 
 
 @cli.command(epilog=DIFF_CODES, short_help="Find the shortest run on which two kernels part.")
-@click.argument("spec")
-@click.option("--kernel", "kernels", multiple=True, required=True, metavar="NAME", help="Twice: the two kernels.")
+@click.argument("spec", type=FILE)
+@click.option(
+    "--kernel",
+    "kernels",
+    multiple=True,
+    required=True,
+    metavar="NAME",
+    help="Twice: the two kernels.",
+    shell_complete=completing.kernels,
+)
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="Only this host differs; default: all of them.")
 @click.option("--windows", is_flag=True, help="Another window offered is a difference, too.")
 @click.option("--times", is_flag=True, help="So is a timer that may fire sooner or later than the other's may.")
@@ -289,7 +278,7 @@ def diff(console: Console, /, **options: Any) -> int:
 
 
 @cli.command(epilog=REPLAY_CODES, short_help="Play traces on this machine's kernel.")
-@click.argument("files", nargs=-1, required=True, metavar="SPEC|TRACE.json...")
+@click.argument("files", nargs=-1, required=True, metavar="SPEC|TRACE.json...", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.option("--claim", metavar="NAME", help="Only this claim's trace.")
 @MEMBER
@@ -333,7 +322,7 @@ def replay(console: Console, /, **options: Any) -> int:
 @click.option("--kernel", default="auto", show_default=True, metavar="NAME", help="The model: a profile.")
 @click.option("--jobs", "-j", callback=COUNT, metavar="N", help="Processes; default: one for each CPU.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-@click.option("--html", metavar="FILE", help="Also write one HTML page.")
+@click.option("--html", metavar="FILE", type=FILE, help="Also write one HTML page.")
 @QUIET
 @add(*LOOK)
 @click.pass_obj
@@ -363,7 +352,7 @@ def crosscheck(console: Console, /, **options: Any) -> int:
 
 
 @cli.command(short_help="Make one random run.")
-@click.argument("spec")
+@click.argument("spec", type=FILE)
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Which run: any whole number.")
 @click.option("--steps", callback=COUNT, default="2000", show_default=True, metavar="N", help="Cut it after N steps.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
@@ -383,7 +372,7 @@ def simulate(console: Console, /, **options: Any) -> int:
 
 
 @cli.command(short_help="Bring specs into their canonical form.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=FILE)
 @click.option("--check", is_flag=True, help="Change nothing; name the files that would change; exit code 1 if any.")
 @click.option("--in-place", "-i", is_flag=True, help="Rewrite the files and name those that changed.")
 @click.pass_obj
@@ -397,7 +386,7 @@ def fmt(console: Console, files: tuple[str, ...], check: bool, in_place: bool) -
 
 
 @cli.command(short_help="Say what a rule, a sysctl or a state is.")
-@click.argument("word", required=False, metavar="[RULE|SYSCTL|STATE]")
+@click.argument("word", required=False, metavar="[RULE|SYSCTL|STATE]", shell_complete=completing.words)
 @click.pass_obj
 def explain(console: Console, word: str | None) -> int:
     """Says what a rule, a sysctl, a state or a feature is, with its RFC clause and kernel function."""
@@ -407,9 +396,16 @@ def explain(console: Console, word: str | None) -> int:
 
 
 @cli.command(epilog=CONFORM_CODES, short_help="Compare captures with the model.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=FILE)
 @click.option("--host", metavar="ADDR[:PORT]", help="Whose side is modelled; default: who listens.")
-@click.option("--kernel", default="linux-6.18.44", show_default=True, metavar="NAME", help="A profile, or auto.")
+@click.option(
+    "--kernel",
+    default="linux-6.18.44",
+    show_default=True,
+    metavar="NAME",
+    help="A profile, or auto.",
+    shell_complete=completing.kernels,
+)
 @click.option("--sysctl", "sysctls", multiple=True, metavar="NAME=VALUE[@PACKET]", help="A setting of that host.")
 @click.option("--backlog", type=click.IntRange(0, 65535), metavar="N", help="Of listen(); default: searched for.")
 @click.option("--lost", metavar="PACKETS", help="Packets, as 7,9-12, any or none, that did not reach the host.")
@@ -445,7 +441,7 @@ def conform(console: Console, /, **options: Any) -> int:
 
 
 @cli.command(short_help="Who differs from whom: the kernels that specs can name.")
-@click.argument("names", nargs=-1, metavar="[NAME [NAME]]")
+@click.argument("names", nargs=-1, metavar="[NAME [NAME]]", shell_complete=completing.kernels)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_obj
 def profiles(console: Console, /, **options: Any) -> int:
@@ -467,4 +463,16 @@ def lsp() -> int:
     except ModuleNotFoundError:
         raise Impossible("the language server needs pygls: pip install 'tcpcheck[lsp]'") from None
     server.start_io()
+    return 0
+
+
+@cli.command(short_help="Print what completes words in a shell.")
+@click.argument("shell", type=click.Choice(completing.SHELLS))
+@click.pass_obj
+def completion(console: Console, shell: str) -> int:
+    """Prints the script with which a shell completes commands, options, files, claims, formats, kernels and rules.
+
+    bash: eval "$(tcpcheck completion bash)" in ~/.bashrc; zsh: the same in ~/.zshrc, with zsh;
+    fish: tcpcheck completion fish > ~/.config/fish/completions/tcpcheck.fish"""
+    console.write(completing.script(cli, shell) + "\n")
     return 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tcpcheck.cli.console import CLEAR_LINE, Console, is_terminal
+from tcpcheck.cli.console import Console
 from tcpcheck.cli.files import check_target, write_whole
+from tcpcheck.cli.progress import CountLine
 from tcpcheck.crosscheck import page, report
 from tcpcheck.crosscheck.cells import SETTINGS
 from tcpcheck.crosscheck.run import Plan, crosscheck
@@ -54,7 +54,7 @@ def run_crosscheck(console: Console, call: CrosscheckCall) -> int:
     why_not = unavailable()
     if why_not is not None:
         raise Impossible(f"a cross-check {why_not}")
-    progress = _Progress(call.quiet)
+    progress = CountLine(console, call.quiet)
     try:
         outcome = crosscheck(plan, release, call.jobs or os.cpu_count() or 1, progress)
     finally:
@@ -92,19 +92,3 @@ def _profile(console: Console, name: str) -> str:
     if warning:
         console.message(f"tcpcheck: {warning}")
     return profile.name
-
-
-class _Progress:
-    """How much has been played, on a terminal."""
-
-    def __init__(self, quiet: bool) -> None:
-        self.on = not quiet and is_terminal(sys.stderr)
-
-    def __call__(self, what: str, done: int, of: int) -> None:
-        if self.on:
-            print(f"{CLEAR_LINE}{what}: {done} of {of}", end="", file=sys.stderr, flush=True)
-
-    def clear(self) -> None:
-        """Takes the line away."""
-        if self.on:
-            print(CLEAR_LINE, end="", file=sys.stderr, flush=True)

@@ -50,9 +50,13 @@ def explained(word: str, width: int) -> list[str]:
     return [_paragraph(rows, width) for rows in found]
 
 
+def names() -> list[str]:
+    """Every word that is known; sysctls with and without their first parts."""
+    return [*STATES, *BY_NAME, *SYSCTLS, *(name.rpartition(".")[2] for name in SYSCTLS), *FEATURES]
+
+
 def _unknown(word: str) -> UsageError:
-    names = [*STATES, *BY_NAME, *SYSCTLS, *(name.rpartition(".")[2] for name in SYSCTLS), *FEATURES]
-    near = nearest(word, names)
+    near = nearest(word, names())
     hint = f"did you mean `{near}`?" if near else "`tcpcheck explain` alone lists what there is"
     return UsageError(f"`{word}` is no rule, sysctl, state or feature: {hint}")
 

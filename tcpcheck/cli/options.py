@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from tcpcheck.cli import completing
+
 EXIT_CODES = """\b
 Exit codes:
   0  every claim as expected       3  undecided: a bound was reached
@@ -60,6 +62,7 @@ def above_zero(kind: type[int] | type[float]) -> Callable[[click.Context, click.
 
 
 COUNT = above_zero(int)
+FILE = click.Path()  # completed as a file's name; whether it is there is told by what reads it
 LOOK = (
     click.option("--ascii", is_flag=True, help="No Unicode in the output."),
     click.option("--color/--no-color", default=None, help="Colours; default: on a terminal, unless NO_COLOR is set."),
@@ -75,6 +78,38 @@ MEMBER = click.option(
     "--member", "members", multiple=True, metavar="NAME=VALUE", help="Only members of the families with this setting."
 )
 QUIET = click.option("--quiet", "-q", is_flag=True, help="No progress and no statistics.")
+
+TRACES = ("one", "all", "none")
+
+
+def verify_options(traces: str) -> tuple[Callable[[Any], Any], ...]:
+    """What `verify` and `sweep` have in common. traces: the default of --traces."""
+    return (
+        click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
+        *BOUNDS,
+        click.option("--claim", metavar="NAME", help="Only this claim.", shell_complete=completing.claims),
+        MEMBER,
+        click.option(
+            "--traces",
+            type=click.Choice(TRACES),
+            default=traces,
+            show_default=True,
+            help="Traces of violated and reached claims: one for each claim, or of all members.",
+        ),
+        click.option(
+            "--report", metavar="FILE", type=FILE, help="Write verdicts, maps and traces as one HTML file, too."
+        ),
+        click.option("--no-maps", is_flag=True, help="Leave the maps of named pauses and numbers out of the report."),
+        click.option("--junit", metavar="FILE", type=FILE, help="Write the verdicts as JUnit XML, too."),
+        click.option("--sarif", metavar="FILE", type=FILE, help="Write what is not as expected as SARIF, too."),
+        click.option(
+            "--jobs", "-j", callback=COUNT, metavar="N", help="Members checked at once; default: one for each CPU."
+        ),
+        click.option("--replay", is_flag=True, help="Play each trace on the running kernel, which may confirm it."),
+        click.option("--wait", is_flag=True, help="With --replay: wait for timers of more than 5 s, too."),
+        QUIET,
+        *LOOK,
+    )
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])

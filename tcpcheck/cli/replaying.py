@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tcpcheck.cli.console import CLEAR_LINE, Console, is_terminal
+from tcpcheck.cli.console import Console
 from tcpcheck.cli.failures import worst
+from tcpcheck.cli.progress import CountLine
 from tcpcheck.cli.verifying import Bounds, VerifyCall, check, load_all, selected
 from tcpcheck.errors import Impossible, UsageError
 from tcpcheck.live import report
@@ -48,7 +48,7 @@ def run_replay(console: Console, call: ReplayCall) -> int:
     for _, trace in traces:
         if trace is not None:
             plan.add(trace, kernel, call.side)
-    outcomes = list(replay(plan, call.wait, call.bounds.jobs or JOBS, _Progress(call.quiet)))
+    outcomes = _played(console, plan, call.wait, call.bounds.jobs or JOBS, call.quiet)
     _show(console, traces, outcomes)
     if outcomes and not any(o.result in (AGREES, CUT, DISAGREES) for o in outcomes):
         raise Impossible(f"nothing could be played on {running()}: {outcomes[0].why}")
@@ -69,13 +69,21 @@ def confirm(console: Console, result: SpecResult, wait: bool, quiet: bool) -> Sp
         if claim.witness is not None:
             plan.add(claim.witness, kernel)
     try:
-        outcomes = list(replay(plan, wait, JOBS, _Progress(quiet)))
+        outcomes = _played(console, plan, wait, JOBS, quiet)
     except KeyboardInterrupt:
         return dataclasses.replace(result, interrupted=True)
     found = confirmed(result, outcomes)
     if not quiet:
         console.message(tally(found, outcomes, running()))
     return found
+
+
+def _played(console: Console, plan: Plan, wait: bool, jobs: int, quiet: bool) -> list[Outcome]:
+    progress = CountLine(console, quiet)
+    try:
+        return list(replay(plan, wait, jobs, lambda done, of: progress("traces played", done, of)))
+    finally:
+        progress.clear()
 
 
 def running_profile(console: Console, name: str) -> Profile:
@@ -136,16 +144,3 @@ def _show(console: Console, traces: list[tuple[str, Trace | None]], outcomes: li
     if len(rows) > 1:
         console.write(report.table(rows) + "\n")
     console.write(report.summary(outcomes, running()))
-
-
-class _Progress:
-    """How many sides have been played, on a terminal."""
-
-    def __init__(self, quiet: bool) -> None:
-        self.stream = sys.stderr
-        self.on = not quiet and is_terminal(sys.stderr)
-
-    def __call__(self, done: int, of: int) -> None:
-        if self.on:
-            line = f"played {done} of {of}" if done < of else ""
-            print(CLEAR_LINE + line, end="", file=self.stream, flush=True)

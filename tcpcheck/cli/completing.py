@@ -1,0 +1,75 @@
+"""What a shell proposes: names of formats, claims, unknowns, kernels, rules. Called by click while a line is typed.
+
+Nothing here may fail or print: a spec that cannot be read proposes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+from tcpcheck.errors import TcpcheckError
+
+if TYPE_CHECKING:
+    from tcpcheck.lang.scenario import Scenario
+
+SHELLS = ("bash", "zsh", "fish")
+VARIABLE = "_TCPCHECK_COMPLETE"
+
+
+def script(command: click.Command, shell: str) -> str:
+    """What the shell has to run so that it asks: click's own."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    return kind(command, {}, "tcpcheck", VARIABLE).source()
+
+
+def _beginning(names: Iterable[str], typed: str) -> list[str]:
+    return [name for name in dict.fromkeys(names) if name.lower().startswith(typed.lower())]
+
+
+def formats(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """Of `trace --format`."""
+    from tcpcheck.cli.tracing import FORMATS
+
+    return _beginning(FORMATS, typed)
+
+
+def claims(context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """Of the spec that stands before."""
+    return _beginning((claim.name for spec in _specs(context) for claim in spec.cases[0].claims), typed)
+
+
+def unknowns(context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """Of the spec that stands before: named pauses, numbers and families."""
+    from tcpcheck.mapping import searched_names
+
+    return _beginning((n for s in _specs(context) for n in (*searched_names(s), *s.cases[0].chosen)), typed)
+
+
+def kernels(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """Profiles, in the spelling that is one word."""
+    from tcpcheck.tcp.profile import PROFILES
+
+    return _beginning(("auto", *PROFILES), typed)
+
+
+def words(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """All that `explain` knows."""
+    from tcpcheck.cli.explaining import names
+
+    return _beginning(names(), typed)
+
+
+def _specs(context: click.Context) -> list[Scenario]:
+    from tcpcheck.cli.verifying import load_all
+
+    given = context.params.get("spec") or context.params.get("specs") or ()
+    try:
+        return load_all([given] if isinstance(given, str) else given)
+    except (TcpcheckError, OSError):
+        return []
