@@ -5,6 +5,7 @@ Nothing here may fail or print: a spec that cannot be read proposes nothing.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -39,16 +40,16 @@ def formats(_context: click.Context, _parameter: click.Parameter, typed: str) ->
     return _beginning(FORMATS, typed)
 
 
-def claims(context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
-    """Of the spec that stands before."""
-    return _beginning((claim.name for spec in _specs(context) for claim in spec.cases[0].claims), typed)
+def claims(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """Of the specs that stand before."""
+    return _beginning((claim.name for spec in _specs() for claim in spec.cases[0].claims), typed)
 
 
-def unknowns(context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
-    """Of the spec that stands before: named pauses, numbers and families."""
+def unknowns(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """Of the specs that stand before: named pauses, numbers and families."""
     from tcpcheck.mapping import searched_names
 
-    return _beginning((n for s in _specs(context) for n in (*searched_names(s), *s.cases[0].chosen)), typed)
+    return _beginning((n for s in _specs() for n in (*searched_names(s), *s.cases[0].chosen)), typed)
 
 
 def kernels(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
@@ -65,11 +66,14 @@ def words(_context: click.Context, _parameter: click.Parameter, typed: str) -> l
     return _beginning(names(), typed)
 
 
-def _specs(context: click.Context) -> list[Scenario]:
+def _specs() -> list[Scenario]:
+    """Those on the line. (click itself gives up on a line that ends in an option without its value.)"""
+    from click.shell_completion import split_arg_string
+
     from tcpcheck.cli.verifying import load_all
 
-    given = context.params.get("spec") or context.params.get("specs") or ()
+    found = [word for word in split_arg_string(os.environ.get("COMP_WORDS", "")) if word.endswith(".tcp")]
     try:
-        return load_all([given] if isinstance(given, str) else given)
+        return load_all(found)
     except (TcpcheckError, OSError):
         return []
