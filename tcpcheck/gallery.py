@@ -1,7 +1,8 @@
-"""docs/gallery.md: every spec below specs/ with its question, answer, verdicts, command and one trace.
+"""docs/gallery.md: every spec below specs/ with its question, answer, verdicts, command and one trace; and
+exercised.json, which tells `tcpcheck explain` what each of them exercises.
 
-    python -m tcpcheck.gallery            writes docs/gallery.md anew
-    python -m tcpcheck.gallery --check    exit code 1 if it is not as it would be written
+    python -m tcpcheck.gallery            writes both anew
+    python -m tcpcheck.gallery --check    exit code 1 if one is not as it would be written
 
 A spec's first line is the question. A comment that begins with `# Answer:` is the answer; it goes on in the comment
 lines below it that are indented. `# Trace: NAME` names the claim whose trace is shown; without one it is the first
@@ -18,7 +19,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tcpcheck.checking import verify
+from tcpcheck import exercised
+from tcpcheck.checking import verify_scenario
+from tcpcheck.knowledge import REGISTRY
+from tcpcheck.lang import load
 from tcpcheck.render.tcpdump import tcpdump
 from tcpcheck.render.words import settings_text
 from tcpcheck.witness.trace import Trace
@@ -50,7 +54,8 @@ FOLDERS = {  # folder below specs/ -> heading, in the order of the document
 
 @dataclass(frozen=True)
 class Entry:
-    """One spec. path: below the root. trace_of: the claim whose trace is shown, "" for the first there is."""
+    """One spec. path: below the root. trace_of: the claim whose trace is shown, "" for the first there is. exercises:
+    its line of exercised.json."""
 
     path: str
     folder: str
@@ -58,6 +63,7 @@ class Entry:
     answer: str
     trace_of: str
     result: SpecResult
+    exercises: dict[str, list[str]]
 
     @property
     def anchor(self) -> str:
@@ -86,7 +92,10 @@ def load_entry(path: Path) -> Entry:
     """Checks one spec."""
     shown = path.relative_to(ROOT).as_posix()
     folder = path.parent.relative_to(ROOT / "specs").as_posix()
-    return Entry(shown, "" if folder == "." else folder, *comments(path.read_text(encoding="utf-8")), verify(path))
+    scenario = load(path, REGISTRY)
+    result = verify_scenario(scenario)
+    said = comments(path.read_text(encoding="utf-8"))
+    return Entry(shown, "" if folder == "." else folder, *said, result, exercised.entry(scenario, result))
 
 
 def verdict_rows(claims: Sequence[ClaimResult]) -> list[str]:
@@ -159,22 +168,27 @@ def document(entries: Sequence[Entry], not_yet: str) -> str:
     return "".join([*parts, *details, f"\n{not_yet}" if not_yet else ""])
 
 
-def generate() -> str:
-    """Checks every spec and writes the document."""
+def generate() -> dict[Path, str]:
+    """Checks every spec. -> what belongs into each file."""
     paths = sorted((ROOT / "specs").rglob("*.tcp"))
     not_yet = ROOT / "specs" / "not_yet.md"
-    return document([load_entry(p) for p in paths], not_yet.read_text(encoding="utf-8") if not_yet.exists() else "")
+    entries = [load_entry(p) for p in paths]
+    return {
+        DOCUMENT: document(entries, not_yet.read_text(encoding="utf-8") if not_yet.exists() else ""),
+        exercised.FILE: exercised.text({entry.path: entry.exercises for entry in entries}),
+    }
 
 
 def main(argv: Sequence[str]) -> int:
     """-> the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tcpcheck.gallery", description="Writes docs/gallery.md.")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if the document is stale")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a file is stale")
     options = parser.parse_args(argv)
     fresh = generate()
     if options.check:
-        return int(not DOCUMENT.exists() or DOCUMENT.read_text(encoding="utf-8") != fresh)
-    DOCUMENT.write_text(fresh, encoding="utf-8")
+        return int(any(not path.exists() or path.read_text(encoding="utf-8") != fresh[path] for path in fresh))
+    for path, text in fresh.items():
+        path.write_text(text, encoding="utf-8")
     return 0
 
 

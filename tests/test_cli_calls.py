@@ -8,9 +8,9 @@ import sys
 import pytest
 from cli_call import ROOT, call, program
 
-from tcpcheck import __version__
+from tcpcheck import __version__, exercised
 from tcpcheck.cli.app import LATER, cli
-from tcpcheck.cli.explaining import explained
+from tcpcheck.cli.explaining import explained, specs_of
 from tcpcheck.lang.vocabulary import STATES
 from tcpcheck.tcp.profile import FEATURES
 from tcpcheck.tcp.rules import RULES
@@ -84,6 +84,12 @@ def test_as_a_module() -> None:
 
 # ---- explain
 
+EXERCISED = {
+    "TW_SYN_REFUSED": ("rules", "TW_SYN_REFUSED"),
+    "tcp_rfc1337": ("sysctls", "net.ipv4.tcp_rfc1337"),
+    "time_wait": ("states", "TIME-WAIT"),
+}
+
 
 def test_every_state_is_explained() -> None:
     assert set(STATE_DOCS) == set(STATES)
@@ -114,6 +120,15 @@ def test_every_word_is_explained(word: str) -> None:
 def test_words_are_found_in_any_spelling(capfd: Capture, word: str, heading: str) -> None:
     result = call(capfd, "explain", word)
     assert result.code == 0 and result.out.startswith(heading)
+
+
+def test_explain_names_the_specs_that_exercise_a_word(capfd: Capture) -> None:
+    for word in ("TW_SYN_REFUSED", "tcp_rfc1337", "time_wait"):
+        assert "specs/tw_syn.tcp" in exercised.specs_with(*EXERCISED[word])
+        shown = call(capfd, "explain", word).out
+        assert ("  specs       specs/" in shown and "more" in shown) or word == "tcp_rfc1337"
+    assert specs_of("rules", "TW_SYN_NO_SUCH_RULE") == "none of the shipped ones"
+    assert "rfc5961: since 3.6" in call(capfd, "explain", "RFC5961_RST_CHALLENGE").out
 
 
 def test_explain_alone_lists_what_there_is(capfd: Capture) -> None:

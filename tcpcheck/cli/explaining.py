@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from tcpcheck.cli.console import Console
 from tcpcheck.cli.profiling import spelled
 from tcpcheck.errors import UsageError
+from tcpcheck.exercised import specs_with
 from tcpcheck.lang.diagnostics import nearest
 from tcpcheck.lang.vocabulary import STATES, canonical_state
 from tcpcheck.tcp.behaviours import BEHAVIOURS, CONSTANT_DOCS, Behaviour
@@ -18,6 +19,7 @@ from tcpcheck.tcp.states import STATE_DOCS
 from tcpcheck.tcp.sysctls import SYSCTLS, SysctlInfo
 
 INDENT = 14
+SPECS_SHOWN = 5
 BEHAVIOUR: dict[str, Behaviour] = {row.flag: row for row in BEHAVIOURS}
 
 
@@ -74,7 +76,21 @@ def _paragraph(rows: list[tuple[str, str]], width: int) -> str:
 def _rule(rule: Rule) -> list[tuple[str, str]]:
     rows = [(rule.name, "rule"), ("what", rule.doc)]
     rows += [("RFC", rule.rfc or "none speaks of it")]
-    return rows + ([("Linux", rule.kernel)] if rule.kernel else [])
+    rows += [("Linux", rule.kernel)] if rule.kernel else []
+    return [*rows, ("when", _when(rule)), ("specs", specs_of("rules", rule.name))]
+
+
+def _when(rule: Rule) -> str:
+    """The releases on which it hangs whether the rule is taken."""
+    behind = [f"{row.flag}: {since(row)}" for row in BEHAVIOURS if rule.name in row.rules]
+    return "; ".join(behind) or "in every kernel that is modelled"
+
+
+def specs_of(kind: str, name: str) -> str:
+    """The shipped specs that exercise it; the first few, where there are many."""
+    found = specs_with(kind, name)
+    more = f" and {len(found) - SPECS_SHOWN} more" if len(found) > SPECS_SHOWN else ""
+    return (", ".join(found[:SPECS_SHOWN]) or "none of the shipped ones") + more
 
 
 def _state(name: str) -> list[tuple[str, str]]:
@@ -83,7 +99,8 @@ def _state(name: str) -> list[tuple[str, str]]:
     rules = ", ".join(rule.name for rule in RULES if prefixes and rule.name.startswith(prefixes))
     rows = [(name, "state"), ("what", doc.doc), ("RFC", doc.rfc)]
     rows += [("Linux", doc.linux)] if doc.linux else []
-    return rows + ([("rules", rules)] if rules else [])
+    rows += [("rules", rules)] if rules else []
+    return [*rows, ("specs", specs_of("states", name))]
 
 
 def _sysctl(row: SysctlInfo) -> list[tuple[str, str]]:
@@ -95,7 +112,9 @@ def _sysctl(row: SysctlInfo) -> list[tuple[str, str]]:
     )
     effective = [spelled(profile) for profile in PROFILES.values() if profile.sysctl_effective(row.name)]
     where = "every profile" if len(effective) == len(PROFILES) else ", ".join(effective) or "no profile"
-    return [(row.name, "sysctl"), ("what", row.doc), ("values", values), ("default", default), ("effect in", where)]
+    rows = [(row.name, "sysctl"), ("what", row.doc), ("values", values), ("default", default)]
+    rows += [("since", f"Linux {dotted(row.since)}")] if row.since > (0,) else []
+    return [*rows, ("effect in", where), ("specs", specs_of("sysctls", row.name))]
 
 
 def _feature(name: str) -> list[tuple[str, str]]:
