@@ -293,9 +293,13 @@ class CaseCheck:
         return claims
 
     def lasso_mask(self) -> int:
-        """Claims whose obligations have no deadline may wait in a cycle."""
-        waits = (i for i, c in enumerate(self.case.claims) if c.kind in ("after", "eventually") and c.within is None)
-        return sum(1 << i for i in waits)
+        """Claims whose obligations have no deadline, and counts of whole runs, may wait in a cycle."""
+        tables = self.model.program.claims
+        waits = (
+            (c.kind in ("after", "eventually") and c.within is None) or (c.kind == "count" and tables[i].goal >= 0)
+            for i, c in enumerate(self.case.claims)
+        )
+        return sum(1 << i for i, wait in enumerate(waits) if wait)
 
     # ---- verdicts
 
@@ -428,7 +432,9 @@ class CaseCheck:
         paths = self.found.paths([(i, 1)])[i, 1]
         values = self.found.proved(i, 1, paths)
         # runs that do otherwise: all that the search saw of them, which is the safe side
-        low, high = (values.may - self.found.seen(i, 0)).count(), values.may.count()
+        endless = any(x.claim == i for x in self.result.lassos)
+        low = 0 if endless else (values.may - self.found.seen(i, 0)).count()
+        high = values.may.count()
         count: Count = {"min": low, "max": high, "intervals": [(a, b) for a, b in values.may.spans]}
         note = values.why or in_seconds(values.may, paths)
         return self.counted(i, claim, count, values.exact and values.proved, note)

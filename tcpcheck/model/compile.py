@@ -434,6 +434,9 @@ class ClaimCompiler:
         kinds = {"never": k.CL_NEVER, "always": k.CL_NEVER, "reach": k.CL_REACH, "eventually": k.CL_EVENTUALLY}
         kinds |= {"after": k.CL_AFTER, "count": k.CL_COUNT, "map": k.CL_MAP, "moment": k.CL_MAP}
         t = ClaimTable(claim.name, kinds[claim.kind], within=claim.within)
+        if claim.kind == "count":  # the variables of what is counted come first
+            self.counts(t, claim)
+            t.triggers = len(self.vars)
         if claim.pred is not None:
             bad = self.negate(claim.pred) if claim.kind == "always" else claim.pred
             t.pred = self.node(bad)
@@ -441,19 +444,32 @@ class ClaimCompiler:
             t.subject, t.replies = self.subject, claim.kind == "moment"
             # for an `after` the obligation is exercised when it starts
             t.exercised = t.pred if claim.kind == "after" else self.node(self.before_effects(claim.pred))
-        t.triggers = len(self.vars)
+            if claim.kind == "count" and self.of_runs(claim.pred):
+                t.goal, t.goal_eventless = t.pred, t.eventless
+        if claim.kind != "count":
+            t.triggers = len(self.vars)
+            self.counts(t, claim)
         if claim.goal is not None:
             self.saw_event = False
             t.goal = self.node(claim.goal)
             t.goal_eventless = not self.saw_event
+        t.vars = self.var_rows()
+        return t
+
+    def counts(self, t: ClaimTable, claim: sc.Claim) -> None:
+        """What a count or a map is over."""
         if claim.over is not None:
             t.over_sleep = self.over_sleep(claim.over, claim.span)
             t.over = self.over(claim.over) if t.over_sleep < 0 else (-1, -1)
             t.counted = self.counted(claim.over) if t.over_sleep < 0 else -1
         if claim.over2 is not None:
             t.counted2 = self.counted(claim.over2)
-        t.vars = self.var_rows()
-        return t
+
+    def of_runs(self, p: sc.Pred) -> bool:
+        """Without effects and conditions on a segment there is no moment at which it might have been otherwise: what
+        counts is whether a run ever comes to it."""
+        before = self.before_effects(p)
+        return before == p or not mentions(before, (sc.Event, sc.Gets, sc.Takes))
 
     def negate(self, p: sc.Pred) -> sc.Pred:
         return sc.And((p.left, sc.Not(p.right))) if isinstance(p, sc.Implies) else sc.Not(p)

@@ -268,14 +268,14 @@ cpdef enum:
 ctypedef struct ClaimC:
     uint8_t kind
     uint8_t nvar
-    uint8_t ntrigger            # the first so many variables are the trigger's; those of the goal alone: some socket
+    uint8_t ntrigger            # the first so many variables are the trigger's (count: U's); those of the goal alone: some socket
     uint8_t eventless           # judged on the state after each step
     uint8_t goal_eventless
     uint8_t has_within
     int64_t lo, hi
     int32_t pred                # hit when true
     int32_t exercised           # the part before the effects
-    int32_t goal
+    int32_t goal                # count: asked of whole runs, which come to it or end without; -1: of moments
     int32_t over_a, over_b      # U = value(over_a) - value(over_b); over_b -1: the constant zero
     int8_t counted, counted2    # place in Tables.counted of an unknown, and of the other one of a pair; -1: over_a says
     int8_t over_sleep           # U is the length of this sleep of slept_pc; -1: over_a says what U is
@@ -339,7 +339,7 @@ cpdef enum:
 ctypedef struct Piece:                  # values of U with which a claim came to an outcome
     int8_t claim
     uint8_t way
-    uint32_t outcome                    # count: 1 the predicate held, 0 only what precedes its effects; map: OUT_* bits
+    uint32_t outcome                    # count: 1 the predicate held, 0 only what precedes its effects, or the run ended; map: OUT_* bits
     int64_t lo
     uint64_t len
     int64_t lo2                         # pairs: these of the first with those of the second; len2 0: no pair

@@ -19,6 +19,9 @@ from tcpcheck.tcp.types cimport (
 )
 
 
+cdef uint64_t WHOLE_CIRCLE = <uint64_t>1 << 32
+
+
 # ---- assignments
 
 ctypedef void (*JudgeFn)(Scope* sc, int c) noexcept nogil
@@ -84,7 +87,13 @@ cdef void judge_safety(Scope* sc, int c) noexcept nogil:
 
 
 cdef void judge_count(Scope* sc, int c) noexcept nogil:
+    """A count of whole runs (it has a goal) notes here which values came to it, and note_ends() which did not."""
     cdef int truth
+    if sc.claim.goal >= 0:
+        if holds(sc, sc.claim.pred):
+            sc.m.hits |= bit(c)
+            note_pieces(sc, c, 1)
+        return
     if sc.claim.exercised >= 0 and not holds(sc, sc.claim.exercised):
         return
     sc.m.hits |= bit(CLAIMS_MAX + c)
@@ -140,19 +149,32 @@ cdef void note_pieces(Scope* sc, int c, uint32_t outcome) noexcept nogil:
         note_sleep(m, c, outcome, claim.over_sleep)
         return
     if not counted_from(sc, claim.over_a, claim.over_b, claim.counted, &a, &b):
-        if claim.counted < 0 or (outcome and claim.kind != CL_MAP):
+        if claim.kind == CL_COUNT and claim.goal >= 0 and (claim.counted2 < 0 or not outcome):
+            note_ahead(m, c, outcome)
+        elif claim.counted < 0 or (outcome and claim.kind != CL_MAP):
             m.no_value |= bit(c)        # this run counts for no value
         return
     stretch(m, a, b, &p.lo, &p.len)
     a2 = b2 = num_const(0)
     if claim.counted2 >= 0:
         if not counted_from(sc, -1, -1, claim.counted2, &a2, &b2):
+            if claim.goal >= 0 and not outcome:
+                note_ahead(m, c, outcome)
             m.no_value |= bit(c) if outcome else 0
             return
         stretch(m, a2, b2, &p.lo2, &p.len2)
     if not m.ch.dead and note_piece(m, &p):
         note_quantity(m, a, b, &m.over)
         note_quantity(m, a2, b2, &m.over2)
+
+
+cdef void note_ahead(Machine* m, int c, uint32_t outcome) noexcept nogil:
+    """U has no value: every one may still follow, or none."""
+    cdef Piece p
+    memset(&p, 0, sizeof(Piece))
+    p.claim, p.outcome, p.way, p.len = <int8_t>c, outcome, WAY_AHEAD, WHOLE_CIRCLE
+    p.len2 = WHOLE_CIRCLE if m.t.claim[c].counted2 >= 0 else 0
+    note_piece(m, &p)
 
 
 cdef int counted_from(Scope* sc, int over_a, int over_b, int counted, Num* a, Num* b) noexcept nogil:
@@ -513,12 +535,12 @@ cdef void judge_all(Machine* m, int initial) noexcept nogil:
 
 
 cdef void judge_goals(Machine* m) noexcept nogil:
-    """`eventually`: some sockets of those names are enough, and the run's obligation is met."""
+    """`eventually`, and counts of whole runs: some sockets of those names are enough, and the run's obligation is met."""
     cdef int i, k
     cdef const ClaimC* c
     for k in range(PENDS_MAX):
         i = m.nxt.pend[k].claim - 1
-        if i < 0 or m.t.claim[i].kind != CL_EVENTUALLY or m.ch.dead:
+        if i < 0 or m.t.claim[i].kind == CL_AFTER or m.ch.dead:
             continue
         c = &m.t.claim[i]
         if not goal_somewhere(m, c):
@@ -539,7 +561,7 @@ cdef void monitor_start(Machine* m) noexcept nogil:
     cdef int i, k = 0
     m.hits = 0
     for i in range(m.t.nclaim):
-        if m.t.claim[i].kind == CL_EVENTUALLY:
+        if m.t.claim[i].kind == CL_EVENTUALLY or (m.t.claim[i].kind == CL_COUNT and m.t.claim[i].goal >= 0):
             m.nxt.pend[k].claim = <uint8_t>(i + 1)
             if m.t.claim[i].has_within:
                 m.nxt.pend[k].clk = clock_now(m)
@@ -611,3 +633,28 @@ cdef int await_holds(Machine* m, int node, int vars_at) noexcept nogil:
         var[i].may_be_absent = <uint8_t>row[4 + 4 * i]
     for_each(m, AFTER, var, n, judge_found, -1, node, &found)
     return found
+
+
+cdef uint64_t note_ends(Machine* m) noexcept nogil:
+    """The run of m.nxt is over: what U may be there leads to none of the counted goals that still wait. -> their claims.
+    A value is asked of the sockets of U alone; where there are none the run has no value, and may have any."""
+    cdef uint64_t counts = 0
+    cdef const ClaimC* c
+    cdef int i, k, found
+    m.settled = 1
+    for i in range(PENDS_MAX):
+        k = m.nxt.pend[i].claim - 1
+        if k < 0 or m.t.claim[k].kind != CL_COUNT:
+            continue
+        counts |= bit(k)
+        c = &m.t.claim[k]
+        found = 0
+        for_each(m, AFTER, c.var, c.ntrigger, note_missed, k, -1, &found)
+        if not found:
+            note_ahead(m, k, 0)
+    return counts
+
+
+cdef void note_missed(Scope* sc, int c) noexcept nogil:
+    sc.found[0] = 1
+    note_pieces(sc, c, 0)

@@ -11,6 +11,7 @@ from libc.string cimport memset
 from tcpcheck.model.canon cimport each_num
 from tcpcheck.model.footprints cimport Footprints, seen_edge, seen_state
 from tcpcheck.model.layout cimport *
+from tcpcheck.model.monitor cimport note_ends
 from tcpcheck.model.network cimport latest
 from tcpcheck.model.programs cimport can_run
 from tcpcheck.model.step cimport start, step
@@ -267,11 +268,16 @@ cdef void note_step(Model self, run, int show, int n):
     for i in range(m.nxt.tcp.fx.n):
         if m.nxt.tcp.fx.e[i].kind == EF_RULE:
             run.rules.add(m.nxt.tcp.fx.e[i].arg)
+    note_values(m, run)
+    if show and n:
+        run.moments.append(moment(self, n))
+
+
+cdef note_values(Machine* m, run):
+    cdef int i
     for i in range(m.npiece):
         if m.piece[i].way == WAY_KNOWN:
             run.values.add((m.piece[i].claim, m.piece[i].outcome, m.piece[i].lo))
-    if show and n:
-        run.moments.append(moment(self, n))
 
 
 def simulate(Model self, seed, int steps_max=2000, int show=0, Footprints seen=None, on_step=None):
@@ -328,4 +334,6 @@ cdef follow(Model self, Sim* s, run, int steps_max, int show, Footprints seen, o
     if s.goes != GOES_ON:
         run.ended = {GOES_TO_END: "end", GOES_TO_HORIZON: "horizon", GOES_NOWHERE: "stuck"}[s.goes]
         run.late = overdue(m)
-        run.waiting = waiting(&m.nxt)
+        m.npiece = 0
+        run.waiting = waiting(&m.nxt) & ~(note_ends(m) if s.goes == GOES_TO_END else 0)
+        note_values(m, run)

@@ -7,6 +7,7 @@ from libc.string cimport memcpy, memset
 from tcpcheck.explore.system cimport Handle, STATE_BYTES_MAX
 from tcpcheck.model.canon cimport canonicalise, pack, unpack
 from tcpcheck.model.layout cimport *
+from tcpcheck.model.monitor cimport note_ends
 from tcpcheck.model.network cimport output
 from tcpcheck.model.step cimport copy_world, something_waits, start, step
 from tcpcheck.sym.choice cimport CHOOSE_FATE, CHOICES_MAX, Choices, choices_start
@@ -88,7 +89,11 @@ cdef uint64_t sys_hits_at_end(void* ctx) noexcept nogil:
     if something_waits(m, &m.cur):
         m.stuck |= not m.t.horizon
         return 0
-    return waiting(&m.cur)
+    if not waiting(&m.cur):
+        return 0
+    copy_world(&m.nxt, &m.cur)
+    choices_start(m.ch)
+    return waiting(&m.nxt) & ~note_ends(m)
 
 
 cdef void sys_rules(void* ctx, uint64_t* words) noexcept nogil:
