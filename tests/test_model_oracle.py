@@ -27,6 +27,7 @@ class PlainModel:
         self.driver = Driver(model.handle())
         self.start = self.driver.successor()
         self.waits = {self.start[0]: self.driver.pending}
+        self.prints = {self.start[0]: self.driver.fingerprint}
         self.rules: set[int] = set()
         self.spec: dict[str, Any] = {"cut": ()}
 
@@ -50,6 +51,7 @@ class PlainModel:
         elif feasible:
             state, zone = self.driver.successor()
             self.waits[state] = self.driver.pending
+            assert self.prints.setdefault(state, self.driver.fingerprint) == self.driver.fingerprint
             self.rules |= self.driver.rules
             yield taken, Successor(state, zone, self.driver.hits, 0, self.driver.truncated)  # type: ignore[arg-type]
 
@@ -110,18 +112,18 @@ def model(name: str) -> Any:
 
 
 @cache
-def plain(name: str, lasso: int) -> tuple[Found, list[tuple[Any, Zone]], set[int]]:
-    """What the plain search finds; every state with its zone; the rules taken."""
+def plain(name: str, lasso: int) -> tuple[Found, list[tuple[Any, Zone]], set[int], dict[Any, int]]:
+    """What the plain search finds; every state with its zone; the rules taken; the fingerprint of each state."""
     world = PlainModel(model(name))
     twin = Search(world, ALL, lasso)  # type: ignore[arg-type]
     found = twin.run()
-    return found, [(node.state, node.zone) for node in twin.nodes], world.rules
+    return found, [(node.state, node.zone) for node in twin.nodes], world.rules, world.prints
 
 
 @pytest.mark.parametrize("lasso", [0, 0b110000])
 @pytest.mark.parametrize("name", WORLDS)
 def test_the_search_finds_what_the_plain_one_finds(name: str, lasso: int) -> None:
-    want, _, rules = plain(name, lasso)
+    want, _, rules, _ = plain(name, lasso)
     got = search(model(name).handle(), claims=ALL, lasso=lasso)
     assert got.exhaustive
     assert (got.states, got.zones, got.transitions) == (want.states, want.zones, want.transitions)
@@ -130,6 +132,16 @@ def test_the_search_finds_what_the_plain_one_finds(name: str, lasso: int) -> Non
     assert {c: (h.kind, h.path) for c, h in got.hits.items()} == want.hits
     assert {x.claim: len(x.stem) + len(x.cycle) for x in got.lassos} == want.lassos
     assert want.states > 3 and want.hits
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_fingerprints_tell_states_apart(name: str) -> None:
+    """A state has one fingerprint, whichever step led to it (the plain search asserts that) and whatever of it was
+    known before the step; different states have different ones."""
+    prints = plain(name, 0)[3]
+    assert len(set(prints.values())) == len(prints)
+    for state, zone in plain(name, 0)[1]:
+        assert model(name)._fingerprint(state, zone) == prints[state]
 
 
 @pytest.mark.parametrize("name", WORLDS)

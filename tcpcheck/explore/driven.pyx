@@ -22,6 +22,10 @@ cdef class Driver:
         cdef int32_t k = self.handle.sys.save_zone(self.handle.sys.ctx, self.zone)
         return <bytes>self.state[:n], tuple(tuple(self.zone[i * k + j] for j in range(k)) for i in range(k))
 
+    @property
+    def fingerprint(self):
+        return self.handle.sys.fingerprint(self.handle.sys.ctx)
+
     def load(self, bytes state, zone):
         cdef int32_t i, j, k = len(zone)
         for i in range(k):

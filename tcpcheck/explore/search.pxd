@@ -60,6 +60,7 @@ ctypedef struct Search:
     uint64_t lasso_mask
     int64_t depth_max
     int32_t batch
+    int32_t recognises          # 1: the system tells the hash of a successor, which is saved only when it is new
     int32_t whole_bytes         # > 0: states are expanded whole, and have so many bytes
     const uint64_t* hash_keys
     # --- where it stands

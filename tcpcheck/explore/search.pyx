@@ -23,7 +23,7 @@ from tcpcheck.explore.memory cimport (
 )
 from tcpcheck.explore.store cimport (
     ADDED_FULL, ADDED_NEW, ADDED_NO_MEMORY, ADDED_OLD, Record, store_add, store_free, store_has, store_init,
-    store_prefetch, store_record, store_zone,
+    store_knows, store_prefetch, store_record, store_zone,
 )
 from tcpcheck.explore.system cimport EXPANSION_MAX, Handle
 from tcpcheck.sym.choice cimport choices_next, choices_start
@@ -97,15 +97,10 @@ cdef void search_flush(Search* s) noexcept nogil:
     s.ready_bytes = 0
 
 
-cdef int search_gather(Search* s, int64_t parent) noexcept nogil:
-    """The successor that stands ready in the system joins the batch. 0: it does not fit this kind of search."""
-    cdef Successor* x = &s.ready[s.nready]
+cdef int _describe(Search* s, Successor* x, int64_t parent) noexcept nogil:
+    """All of the successor that stands ready in the system but its state. 0: it does not fit this kind of search."""
     cdef int k
     x.parent = parent
-    x.state = s.buffer + s.ready_bytes
-    x.bytes = s.sys.save(s.sys.ctx, x.state)
-    memset(x.state + x.bytes, 0, 32)
-    s.ready_bytes += (x.bytes + 31) & ~31
     x.clocks = 0
     if s.sys.save_zone != NULL:
         x.zone = <int64_t*>(s.buffer + s.ready_bytes)
@@ -118,10 +113,42 @@ cdef int search_gather(Search* s, int64_t parent) noexcept nogil:
     for k in range(s.ch.n):
         x.choice[k] = s.ch.taken[k]
     s.ready_bytes += (s.ch.n + 31) & ~31
-    if (x.clocks > 0) != s.store.timed:
-        return search_give_up(s, STOP_MIXED)
+    return 1 if (x.clocks > 0) == s.store.timed else search_give_up(s, STOP_MIXED)
+
+
+cdef void _save(Search* s, Successor* x) noexcept nogil:
+    x.state = s.buffer + s.ready_bytes
+    x.bytes = s.sys.save(s.sys.ctx, x.state)
+    memset(x.state + x.bytes, 0, 32)
+    s.ready_bytes += (x.bytes + 31) & ~31
+
+
+cdef int search_gather(Search* s, int64_t parent) noexcept nogil:
+    """The successor that stands ready in the system joins the batch. 0: it does not fit this kind of search."""
+    cdef Successor* x = &s.ready[s.nready]
+    if not _describe(s, x, parent):
+        return 0
+    _save(s, x)
     s.nready += 1
     return 1
+
+
+cdef void _recognise(Search* s, int64_t parent, uint64_t hash) noexcept nogil:
+    """The successor that stands ready in the system is kept when its hash is new; only then is it saved."""
+    cdef Successor* x = &s.ready[0]
+    cdef int64_t node
+    x.hash = hash
+    s.ready_bytes = 0
+    if not _describe(s, x, parent):
+        return
+    if not store_knows(&s.store, hash, x.zone, x.clocks, &node):
+        _save(s, x)
+        search_keep(s, x)
+    elif x.waits:
+        if edges_reserve(&s.edges):
+            edges_add(&s.edges, x.parent, node, x.waits, x.choice, x.choices)
+        else:
+            search_give_up(s, STOP_MEMORY)
 
 
 # ---------------------------------------------------------------- one step
@@ -144,9 +171,12 @@ cdef void search_hit(Search* s, uint64_t claims, int at_end) noexcept nogil:
 
 cdef void _feasible_step(Search* s) noexcept nogil:
     """The step just run has a successor: count it, judge it, keep it."""
-    cdef uint64_t hits
+    cdef uint64_t hits, hash = 0
     s.transitions += 1
     s.successors += 1
+    if s.recognises:            # its place in the table is on its way while the step is judged
+        hash = s.sys.fingerprint(s.sys.ctx)
+        store_prefetch(&s.store, hash)
     if s.sys.rules != NULL:
         s.sys.rules(s.sys.ctx, s.rules)
     if s.sys.truncated != NULL and s.sys.truncated(s.sys.ctx):
@@ -156,7 +186,9 @@ cdef void _feasible_step(Search* s) noexcept nogil:
         hits = s.sys.hits(s.sys.ctx)
         if hits & s.claims & ~s.hit_mask:
             search_hit(s, hits, 0)
-    if search_gather(s, s.node) and (s.nready == s.batch or s.ready_bytes + SUCCESSOR_BYTES_MAX > BATCH_BYTES):
+    if s.recognises:
+        _recognise(s, s.node, hash)
+    elif search_gather(s, s.node) and (s.nready == s.batch or s.ready_bytes + SUCCESSOR_BYTES_MAX > BATCH_BYTES):
         search_flush(s)
 
 
@@ -391,7 +423,12 @@ cdef class _Searcher:
         memory_init(&s.mem, EVERYTHING if limits.memory_bytes is None else limits.memory_bytes)
         s.mem.fail_after = fail_after
         if search_open(s, limits.exact, EVERYTHING if limits.states is None else limits.states):
-            search_flush(s)
+            s.recognises = s.sys.fingerprint != NULL and not limits.exact
+            if s.recognises:
+                s.nready = 0
+                _recognise(s, -1, s.sys.fingerprint(s.sys.ctx))
+            else:
+                search_flush(s)
         return s.stop == STOP_NOT
 
     cdef object run(self, object seconds, object progress):

@@ -83,5 +83,7 @@ cdef inline int store_has(const Store* s, uint64_t hash) noexcept nogil:
 cdef int store_add(Store* s, uint64_t hash, const uint8_t* state, int32_t bytes, const int64_t* zone, int n,
                    int64_t* node, int64_t* address) noexcept nogil
     # Added; node: the new one, or the one that covers it (-1 when nodes are not kept); address: of the new Record (-1)
+cdef int store_knows(Store* s, uint64_t hash, const int64_t* zone, int n, int64_t* node) noexcept nogil
+    # Would store_add find it old (never asked of an exact store)? node as there
 cdef Record* store_record(Store* s, int64_t address) noexcept nogil
 cdef const int64_t* store_zone(Store* s, int64_t address) noexcept nogil     # good until the next call

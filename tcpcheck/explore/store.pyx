@@ -348,6 +348,20 @@ cdef int store_add(Store* s, uint64_t hash, const uint8_t* state, int32_t bytes,
     return added
 
 
+cdef int store_knows(Store* s, uint64_t hash, const int64_t* zone, int n, int64_t* node) noexcept nogil:
+    cdef int64_t i = _place(s.key, s.bits, hash if hash else 1), at
+    node[0] = -1
+    if s.key[i] == 0:
+        return 0
+    if not s.timed:
+        node[0] = s.value[i] if s.keeps_nodes else -1
+        return 1
+    at = _covering(s, s.value[i], zone, n, _weight(zone, n))
+    if at >= 0:
+        node[0] = store_record(s, at).node
+    return at >= 0
+
+
 def _test_store(adds, nodes_max=1 << 40, exact=False):
     """adds: (hash, zone as a tuple of n * n bounds, () untimed[, state]) -> per add (Added, node), zone by node,
     (states, nodes)."""

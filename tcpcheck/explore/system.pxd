@@ -16,6 +16,9 @@ ctypedef struct System:         # NULL where a system has nothing to say: untime
     int (*step)(void* ctx, Choices* ch) noexcept nogil
     # Canonical bytes of the discrete part of the successor (after construction: of the initial state); their number.
     int32_t (*save)(void* ctx, uint8_t* out) noexcept nogil
+    # 64 independent bits of what save() would write (after construction, too): states that have been seen need not be
+    # saved then. NULL: the search saves each and hashes the bytes.
+    uint64_t (*fingerprint)(void* ctx) noexcept nogil
     # Bounds of the successor's zone as an n x n matrix, row by row; n (0: untimed).
     int32_t (*save_zone)(void* ctx, int64_t* out) noexcept nogil
     # Bit c: claim c was hit (violated or reached) by the step just run.

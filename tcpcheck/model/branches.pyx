@@ -114,7 +114,7 @@ cdef list seen_states(const World* w):
     cdef const Sock* s
     cdef int i
     out = []
-    for i in range(SOCKS_MAX):
+    for i in range(w.tcp.top):
         s = &w.tcp.sock[i]
         if s.kind == SK_REQUEST or s.kind == SK_FULL or s.kind == SK_BUCKET:
             out.append((s.host, s.lport, s.peer, s.rport, s.state))
@@ -127,7 +127,7 @@ cdef tuple event_name(Machine* m):
     cdef int i
     if m.event.kind != EV_TIMER:
         return m.event.kind, m.event.a
-    for i in range(SOCKS_MAX):
+    for i in range(m.cur.tcp.top):
         s = &m.cur.tcp.sock[i]
         if s.kind != SK_FREE and s.uid == <unsigned int>m.event.a:
             return EV_TIMER, s.host, s.lport, s.peer, s.rport, m.event.c
@@ -140,7 +140,7 @@ cdef object timer_bounds(Machine* m):
     cdef int i
     if m.event.kind != EV_TIMER:
         return None
-    for i in range(SOCKS_MAX):
+    for i in range(m.cur.tcp.top):
         if m.cur.tcp.sock[i].kind != SK_FREE and m.cur.tcp.sock[i].uid == <unsigned int>m.event.a:
             t = &m.cur.tcp.sock[i].timer[m.event.b]
             return (m.cur_org[t.clk], t.lo, t.hi) if t.clk else None

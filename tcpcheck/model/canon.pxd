@@ -1,5 +1,5 @@
 # Equal states have equal bytes: dead things dropped, the rest in the order of their owners.
-from libc.stdint cimport int32_t, uint8_t
+from libc.stdint cimport uint8_t
 from tcpcheck.model.layout cimport Machine, World
 from tcpcheck.sym.number cimport Num
 from tcpcheck.tcp.types cimport Seg, Sock
@@ -8,10 +8,8 @@ ctypedef void (*NumFn)(void* arg, Num* n) noexcept nogil
 ctypedef void (*ClockFn)(void* arg, uint8_t* clk) noexcept nogil
 
 cdef void settle_deaths(Machine* m) noexcept nogil                  # sockets that ended: names and descriptors let go of them
-cdef void blank_socks(World* w, int first) noexcept nogil              # slots from `first` on are zero throughout
+cdef void blank_socks(World* w, int first) noexcept nogil           # slots from `first` on become zero throughout
 cdef void canonicalise(Machine* m) noexcept nogil
-cdef int32_t pack(Machine* m, const World* w, uint8_t* out) noexcept nogil
-cdef void unpack(Machine* m, World* w, const uint8_t* data) noexcept nogil
 
 cdef void each_num(Machine* m, World* w, NumFn f, void* arg) noexcept nogil     # every number of the state, in order
 cdef void sock_nums(Sock* s, NumFn f, void* arg) noexcept nogil

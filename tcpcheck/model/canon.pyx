@@ -1,19 +1,22 @@
-"""Canonical form and packed bytes of a World."""
+"""Canonical form of a World.
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint64_t
-from libc.string cimport memcpy, memset
+A step changes one socket or two. Those that are the same as in the loaded state (`Machine.clean`) are neither tidied nor
+asked for their names one by one: what names they hold is known (`Part`).
+"""
+
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy, memset
 
 from tcpcheck.model.layout cimport (
-    Bind, Flying, Machine, Pend, World, BIND_DEPTH, ORDINALS_MAX, PENDS_MAX,
-    Tuple, VARS_MAX, VAR_NAMED,
+    Flying, Machine, Part, Pend, World, ORDINALS_MAX, VARS_MAX, VAR_NAMED,
 )
 from tcpcheck.sym.number cimport (
-    BASE_PAST, BASE_UNKNOWN, BASES_MAX, Base, MODE_CONCRETE, Num, Sym, sym_prune, sym_select,
+    BASE_PAST, BASE_UNKNOWN, BASES_MAX, MODE_CONCRETE, Num, Sym, sym_prune, sym_select,
 )
 from tcpcheck.sym.zone cimport CLOCKS_MAX, zone_sup
 from tcpcheck.tcp.sockets cimport stack_tidy
 from tcpcheck.tcp.types cimport (
-    EF_DIED, F_ACK, HOSTS_MAX, OOO_MAX, SK_FREE, SK_FULL, SLOTS, SOCKS_MAX, Seg, Sock,
+    EF_DIED, F_ACK, OOO_MAX, SK_FREE, SK_FULL, SLOTS, SOCKS_MAX, Seg, Sock,
 )
 
 
@@ -37,41 +40,48 @@ cdef void settle_deaths(Machine* m) noexcept nogil:
 
 
 cdef void blank_socks(World* w, int first) noexcept nogil:
-    """Slots from `first` on become blank. A slot freed by TCP has a parent of -1, a blank one is zero throughout: most
-    are blank already, and there are many."""
+    """Slots from `first` on become blank: zero throughout. A slot freed by TCP has a parent of -1."""
     cdef int i
-    for i in range(first, SOCKS_MAX):
-        if w.tcp.sock[i].kind != SK_FREE or w.tcp.sock[i].parent != 0:
-            memset(&w.tcp.sock[i], 0, sizeof(Sock))
+    for i in range(first, w.tcp.top):
+        memset(&w.tcp.sock[i], 0, sizeof(Sock))
+        w.owner[i] = 0
+        memset(w.ordinal[i], 0, ORDINALS_MAX)
+    w.tcp.top = <uint8_t>first
 
 
-cdef void close_up(Machine* m) noexcept nogil:
-    """Move sockets down into free slots, so that a slot number says only who was there first."""
+cdef int close_up(Machine* m) noexcept nogil:
+    """Move sockets down into free slots, so that a slot number says only who was there first. 1: some moved."""
     cdef World* w = &m.nxt
     cdef int8_t to[SOCKS_MAX]
-    cdef int i, k, n = 0
-    for i in range(SOCKS_MAX):
+    cdef int i, n = 0
+    for i in range(w.tcp.top):
         to[i] = -1
         if w.tcp.sock[i].kind == SK_FREE:
             continue
         to[i] = <int8_t>n
         if n != i:
             memcpy(&w.tcp.sock[n], &w.tcp.sock[i], sizeof(Sock))
-            memset(&w.tcp.sock[i], 0, sizeof(Sock))
             w.owner[n] = w.owner[i]
-            w.owner[i] = 0
             memcpy(w.ordinal[n], w.ordinal[i], ORDINALS_MAX)
-            memset(w.ordinal[i], 0, ORDINALS_MAX)
         n += 1
+    if n == w.tcp.top:
+        return 0
     blank_socks(w, n)
-    for i in range(n):
+    rename_slots(m, to)
+    return 1
+
+
+cdef void rename_slots(Machine* m, const int8_t* to) noexcept nogil:
+    cdef World* w = &m.nxt
+    cdef int i, k
+    for i in range(w.tcp.top):
         if w.tcp.sock[i].parent >= 0:
             w.tcp.sock[i].parent = to[w.tcp.sock[i].parent]
     for i in range(m.t.nbind):
         for k in range(w.bind[i].n):
             if w.bind[i].slot[k] >= 0:
                 w.bind[i].slot[k] = to[w.bind[i].slot[k]]
-    for i in range(PENDS_MAX):
+    for i in range(w.npend):
         if w.pend[i].claim:
             for k in range(m.t.claim[w.pend[i].claim - 1].ntrigger):
                 if m.t.claim[w.pend[i].claim - 1].var[k].kind != VAR_NAMED and w.pend[i].var[k] >= 0:
@@ -151,6 +161,8 @@ cdef void sort_flying(Machine* m) noexcept nogil:
     for i in range(w.nfly):
         plain(&w.fly[i].seg, keep_tsecr)
     for i in range(1, w.nfly):
+        if fly_order(w, &w.fly[i], &w.fly[i - 1]) >= 0:
+            continue
         x = w.fly[i]
         j = i
         while j > 0 and fly_order(w, &x, &w.fly[j - 1]) < 0:
@@ -183,23 +195,16 @@ cdef int64_t pend_order(World* w, const Pend* a, const Pend* b) noexcept nogil:
 
 cdef void sort_pends(World* w) noexcept nogil:
     cdef Pend x
-    cdef int i, j, n = PENDS_MAX
-    while n > 0 and not w.pend[n - 1].claim:
-        n -= 1
-    for i in range(1, n):
+    cdef int i, j
+    for i in range(1, w.npend):
         x = w.pend[i]
         j = i
         while j > 0 and pend_order(w, &x, &w.pend[j - 1]) < 0:
             w.pend[j] = w.pend[j - 1]
             j -= 1
         w.pend[j] = x
-
-
-cdef inline int pends(const World* w) noexcept nogil:
-    cdef int i, n = 0
-    for i in range(PENDS_MAX):
-        n += w.pend[i].claim != 0
-    return n
+    while w.npend > 0 and not w.pend[w.npend - 1].claim:
+        w.npend -= 1
 
 
 # ---- every number and every clock of a World, in canonical order
@@ -235,9 +240,15 @@ cdef void sock_nums(Sock* s, NumFn f, void* arg) noexcept nogil:
 
 cdef void each_num(Machine* m, World* w, NumFn f, void* arg) noexcept nogil:
     cdef int i
-    for i in range(SOCKS_MAX):
+    for i in range(w.tcp.top):
         if w.tcp.sock[i].kind != SK_FREE:
             sock_nums(&w.tcp.sock[i], f, arg)
+    other_nums(m, w, f, arg)
+
+
+cdef void other_nums(Machine* m, World* w, NumFn f, void* arg) noexcept nogil:
+    """Those of no socket."""
+    cdef int i
     for i in range(w.nfly):
         seg_nums(&w.fly[i].seg, f, arg)
     for i in range(m.t.nkept):
@@ -267,12 +278,18 @@ cdef void each_clock(Machine* m, World* w, ClockFn f, void* arg) noexcept nogil:
     cdef int i
     for i in range(m.t.nproc):
         f(arg, &w.proc[i].clk)
-    for i in range(SOCKS_MAX):
+    for i in range(w.tcp.top):
         if w.tcp.sock[i].kind != SK_FREE:
             sock_clocks(&w.tcp.sock[i], f, arg)
+    other_clocks(m, w, f, arg)
+
+
+cdef void other_clocks(Machine* m, World* w, ClockFn f, void* arg) noexcept nogil:
+    """Those that come after the programs' and the sockets'."""
+    cdef int i
     for i in range(w.nfly):
         f(arg, &w.fly[i].clk)
-    for i in range(PENDS_MAX):
+    for i in range(w.npend):
         if w.pend[i].claim:
             f(arg, &w.pend[i].clk)
     f(arg, &w.horizon_clk)
@@ -304,7 +321,7 @@ cdef void forget_timestamps(Machine* m) noexcept nogil:
     cdef int i
     if m.t.exact or m.t.keeps_ts_recent or m.nxt.tcp.sym.mode == MODE_CONCRETE:
         return
-    for i in range(SOCKS_MAX):
+    for i in range(m.nxt.tcp.top):
         s = &m.nxt.tcp.sock[i]
         if s.kind == SK_FULL and s.ts_ok and s.has_ts_recent and s.ts_recent.rd and in_past(m, s):
             s.ts_recent.off = <int64_t>m.nxt.tcp.sym.base[s.ts_recent.base].key
@@ -312,11 +329,51 @@ cdef void forget_timestamps(Machine* m) noexcept nogil:
             s.ts_recent.rd = 0
 
 
+# ---- which sockets are still the same, and what names they hold
+
+cdef void note_clean(Machine* m) noexcept nogil:
+    """Compares the sockets of m.nxt with those of the loaded state, byte by byte."""
+    cdef int i
+    m.clean = 0
+    if not m.loaded:
+        return
+    for i in range(min(m.cur.tcp.top, m.nxt.tcp.top)):
+        if memcmp(&m.cur.tcp.sock[i], &m.nxt.tcp.sock[i], sizeof(Sock)) == 0:
+            m.clean |= <uint32_t>1 << i
+
+
+cdef void part_num(void* arg, Num* x) noexcept nogil:
+    cdef Part* p = <Part*>arg
+    if x.base and x.base < BASE_PAST:
+        p.bases |= <uint32_t>1 << x.base
+    p.readings |= <uint32_t>1 << x.rd
+
+
+cdef void part_clock(void* arg, uint8_t* clk) noexcept nogil:
+    (<Part*>arg).clocks |= <uint32_t>1 << clk[0]
+
+
+cdef const Part* part_of(Machine* m, int slot) noexcept nogil:
+    """The names in one socket of the loaded state."""
+    cdef Part* p = &m.part[slot]
+    if not m.named >> slot & 1:
+        p.bases = p.clocks = p.readings = 0
+        sock_nums(&m.cur.tcp.sock[slot], part_num, p)
+        sock_clocks(&m.cur.tcp.sock[slot], part_clock, p)
+        p.clocks &= ~<uint32_t>1            # 0 is no clock
+        p.readings &= ~<uint32_t>1
+        m.named |= <uint32_t>1 << slot
+    return p
+
+
 # ---- dropping and renaming
 
 ctypedef struct Names:
     int nclock
     int nbase
+    uint32_t clocks                 # bit i: clock i has its new name
+    uint32_t bases
+    uint32_t readings               # bit i: clock i is alive as a reading
     uint8_t keep[CLOCKS_MAX]        # old index of each clock kept, in order; [0] is the zero clock
     uint8_t clock_to[CLOCKS_MAX]
     uint8_t rd_alive[CLOCKS_MAX]
@@ -326,7 +383,8 @@ ctypedef struct Names:
 
 cdef void note_clock(void* arg, uint8_t* clk) noexcept nogil:
     cdef Names* n = <Names*>arg
-    if clk[0] and not n.clock_to[clk[0]]:
+    if clk[0] and not n.clocks >> clk[0] & 1:
+        n.clocks |= <uint32_t>1 << clk[0]
         n.keep[n.nclock] = clk[0]
         n.clock_to[clk[0]] = <uint8_t>n.nclock
         n.nclock += 1
@@ -334,11 +392,12 @@ cdef void note_clock(void* arg, uint8_t* clk) noexcept nogil:
 
 cdef void note_num(void* arg, Num* x) noexcept nogil:
     cdef Names* n = <Names*>arg
-    if x.base and x.base < BASE_PAST and not n.base_alive[x.base]:
+    if x.base and x.base < BASE_PAST and not n.bases >> x.base & 1:
+        n.bases |= <uint32_t>1 << x.base
         n.nbase += 1
         n.base_alive[x.base] = <uint8_t>n.nbase
     if x.rd:
-        n.rd_alive[x.rd] = 1
+        n.readings |= <uint32_t>1 << x.rd
         note_clock(arg, &x.rd)
 
 
@@ -366,187 +425,71 @@ cdef int in_order(const Names* n, const Sym* s) noexcept nogil:
     return 1
 
 
+cdef void note_clocks(Machine* m, Names* n) noexcept nogil:
+    """As each_clock(): a socket that is clean and holds no new name adds nothing."""
+    cdef World* w = &m.nxt
+    cdef int i
+    for i in range(m.t.nproc):
+        note_clock(n, &w.proc[i].clk)
+    for i in range(w.tcp.top):
+        if not m.clean >> i & 1 or part_of(m, i).clocks & ~n.clocks:
+            sock_clocks(&w.tcp.sock[i], note_clock, n)
+    other_clocks(m, w, note_clock, n)
+
+
+cdef void note_nums(Machine* m, Names* n) noexcept nogil:
+    """As each_num(), likewise."""
+    cdef World* w = &m.nxt
+    cdef const Part* p
+    cdef int i
+    for i in range(w.tcp.top):
+        p = part_of(m, i) if m.clean >> i & 1 else NULL
+        if p == NULL or p.bases & ~n.bases or p.readings & ~n.readings:
+            sock_nums(&w.tcp.sock[i], note_num, n)
+    other_nums(m, w, note_num, n)
+
+
 cdef void rename_all(Machine* m) noexcept nogil:
     cdef World* w = &m.nxt
+    cdef Sym* s = &w.tcp.sym
     cdef Names n
-    cdef int same
-    memset(&n, 0, sizeof(Names))
+    cdef int i, same
     n.nclock = 1
-    if w.tcp.sym.timed:
-        each_clock(m, w, note_clock, &n)
-    each_num(m, w, note_num, &n)
-    same = in_order(&n, &w.tcp.sym)
-    sym_prune(&w.tcp.sym, n.base_alive, n.rd_alive, n.base_to)
+    n.nbase = 0
+    n.clocks = n.bases = n.readings = 0
+    n.keep[0] = 0
+    for i in range(s.z.n):
+        n.clock_to[i] = n.rd_alive[i] = 0
+    for i in range(s.nbase):
+        n.base_alive[i] = 0
+    if s.timed:
+        note_clocks(m, &n)
+    note_nums(m, &n)
+    for i in range(1, s.z.n):
+        n.rd_alive[i] = n.readings >> i & 1
+    same = in_order(&n, s)
+    sym_prune(s, n.base_alive, n.rd_alive, n.base_to)
     if same:
         return
-    sym_select(&w.tcp.sym, n.keep, n.nclock)
-    if w.tcp.sym.timed:
+    m.clean = 0                             # they get other names now
+    sym_select(s, n.keep, n.nclock)
+    if s.timed:
         each_clock(m, w, rename_clock, &n)
     each_num(m, w, rename_num, &n)
 
 
 cdef void canonicalise(Machine* m) noexcept nogil:
     """m.nxt into canonical form. In a concrete re-run too: order matters there to nobody."""
-    stack_tidy(&m.nxt.tcp)
+    cdef int moved, timed = m.nxt.tcp.sym.timed
+    m.clean = 0
+    if not timed:
+        note_clean(m)
+    stack_tidy(&m.nxt.tcp, m.clean)
     settle_deaths(m)
-    close_up(m)
+    moved = close_up(m)
     sort_flying(m)
     sort_pends(&m.nxt)
     forget_timestamps(m)
+    if timed or moved:
+        note_clean(m)
     rename_all(m)
-
-
-# ---- bytes
-
-cdef enum:
-    NUM_BYTES = 10              # off, base, rd: the rest of a Num is padding
-
-cdef inline uint8_t* put(uint8_t* p, const void* src, size_t n) noexcept nogil:
-    memcpy(p, src, n)
-    return p + n
-
-
-cdef inline const uint8_t* get(const uint8_t* p, void* dst, size_t n) noexcept nogil:
-    memcpy(dst, p, n)
-    return p + n
-
-
-cdef void zero_padding(void* arg, Num* x) noexcept nogil:
-    """Only the three fields count; what the compiler left behind them does not. Written only, not read: what has just
-    been written in wide pieces cannot be read at once in narrow ones."""
-    memset(<uint8_t*>&x.rd + 1, 0, sizeof(Num) - NUM_BYTES)
-
-
-cdef inline uint8_t* put_num(uint8_t* p, const Num* x) noexcept nogil:
-    memcpy(p, x, sizeof(Num))
-    zero_padding(NULL, <Num*>p)
-    return p + sizeof(Num)
-
-
-cdef int32_t pack(Machine* m, const World* w, uint8_t* out) noexcept nogil:
-    cdef uint8_t* p = out
-    cdef int i, nsock = 0
-    cdef Sock* s
-    cdef Flying* f
-    cdef uint8_t head[5]
-    while nsock < SOCKS_MAX and w.tcp.sock[nsock].kind != SK_FREE:
-        nsock += 1
-    head[0] = <uint8_t>nsock
-    head[1] = w.nfly
-    head[2] = <uint8_t>w.tcp.sym.nbase
-    head[3] = <uint8_t>w.tcp.sym.narc
-    head[4] = <uint8_t>pends(w)
-    p = put(p, head, 5)
-    p = put(p, w.proc, m.t.nproc * sizeof(w.proc[0]))
-    p = put(p, w.bind, m.t.nbind * sizeof(Bind))
-    p = put(p, w.tcp.cfg_ix, HOSTS_MAX)
-    p = put(p, &w.tcp.inc_next, 1)
-    p = put(p, w.budget, m.t.nfault)
-    p = put(p, &w.firewall, 4)
-    for i in range(nsock):
-        s = <Sock*>p
-        p = put(p, &w.tcp.sock[i], sizeof(Sock))
-        sock_nums(s, zero_padding, NULL)
-        s.uid = 0
-        p = put(p, &w.owner[i], 1)
-        p = put(p, w.ordinal[i], m.t.nordinal)
-    for i in range(w.nfly):
-        f = <Flying*>p
-        p = put(p, &w.fly[i], sizeof(Flying))
-        seg_nums(&f.seg, zero_padding, NULL)
-        f.uid = 0
-    for i in range(m.t.nkept):
-        p = put(p, &w.has_kept[i], 1)
-        p = put_num(p, &w.kept[i])
-    p = put(p, &w.down, 1)
-    for i in range(m.t.ncaught):
-        p = put(p, &w.has_caught[i], 1)
-        p = put_num(p, &w.caught[i])
-    for i in range(m.t.ncounted):
-        p = put(p, &w.has_origin[i], 1)
-        p = put_num(p, &w.met[i])
-        p = put_num(p, &w.origin[i])
-    for i in range(PENDS_MAX):          # some may have run out since they were sorted
-        if w.pend[i].claim:
-            p = put(p, &w.pend[i], sizeof(Pend))
-    p = put(p, &w.ngone, 1)
-    p = put(p, w.gone, w.ngone * sizeof(Tuple))
-    p = put(p, w.peered, m.t.npeered * BIND_DEPTH * sizeof(Tuple))
-    p = put(p, &w.horizon_clk, 1)
-    p = put(p, &w.spins, 1)
-    p = put(p, w.slept_from, m.t.nslept)
-    p = put(p, w.slept_to, m.t.nslept)
-    for i in range(1, w.tcp.sym.nbase):
-        p = put(p, &w.tcp.sym.base[i].key, 8)
-        p = put(p, &w.tcp.sym.base[i].tick, 8)
-        p = put(p, &w.tcp.sym.base[i].host, 1)
-        p = put(p, &w.tcp.sym.base[i].linked, 1)
-    p = put(p, w.tcp.sym.rd_base, w.tcp.sym.z.n)
-    for i in range(w.tcp.sym.narc):
-        p = put(p, &w.tcp.sym.arc[i].a, 1)
-        p = put(p, &w.tcp.sym.arc[i].ra, 1)
-        p = put(p, &w.tcp.sym.arc[i].b, 1)
-        p = put(p, &w.tcp.sym.arc[i].rb, 1)
-        p = put(p, &w.tcp.sym.arc[i].lo, 4)
-        p = put(p, &w.tcp.sym.arc[i].len, 8)
-    return <int32_t>(p - out)
-
-
-cdef void unpack(Machine* m, World* w, const uint8_t* data) noexcept nogil:
-    """The zone (w.tcp.sym.z) has been set already: it is kept apart from the bytes."""
-    cdef const uint8_t* p = data + 5
-    cdef int i, nsock = data[0]
-    w.nfly = data[1]
-    w.tcp.sym.nbase = data[2]
-    w.tcp.sym.narc = data[3]
-    p = get(p, w.proc, m.t.nproc * sizeof(w.proc[0]))
-    p = get(p, w.bind, m.t.nbind * sizeof(Bind))
-    p = get(p, w.tcp.cfg_ix, HOSTS_MAX)
-    p = get(p, &w.tcp.inc_next, 1)
-    p = get(p, w.budget, m.t.nfault)
-    p = get(p, &w.firewall, 4)
-    for i in range(nsock):
-        p = get(p, &w.tcp.sock[i], sizeof(Sock))
-        p = get(p, &w.owner[i], 1)
-        p = get(p, w.ordinal[i], m.t.nordinal)
-    blank_socks(w, nsock)
-    for i in range(nsock, SOCKS_MAX):
-        w.owner[i] = 0
-        memset(w.ordinal[i], 0, ORDINALS_MAX)
-    for i in range(w.nfly):
-        p = get(p, &w.fly[i], sizeof(Flying))
-    for i in range(m.t.nkept):
-        p = get(p, &w.has_kept[i], 1)
-        p = get(p, &w.kept[i], sizeof(Num))
-    p = get(p, &w.down, 1)
-    for i in range(m.t.ncaught):
-        p = get(p, &w.has_caught[i], 1)
-        p = get(p, &w.caught[i], sizeof(Num))
-    for i in range(m.t.ncounted):
-        p = get(p, &w.has_origin[i], 1)
-        p = get(p, &w.met[i], sizeof(Num))
-        p = get(p, &w.origin[i], sizeof(Num))
-    memset(w.pend, 0, sizeof(w.pend))
-    p = get(p, w.pend, data[4] * sizeof(Pend))
-    p = get(p, &w.ngone, 1)
-    p = get(p, w.gone, w.ngone * sizeof(Tuple))
-    p = get(p, w.peered, m.t.npeered * BIND_DEPTH * sizeof(Tuple))
-    p = get(p, &w.horizon_clk, 1)
-    p = get(p, &w.spins, 1)
-    p = get(p, w.slept_from, m.t.nslept)
-    p = get(p, w.slept_to, m.t.nslept)
-    for i in range(1, w.tcp.sym.nbase):
-        memset(&w.tcp.sym.base[i], 0, sizeof(Base))
-        p = get(p, &w.tcp.sym.base[i].key, 8)
-        p = get(p, &w.tcp.sym.base[i].tick, 8)
-        p = get(p, &w.tcp.sym.base[i].host, 1)
-        p = get(p, &w.tcp.sym.base[i].linked, 1)
-    memset(w.tcp.sym.rd_base, 0, CLOCKS_MAX)
-    p = get(p, w.tcp.sym.rd_base, w.tcp.sym.z.n)
-    for i in range(w.tcp.sym.narc):
-        p = get(p, &w.tcp.sym.arc[i].a, 1)
-        p = get(p, &w.tcp.sym.arc[i].ra, 1)
-        p = get(p, &w.tcp.sym.arc[i].b, 1)
-        p = get(p, &w.tcp.sym.arc[i].rb, 1)
-        p = get(p, &w.tcp.sym.arc[i].lo, 4)
-        p = get(p, &w.tcp.sym.arc[i].len, 8)

@@ -14,7 +14,7 @@ from tcpcheck.model.canon cimport sock_clocks, sock_nums
 from tcpcheck.model.layout cimport *
 from tcpcheck.model.world cimport Model, sys_load, sys_save
 from tcpcheck.sym.number cimport Num
-from tcpcheck.tcp.types cimport EF_RULE, HOSTS_MAX, SK_FREE, SLOTS, SOCKS_MAX, Seg, Sock
+from tcpcheck.tcp.types cimport EF_RULE, HOSTS_MAX, SK_FREE, SLOTS, Seg, Sock
 
 
 # ---------------------------------------------------------------- hashing
@@ -79,7 +79,7 @@ cdef uint64_t world_print(Machine* m, const World* w) noexcept nogil:
     h = mixed(h, &w.down, 1)
     h = mixed(h, w.gone, w.ngone * sizeof(Tuple))
     h = mixed(h, w.peered, m.t.npeered * BIND_DEPTH * sizeof(Tuple))
-    for i in range(SOCKS_MAX):
+    for i in range(w.tcp.top):
         if w.tcp.sock[i].kind != SK_FREE:
             masked_sock(&w.tcp.sock[i], &s)
             h = mixed(h, &s, sizeof(Sock))
@@ -190,5 +190,6 @@ def watched(Model model):
     put(&f.p, world_print(model.m, &model.m.nxt))
     h.sys.load = watch_load
     h.sys.save = watch_save
+    h.sys.fingerprint = NULL            # every successor's footprint is wanted
     h.owner = (model, f)
     return h, f

@@ -1,9 +1,10 @@
 # A World: everything that one state of a Case consists of, and the tables it runs on.
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from tcpcheck.explore.hash64 cimport Sum
 from tcpcheck.sym.choice cimport Choices
 from tcpcheck.sym.number cimport Num, Sym, Recorder
 from tcpcheck.sym.zone cimport CLOCKS_MAX
-from tcpcheck.tcp.types cimport Stack, Seg, Sock, Config, Effects, EFFECTS_MAX, SOCKS_MAX, HOSTS_MAX
+from tcpcheck.tcp.types cimport Stack, Seg, Sock, Config, Effects, EFFECTS_MAX, SLOTS, SOCKS_MAX, HOSTS_MAX
 
 cpdef enum:
     PROCS_MAX = 12
@@ -24,6 +25,7 @@ cpdef enum:
     PIECES_MAX = 1024           # sets of values told apart, of all claims that ask for values
     PIECE_BITS = 16             # the first so many have a hit bit, and so a path
     SLEPT_MAX = 4               # named sleeps whose length claims ask for
+    READY_MAX = FLYING_MAX + SOCKS_MAX * SLOTS
     CAUGHT_MAX = 12             # fields of received segments that hosts without TCP remember
     REWRITES_MAX = 8
     COUNTED_MAX = 4             # named unknowns that claims count over
@@ -77,6 +79,7 @@ ctypedef struct World:
     uint32_t firewall                   # bit r: rule r is switched on
     uint8_t has_kept[KEPT_MAX]
     Num kept[KEPT_MAX]
+    uint8_t npend                       # all places from here on are free
     Pend pend[PENDS_MAX]
     uint8_t ngone
     Tuple gone[GONE_MAX]                # sockets that ended, in turn, one for each connection; kept only when claims ask
@@ -372,12 +375,22 @@ cpdef enum:
     EV_TIMER = 1
     EV_PROGRAM = 2
 
+ctypedef struct Part:                   # what is known of one socket of the loaded state
+    uint32_t bases, clocks, readings    # bit i: it holds base i, clock i as the age of something, clock i as a reading
+    Sum sum                             # its share of the state's hash
+
 ctypedef void (*PlanFn)(void* machine) noexcept nogil
 
 ctypedef struct Machine:
     Tables t
     World cur                           # the loaded state; untouched while a step runs
     World nxt                           # the state the step makes of it
+    int loaded                          # m.cur was unpacked for a search: what follows speaks of it
+    int32_t nready                      # the first events of m.cur, all but those of programs; -1: not known yet
+    Event ready[READY_MAX]
+    uint32_t named, summed              # bit i: the names, the sum of part[i] are known
+    uint32_t clean                      # bit i: slot i is the same in m.nxt
+    Part part[SOCKS_MAX]
     Choices* ch
     uint64_t hits                       # bits of the step just run
     int truncated                       # the step needs a bigger table than there is

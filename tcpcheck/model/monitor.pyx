@@ -326,6 +326,7 @@ cdef void oblige(Scope* sc, int c) noexcept nogil:
         return
     memset(&m.nxt.pend[free_at], 0, sizeof(Pend))
     m.nxt.pend[free_at].claim = <uint8_t>(c + 1)
+    m.nxt.npend = max(m.nxt.npend, <uint8_t>(free_at + 1))
     for v in range(sc.claim.ntrigger):
         m.nxt.pend[free_at].var[v] = sc.ref[v].pos
     if sc.claim.has_within:
@@ -412,7 +413,7 @@ cdef void forget_ended(Machine* m) noexcept nogil:
     cdef const ClaimC* c
     cdef Pend* p
     cdef Tuple t
-    for i in range(PENDS_MAX):
+    for i in range(m.nxt.npend):
         p = &m.nxt.pend[i]
         if not p.claim:
             continue
@@ -538,7 +539,7 @@ cdef void judge_goals(Machine* m) noexcept nogil:
     """`eventually`, and counts of whole runs: some sockets of those names are enough, and the run's obligation is met."""
     cdef int i, k
     cdef const ClaimC* c
-    for k in range(PENDS_MAX):
+    for k in range(m.nxt.npend):
         i = m.nxt.pend[k].claim - 1
         if i < 0 or m.t.claim[i].kind == CL_AFTER or m.ch.dead:
             continue
@@ -567,6 +568,7 @@ cdef void monitor_start(Machine* m) noexcept nogil:
                 m.nxt.pend[k].clk = clock_now(m)
             m.hits |= bit(CLAIMS_MAX + i)
             k += 1
+    m.nxt.npend = <uint8_t>k
     judge_all(m, 1)
     judge_goals(m)
 
@@ -587,7 +589,7 @@ cdef void settle(Machine* m) noexcept nogil:
     cdef Scope sc
     cdef Pend* p
     cdef int i, c
-    for i in range(PENDS_MAX):
+    for i in range(m.nxt.npend):
         p = &m.nxt.pend[i]
         if not p.claim or m.ch.dead or m.t.claim[p.claim - 1].kind != CL_AFTER:
             continue
@@ -607,7 +609,7 @@ cdef void monitor_time(Machine* m) noexcept nogil:
     cdef Pend* p
     cdef const ClaimC* c
     cdef int i
-    for i in range(PENDS_MAX):
+    for i in range(m.nxt.npend):
         p = &m.nxt.pend[i]
         if not p.claim or not p.clk or m.ch.dead:
             continue
@@ -642,7 +644,7 @@ cdef uint64_t note_ends(Machine* m) noexcept nogil:
     cdef const ClaimC* c
     cdef int i, k, found
     m.settled = 1
-    for i in range(PENDS_MAX):
+    for i in range(m.nxt.npend):
         k = m.nxt.pend[i].claim - 1
         if k < 0 or m.t.claim[k].kind != CL_COUNT:
             continue

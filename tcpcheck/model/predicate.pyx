@@ -277,7 +277,7 @@ cdef int is_quiet(const World* w) noexcept nogil:
     cdef int i, k
     if w.nfly:
         return 0
-    for i in range(SOCKS_MAX):
+    for i in range(w.tcp.top):
         if w.tcp.sock[i].kind == SK_FREE:
             continue
         for k in range(SLOTS):
@@ -352,7 +352,7 @@ cdef int ss_row(Scope* sc, const PNode* n) noexcept nogil:
     cdef const World* w = &sc.m.nxt if sc.view == AFTER else &sc.m.cur
     cdef const Sock* s
     cdef int i, rows = 0, some = 0
-    for i in range(SOCKS_MAX):
+    for i in range(w.tcp.top):
         s = &w.tcp.sock[i]
         if s.kind == SK_FREE or s.kind == SK_DEAD or s.host != n.a or not (n.b >> s.state) & 1:
             continue

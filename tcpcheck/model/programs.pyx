@@ -19,7 +19,7 @@ from tcpcheck.tcp.calls cimport (
 from tcpcheck.tcp.checks cimport ECR_FORGED
 from tcpcheck.tcp.sockets cimport E_AGAIN, E_NOTCONN, accept_queue_len, effect, sock_free
 from tcpcheck.tcp.types cimport (
-    EF_GETS, Effect, F_ACK, F_SYN, SK_FREE, SK_FULL, SOCKS_MAX, ST_CLOSED, ST_SYN_RECV, ST_SYN_SENT, Seg, Sock,
+    EF_GETS, Effect, F_ACK, F_SYN, SK_FREE, SK_FULL, ST_CLOSED, ST_SYN_RECV, ST_SYN_SENT, Seg, Sock,
 )
 
 
@@ -85,7 +85,7 @@ cdef void finish(Machine* m, int p) noexcept nogil:
 cdef void exit_run(Machine* m, int p) noexcept nogil:
     """`exit`, and a failing call without `else`: the kernel closes what the program holds."""
     cdef int s
-    for s in range(SOCKS_MAX):
+    for s in range(m.nxt.tcp.top):
         if m.nxt.owner[s] == p + 1 and m.nxt.tcp.sock[s].kind != SK_FREE:
             m.nxt.owner[s] = 0
             tcp_close(&m.nxt.tcp, s)
@@ -288,7 +288,7 @@ cdef void run_simple(Machine* m, int p, const Instr* i) noexcept nogil:
 cdef void crash(Machine* m, int p, int host) noexcept nogil:
     """The host forgets all it had; only the run that says so goes on."""
     cdef int s, q
-    for s in range(SOCKS_MAX):
+    for s in range(m.nxt.tcp.top):
         if m.nxt.tcp.sock[s].kind != SK_FREE and m.nxt.tcp.sock[s].host == host:
             sock_free(&m.nxt.tcp, s)
     for q in range(m.t.nproc):

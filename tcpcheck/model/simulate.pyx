@@ -137,7 +137,7 @@ cdef int windows(Machine* m, Window* out, int64_t* deadline) noexcept nogil:
         deadline[0] = min(deadline[0], out[n].hi)
         if can and m.nxt.fly[i].rank <= 1:
             n += 1
-    for i in range(SOCKS_MAX):
+    for i in range(m.nxt.tcp.top):
         s = &m.nxt.tcp.sock[i]
         for k in range(SLOTS):
             t = &s.timer[k]
@@ -238,7 +238,7 @@ cdef uint64_t overdue(Machine* m) noexcept nogil:
     cdef int i
     if m.nxt.horizon_clk:
         left = m.t.horizon - age_of(m, m.nxt.horizon_clk)
-    for i in range(PENDS_MAX):
+    for i in range(m.nxt.npend):
         if m.nxt.pend[i].claim and m.nxt.pend[i].clk:
             if age_of(m, m.nxt.pend[i].clk) + left > m.t.claim[m.nxt.pend[i].claim - 1].hi:
                 bits |= <uint64_t>1 << (m.nxt.pend[i].claim - 1)

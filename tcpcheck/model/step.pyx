@@ -1,6 +1,6 @@
 """One step: choose an event, run it, judge it, make the state canonical, let time pass."""
 
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from tcpcheck.model.canon cimport blank_socks, canonicalise
@@ -14,10 +14,10 @@ from tcpcheck.sym.number cimport (
 )
 from tcpcheck.sym.zone cimport CLOCKS_MAX, TIME_INF, zone_allows_between, zone_pass, zone_up
 from tcpcheck.tcp.timeouts cimport timer_fires
-from tcpcheck.tcp.types cimport HOSTS_MAX, SK_FREE, SLOTS, SOCKS_MAX, Sock, TM_NONE, Timer
+from tcpcheck.tcp.types cimport HOSTS_MAX, SK_FREE, SLOTS, Sock, TM_NONE, Timer
 
 cdef enum:
-    EVENTS_MAX = FLYING_MAX + SOCKS_MAX * SLOTS + PROCS_MAX
+    EVENTS_MAX = READY_MAX + PROCS_MAX
 
 
 cdef void copy_sym(Sym* to, const Sym* of) noexcept nogil:
@@ -33,14 +33,14 @@ cdef void copy_sym(Sym* to, const Sym* of) noexcept nogil:
     to.zero_left_out, to.zero_met = of.zero_left_out, 0
 
 
-cdef void copy_world(World* to, const World* of) noexcept nogil:
-    """Everything but the effects of the step that led here."""
-    cdef int n = SOCKS_MAX
-    while n > 0 and of.tcp.sock[n - 1].kind == SK_FREE:
-        n -= 1
+cdef void copy_world(World* to, const World* of, uint32_t clean=0) noexcept nogil:
+    """Everything but the effects of the step that led here. Bit i of clean: slot i is the same already."""
+    cdef int i
+    blank_socks(to, of.tcp.top)
     copy_sym(&to.tcp.sym, &of.tcp.sym)
-    memcpy(to.tcp.sock, of.tcp.sock, n * sizeof(Sock))
-    blank_socks(to, n)
+    for i in range(of.tcp.top):
+        if not clean >> i & 1:
+            memcpy(&to.tcp.sock[i], &of.tcp.sock[i], sizeof(Sock))
     memcpy(to.tcp.cfg_ix, of.tcp.cfg_ix, HOSTS_MAX)
     to.tcp.inc_next = of.tcp.inc_next
     memcpy(to.tcp.cfg, of.tcp.cfg, sizeof(of.tcp.cfg))
@@ -56,6 +56,7 @@ cdef void copy_world(World* to, const World* of) noexcept nogil:
     to.firewall, to.horizon_clk, to.spins = of.firewall, of.horizon_clk, of.spins
     memcpy(to.has_kept, of.has_kept, sizeof(of.has_kept))
     memcpy(to.kept, of.kept, sizeof(of.kept))
+    to.npend = of.npend
     memcpy(to.pend, of.pend, sizeof(of.pend))
     to.ngone = of.ngone
     memcpy(to.gone, of.gone, sizeof(of.gone))
@@ -92,7 +93,7 @@ cdef void deadlines(Machine* m) noexcept nogil:
     cdef int i, k
     for i in range(w.nfly):
         deadline(m, w.fly[i].clk, latest(m, &w.fly[i]))
-    for i in range(SOCKS_MAX):
+    for i in range(w.tcp.top):
         if w.tcp.sock[i].kind != SK_FREE:
             for k in range(SLOTS):
                 if w.tcp.sock[i].timer[k].kind != TM_NONE:
@@ -110,7 +111,7 @@ cdef int something_waits(Machine* m, const World* w) noexcept nogil:
     for i in range(m.t.nproc):
         if w.proc[i].status == PROC_SLEEPING:
             return 1
-    for i in range(SOCKS_MAX):
+    for i in range(w.tcp.top):
         for k in range(SLOTS):
             if w.tcp.sock[i].kind != SK_FREE and w.tcp.sock[i].timer[k].kind != TM_NONE:
                 return 1
@@ -180,8 +181,8 @@ cdef void log_no_time(Sym* s) noexcept nogil:
 
 # ---- events
 
-cdef int events(Machine* m, Event* out) noexcept nogil:
-    """All that can happen next in m.cur, in fixed order; their number."""
+cdef int timely_events(Machine* m, Event* out) noexcept nogil:
+    """Segments that may arrive and timers that may fire now, in fixed order; their number."""
     cdef const Sock* s
     cdef const Timer* t
     cdef int i, k, n = 0
@@ -189,7 +190,7 @@ cdef int events(Machine* m, Event* out) noexcept nogil:
         if may_arrive(m, i):
             out[n].kind, out[n].a, out[n].b = EV_DELIVER, i, 0
             n += 1
-    for i in range(SOCKS_MAX):
+    for i in range(m.cur.tcp.top):
         s = &m.cur.tcp.sock[i]
         if s.kind == SK_FREE:
             continue
@@ -198,6 +199,20 @@ cdef int events(Machine* m, Event* out) noexcept nogil:
             if t.kind != TM_NONE and age_allows(&m.nxt.tcp.sym, t.clk, t.lo, t.hi):
                 out[n].kind, out[n].a, out[n].b = EV_TIMER, i, k
                 n += 1
+    return n
+
+
+cdef int events(Machine* m, Event* out) noexcept nogil:
+    """All that can happen next in m.cur, in fixed order; their number. Those of programs come last: whether one can go
+    on may be a choice."""
+    cdef int i, n
+    if not m.loaded:
+        n = timely_events(m, out)
+    else:
+        if m.nready < 0:
+            m.nready = timely_events(m, m.ready)
+        n = m.nready
+        memcpy(out, m.ready, n * sizeof(Event))
     for i in range(m.t.nproc):
         if can_run(m, i):
             out[n].kind, out[n].a, out[n].b = EV_PROGRAM, i, 0
@@ -275,7 +290,8 @@ cdef void start(Machine* m) noexcept nogil:
 cdef int step(Machine* m, Choices* ch) noexcept nogil:
     cdef Event e[EVENTS_MAX]
     cdef int n, i
-    copy_world(&m.nxt, &m.cur)
+    copy_world(&m.nxt, &m.cur, m.clean)
+    m.clean = 0
     m.ch = ch
     m.nxt.tcp.sym.ch = ch
     m.hits = m.late = m.met = 0

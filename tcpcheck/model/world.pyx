@@ -5,10 +5,11 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from tcpcheck.explore.system cimport Handle, STATE_BYTES_MAX
-from tcpcheck.model.canon cimport canonicalise, pack, unpack
+from tcpcheck.model.canon cimport canonicalise
 from tcpcheck.model.layout cimport *
 from tcpcheck.model.monitor cimport note_ends
 from tcpcheck.model.network cimport output
+from tcpcheck.model.packed cimport fingerprint, pack, unpack
 from tcpcheck.model.step cimport copy_world, something_waits, start, step
 from tcpcheck.sym.choice cimport CHOOSE_FATE, CHOICES_MAX, Choices, choices_start
 from tcpcheck.sym.number cimport (
@@ -45,6 +46,9 @@ cdef void sys_load(void* ctx, const uint8_t* state, int32_t n, const int64_t* zo
     unpack(m, &m.cur, state)
     for i in range(m.t.nhost):
         m.cur.tcp.cfg[i] = m.t.config[i] + m.cur.tcp.cfg_ix[i]
+    m.loaded = 1
+    m.nready = -1
+    m.named = m.summed = m.clean = 0
 
 
 cdef int sys_step(void* ctx, Choices* ch) noexcept nogil:
@@ -53,6 +57,10 @@ cdef int sys_step(void* ctx, Choices* ch) noexcept nogil:
 
 cdef int32_t sys_save(void* ctx, uint8_t* out) noexcept nogil:
     return pack(<Machine*>ctx, &(<Machine*>ctx).nxt, out)
+
+
+cdef uint64_t sys_fingerprint(void* ctx) noexcept nogil:
+    return fingerprint(<Machine*>ctx)
 
 
 cdef int32_t sys_save_zone(void* ctx, int64_t* out) noexcept nogil:
@@ -77,7 +85,7 @@ cdef uint64_t waiting(const World* w) noexcept nogil:
     """Bit c: some obligation of claim c waits."""
     cdef uint64_t bits = 0
     cdef int i
-    for i in range(PENDS_MAX):
+    for i in range(w.npend):
         if w.pend[i].claim:
             bits |= <uint64_t>1 << (w.pend[i].claim - 1)
     return bits
@@ -157,6 +165,7 @@ cdef class Model:
         m.ch = &self.choices
         m.next_seg_uid = 0
         m.npiece = 0
+        m.loaded = m.clean = 0
         m.pieces_full = m.no_value = 0
         m.show_late = 0
         m.cut_at_horizon = m.stuck = m.zero_met = 0
@@ -188,6 +197,7 @@ cdef class Model:
         h.sys.load = sys_load
         h.sys.step = sys_step
         h.sys.save = sys_save
+        h.sys.fingerprint = sys_fingerprint
         h.sys.save_zone = sys_save_zone
         h.sys.hits = sys_hits
         h.sys.pending = sys_pending
@@ -258,6 +268,11 @@ cdef class Model:
         n = sys_save(m, out)
         k = sys_save_zone(m, rows)
         return <bytes>out[:n], tuple(tuple(rows[i * k + j] for j in range(k)) for i in range(k))
+
+    def _fingerprint(self, bytes state, zone):
+        """Of a state of which nothing is known yet."""
+        self._packed_again(state, zone)
+        return fingerprint(self.m)
 
     # ---- a path again
 
@@ -470,7 +485,7 @@ cdef moment(Model self, int instant):
             row["seg"] = seg_dict(&e.seg)
         effects.append(row)
     socks = []
-    for i in range(SOCKS_MAX):
+    for i in range(m.nxt.tcp.top):
         if m.nxt.tcp.sock[i].kind != SK_FREE:
             row = sock_dict(&m.nxt.tcp.sock[i])
             row["armed"] = armed_timers(&m.nxt.tcp.sym, &m.nxt.tcp.sock[i])

@@ -20,7 +20,7 @@ from tcpcheck.tcp.sockets cimport (
     set_state, sock_alloc, sock_free, to_closed,
 )
 from tcpcheck.tcp.types cimport (
-    SK_BUCKET, SK_DEAD, SK_FULL, SK_LISTENER, SK_REQUEST, SOCKS_MAX, ST_CLOSE_WAIT, ST_CLOSING,
+    SK_BUCKET, SK_DEAD, SK_FULL, SK_LISTENER, SK_REQUEST, ST_CLOSE_WAIT, ST_CLOSING,
     ST_ESTABLISHED, ST_FIN_WAIT1, ST_FIN_WAIT2, ST_LAST_ACK, ST_LISTEN, ST_SYN_RECV, ST_SYN_SENT, ST_TIME_WAIT,
     Config, Seg, Sock, Stack,
 )
@@ -60,13 +60,13 @@ cdef int tcp_listen(Stack* t, int host, int port, int backlog) noexcept nogil:
 cdef int tcp_accept(Stack* t, int listener) noexcept nogil:
     """inet_csk_accept: the oldest child, be it dead already."""
     cdef int i, child = -1
-    for i in range(SOCKS_MAX):
+    for i in range(t.top):
         if t.sock[i].acceptable and t.sock[i].parent == listener:
             if t.sock[i].accept_order == 0:
                 child = i
     if child < 0:
         return -E_AGAIN
-    for i in range(SOCKS_MAX):
+    for i in range(t.top):
         if t.sock[i].acceptable and t.sock[i].parent == listener and i != child:
             t.sock[i].accept_order -= 1
     t.sock[child].acceptable = 0
@@ -349,7 +349,7 @@ cdef void tcp_shutdown_write(Stack* t, int sock) noexcept nogil:
 cdef void close_listener(Stack* t, int listener) noexcept nogil:
     """inet_csk_listen_stop: children nobody accepted are reset, requests forgotten."""
     cdef int i
-    for i in range(SOCKS_MAX):
+    for i in range(t.top):
         if t.sock[i].parent != listener:
             continue
         if t.sock[i].kind == SK_REQUEST:

@@ -11,7 +11,7 @@ from tcpcheck.tcp.sockets cimport (
     KEY_COOKIE, accept_queue_len, config_of, replace_bucket, request_count, rule, sock_alloc, to_closed, tuple_key,
 )
 from tcpcheck.tcp.rto cimport arm_synack
-from tcpcheck.tcp.types cimport F_ACK, F_FIN, F_RST, F_SYN, SK_REQUEST, SOCKS_MAX, Config, Seg, Sock, Stack
+from tcpcheck.tcp.types cimport F_ACK, F_FIN, F_RST, F_SYN, SK_REQUEST, Config, Seg, Sock, Stack
 
 cdef enum:
     COOKIES_ALWAYS = 2      # tcp_syncookies
@@ -91,7 +91,7 @@ cdef int _accept_queue_full(Stack* t, int listener) noexcept nogil:
         return 0
     if config_of(t, listener).syn_dropped_when_acceptq_full:
         return 1
-    for i in range(SOCKS_MAX):
+    for i in range(t.top):
         if t.sock[i].kind == SK_REQUEST and t.sock[i].parent == listener and t.sock[i].retries == 0:
             young += 1
     return young > 1

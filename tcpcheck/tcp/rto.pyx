@@ -10,7 +10,7 @@ from tcpcheck.tcp.sockets cimport (
     arm, arm_between, arm_nominal, config_of, disarm, in_flight, receive_window, rule, to_closed, wheel_latest,
 )
 from tcpcheck.tcp.types cimport (
-    SK_BUCKET, SLOT_KEEPALIVE, SLOT_RETRANS, SOCKS_MAX, ST_FIN_WAIT2, ST_TIME_WAIT, TM_KEEPALIVE, TM_PERSIST, TM_RTO,
+    SK_BUCKET, SLOT_KEEPALIVE, SLOT_RETRANS, ST_FIN_WAIT2, ST_TIME_WAIT, TM_KEEPALIVE, TM_PERSIST, TM_RTO,
     TLP_AGAIN, TLP_ANSWERED, TLP_NEW, TLP_NONE, TM_SYNACK, TM_TIMEWAIT, TM_TLP, Config, Sock, Stack,
 )
 from libc.string cimport memset
@@ -298,7 +298,7 @@ cdef int64_t fin_time(Stack* t, int sock, int64_t* hi) noexcept nogil:
 
 cdef int buckets(Stack* t, int host) noexcept nogil:
     cdef int i, n = 0
-    for i in range(SOCKS_MAX):
+    for i in range(t.top):
         if t.sock[i].kind == SK_BUCKET and t.sock[i].host == host:
             n += 1
     return n

@@ -1,5 +1,5 @@
 # Sockets as such: slots, look-up, states, timers, and the effects of a step. No segment is sent here.
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from tcpcheck.sym.number cimport Num
 from tcpcheck.tcp.types cimport Config, Effect, Seg, Sock, Stack
 
@@ -68,4 +68,5 @@ cdef void arm_between(Stack* t, int sock, int slot, int kind, int64_t lo, int64_
 cdef void disarm(Stack* t, int sock, int slot) noexcept nogil
 cdef void disarm_all(Stack* t, int sock) noexcept nogil
 
-cdef void stack_tidy(Stack* t) noexcept nogil                   # after each step: forget what nothing can read any more
+cdef void stack_tidy(Stack* t, uint32_t clean=*) noexcept nogil  # after each step: forget what nothing can read any more
+    # bit i of clean: slot i is tidy already, and without clocks it stays so

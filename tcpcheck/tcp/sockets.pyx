@@ -1,5 +1,5 @@
 """Sockets as such: slots, look-up, states, timers, and the effects of a step. No segment is sent here."""
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 from tcpcheck.sym.number cimport Num, age_allows, clock_start, diff_known
 from tcpcheck.tcp.types cimport (
@@ -71,6 +71,7 @@ cdef int sock_alloc(Stack* t) noexcept nogil:
     for i in range(SOCKS_MAX):
         if t.sock[i].kind == SK_FREE and not died_in_this_step(t, i):
             sock_clear(&t.sock[i])
+            t.top = max(t.top, <uint8_t>(i + 1))
             t.next_uid += 1
             t.sock[i].uid = t.next_uid
             return i
@@ -108,7 +109,7 @@ cdef const Config* config_of(Stack* t, int sock) noexcept nogil:
 cdef int find_tuple(Stack* t, int host, int peer, int lport, int rport) noexcept nogil:
     cdef int i
     cdef const Sock* s
-    for i in range(SOCKS_MAX):
+    for i in range(t.top):
         s = &t.sock[i]
         if s.kind != SK_REQUEST and s.kind != SK_FULL and s.kind != SK_BUCKET:
             continue
@@ -119,7 +120,7 @@ cdef int find_tuple(Stack* t, int host, int peer, int lport, int rport) noexcept
 
 cdef int find_listener(Stack* t, int host, int port) noexcept nogil:
     cdef int i
-    for i in range(SOCKS_MAX):
+    for i in range(t.top):
         if t.sock[i].kind == SK_LISTENER and t.sock[i].host == host and t.sock[i].lport == port:
             return i
     return -1
@@ -134,7 +135,7 @@ cdef int lookup(Stack* t, int host, const Seg* seg) noexcept nogil:
 
 cdef int accept_queue_len(Stack* t, int listener) noexcept nogil:
     cdef int i, n = 0
-    for i in range(SOCKS_MAX):
+    for i in range(t.top):
         if t.sock[i].kind != SK_FREE and t.sock[i].acceptable and t.sock[i].parent == listener:
             n += 1
     return n
@@ -142,7 +143,7 @@ cdef int accept_queue_len(Stack* t, int listener) noexcept nogil:
 
 cdef int request_count(Stack* t, int listener) noexcept nogil:
     cdef int i, n = 0
-    for i in range(SOCKS_MAX):
+    for i in range(t.top):
         if t.sock[i].kind == SK_REQUEST and t.sock[i].parent == listener:
             n += 1
     return n
@@ -167,7 +168,7 @@ cdef int is_orphan(const Sock* s) noexcept nogil:
 cdef int orphans_full(Stack* t, int sock) noexcept nogil:
     """tcp_check_oom. Newer kernels look at a count that may be 100 ms old; here it is exact."""
     cdef int i, n = 0
-    for i in range(SOCKS_MAX):
+    for i in range(t.top):
         if t.sock[i].kind == SK_FULL and t.sock[i].host == t.sock[sock].host and is_orphan(&t.sock[i]):
             n += 1
     return n > config_of(t, sock).tcp_max_orphans
@@ -333,13 +334,13 @@ cdef void tidy_full(Stack* t, int sock) noexcept nogil:
         disarm(t, sock, SLOT_DELACK)
 
 
-cdef void stack_tidy(Stack* t) noexcept nogil:
+cdef void stack_tidy(Stack* t, uint32_t clean=0) noexcept nogil:
     cdef int i, rested
     cdef Sock* s
     cdef const Config* c
-    for i in range(SOCKS_MAX):
+    for i in range(t.top):
         s = &t.sock[i]
-        if s.kind == SK_FREE or s.kind == SK_LISTENER or s.kind == SK_DEAD:
+        if clean >> i & 1 or s.kind == SK_FREE or s.kind == SK_LISTENER or s.kind == SK_DEAD:
             continue
         c = t.cfg[s.host]
         if surely_older(t, s.oow_clk, <int64_t>c.tcp_invalid_ratelimit_ms * MS):

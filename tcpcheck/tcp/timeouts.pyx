@@ -20,7 +20,7 @@ from tcpcheck.tcp.sockets cimport (
     to_closed,
 )
 from tcpcheck.tcp.types cimport (
-    SK_REQUEST, SLOT_RETRANS, SOCKS_MAX, ST_FIN_WAIT2, ST_SYN_RECV, ST_SYN_SENT, ST_TIME_WAIT, TM_COMPRESSED, TM_DELACK,
+    SK_REQUEST, SLOT_RETRANS, ST_FIN_WAIT2, ST_SYN_RECV, ST_SYN_SENT, ST_TIME_WAIT, TM_COMPRESSED, TM_DELACK,
     TLP_AGAIN, TLP_NEW, TM_KEEPALIVE, TM_PERSIST, TM_RTO, TM_SYNACK, TM_TIMEWAIT, TM_TLP, Config, Sock, Stack,
 )
 
@@ -242,7 +242,7 @@ cdef void persist_fires(Stack* t, int sock) noexcept nogil:
 
 cdef int young_requests(Stack* t, int listener) noexcept nogil:
     cdef int i, n = 0
-    for i in range(SOCKS_MAX):
+    for i in range(t.top):
         if t.sock[i].kind == SK_REQUEST and t.sock[i].parent == listener and t.sock[i].retries == 0:
             n += 1
     return n

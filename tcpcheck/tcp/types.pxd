@@ -267,6 +267,7 @@ ctypedef struct Stack:
     Sock sock[SOCKS_MAX]
     uint8_t cfg_ix[HOSTS_MAX]       # which Config a host runs with now
     uint8_t inc_next                # connects so far: the incarnation number of the latest one
+    uint8_t top                     # all slots from here on are free
     # --- not part of the state
     const Config* cfg[HOSTS_MAX]    # the Config of cfg_ix, resolved by whoever owns the stack
     Effects fx
