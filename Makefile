@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 INSTALL_LOG := build/install.log
 SOURCES := $(shell find tcpcheck bench -name '*.pyx' -o -name '*.pxd' -o -name '*.lark')
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint docs bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/tcpcheck verify specs/tw_syn.tcp
@@ -21,6 +21,9 @@ lint: $(INSTALLED)
 	$(BIN)/mypy --strict
 	$(BIN)/cython-lint --no-pycodestyle tcpcheck bench
 	$(BIN)/python tools/build_warnings.py $(INSTALL_LOG)
+
+docs: $(INSTALLED)
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
 
 bench: $(INSTALLED)
 	$(BIN)/python bench/figures.py --json build/figures.json

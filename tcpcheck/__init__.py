@@ -26,6 +26,7 @@ __all__ = [
     "HostInfo",
     "Impossible",
     "Limits",
+    "MapResult",
     "Segment",
     "SpecError",
     "SpecResult",
@@ -35,6 +36,8 @@ __all__ = [
     "Undecided",
     "UsageError",
     "__version__",
+    "export",
+    "map_over",
     "to_scapy",
     "trace",
     "traces",
@@ -42,16 +45,18 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from tcpcheck.api import to_scapy, trace, traces, verify
+    from tcpcheck.api import export, map_over, to_scapy, trace, traces, verify
     from tcpcheck.errors import Diagnostic, Impossible, SpecError, TcpcheckError, Undecided, UsageError
     from tcpcheck.explore.result import Limits
+    from tcpcheck.mapping.result import MapResult
     from tcpcheck.witness.trace import Change, HostInfo, Segment, Step, Trace
     from tcpcheck.witness.verdict import ClaimResult, Count, SpecResult
 
 _HOMES = {
-    "api": ("to_scapy", "trace", "traces", "verify"),
+    "api": ("export", "map_over", "to_scapy", "trace", "traces", "verify"),
     "errors": ("Diagnostic", "Impossible", "SpecError", "TcpcheckError", "Undecided", "UsageError"),
     "explore.result": ("Limits",),
+    "mapping.result": ("MapResult",),
     "witness.trace": ("Change", "HostInfo", "Segment", "Step", "Trace"),
     "witness.verdict": ("ClaimResult", "Count", "SpecResult"),
 }

@@ -15,6 +15,7 @@ from tcpcheck.witness.verdict import SpecResult
 
 if TYPE_CHECKING:
     from tcpcheck.explore.result import Limits
+    from tcpcheck.mapping import MapResult
 
 
 def verify(
@@ -58,6 +59,31 @@ def trace(spec: str | Path | SpecResult, claim: str, **settings: int | str) -> T
     wanted = f" with {settings}" if settings else ""
     where = spec.file if isinstance(spec, SpecResult) else spec
     raise LookupError(f"no violated or reached claim `{claim}`{wanted} in {where}")
+
+
+def export(trace: Trace, format: str = "text", *, host: str | None = None) -> str | bytes:
+    """A trace in a format of `tcpcheck trace`; bytes of `pcapng`, text of all others.
+
+    host: who saw it (tcpdump, pcapng; `wire` is between the hosts), or who plays it (packetdrill, where it is needed).
+    Errors: UsageError for another format, or a host that is none.
+    """
+    from tcpcheck.render.formats import rendered
+
+    return rendered(trace, format, host)
+
+
+def map_over(
+    spec: str | Path,
+    over: str,
+    *,
+    limits: Limits = NO_LIMITS,
+    jobs: int = 1,
+    settings: Mapping[str, Sequence[str]] | None = None,
+) -> MapResult:
+    """Which values of an unknown lead to which outcome, as `tcpcheck map --over`. Arguments and errors: as `verify`."""
+    from tcpcheck.mapping import map_scenario
+
+    return map_scenario(_scenario(spec, settings), over, limits, None, jobs)
 
 
 def to_scapy(trace: Trace, vantage: str = "wire") -> list[Any]:

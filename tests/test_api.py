@@ -12,13 +12,14 @@ import pytest
 from cli_call import AS_EXPECTED, CONNECTION, NOT_AS_EXPECTED
 
 import tcpcheck
+from tcpcheck.render.formats import FORMATS
 from tcpcheck.render.wire import packet
 
 SPEC = CONNECTION % f"{AS_EXPECTED}\n{NOT_AS_EXPECTED}"
 STABLE = [
-    *("Change", "ClaimResult", "Count", "Diagnostic", "HostInfo", "Impossible", "Limits", "Segment", "SpecError"),
-    *("SpecResult", "Step", "TcpcheckError", "Trace", "Undecided", "UsageError", "__version__"),
-    *("to_scapy", "trace", "traces", "verify"),
+    *("Change", "ClaimResult", "Count", "Diagnostic", "HostInfo", "Impossible", "Limits", "MapResult"),
+    *("Segment", "SpecError", "SpecResult", "Step", "TcpcheckError", "Trace", "Undecided", "UsageError", "__version__"),
+    *("export", "map_over", "to_scapy", "trace", "traces", "verify"),
 ]
 
 
@@ -63,6 +64,27 @@ def test_results_are_frozen_and_traces_are_walked_through(result: tcpcheck.SpecR
         trace.claim = "x"  # type: ignore[misc]
     with pytest.raises(LookupError, match="`reset`"):
         tcpcheck.trace(result, "reset")
+
+
+def test_every_format_as_on_the_command_line(result: tcpcheck.SpecResult) -> None:
+    trace = tcpcheck.trace(result, "rests")
+    for name in FORMATS:
+        shown = tcpcheck.export(trace, name, host="a" if name == "packetdrill" else None)
+        assert isinstance(shown, bytes) == (name == "pcapng") and len(shown) > 100
+    assert tcpcheck.export(trace, "tcpdump", host="a") != tcpcheck.export(trace, "tcpdump", host="b")
+    for arguments, said in ((("html", "a"), "a host goes with"), (("gif", None), "no format"), (("tcpdump", "x"), "x")):
+        with pytest.raises(tcpcheck.UsageError, match=said):
+            tcpcheck.export(trace, arguments[0], host=arguments[1])
+    with pytest.raises(tcpcheck.UsageError, match="choose a or b"):
+        tcpcheck.export(trace, "packetdrill")
+
+
+def test_maps() -> None:
+    spec = SPEC.replace("close s }", "sleep 0s..1s -> pause ; close s }")
+    found = tcpcheck.map_over(spec, "pause")
+    assert found.ok and found.name == "pause" and ET.fromstring(found._repr_svg_()).tag.endswith("svg")
+    with pytest.raises(tcpcheck.UsageError, match="did you mean `pause`"):
+        tcpcheck.map_over(spec, "paus")
 
 
 def test_notebooks_draw_them(result: tcpcheck.SpecResult) -> None:

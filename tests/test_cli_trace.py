@@ -81,7 +81,7 @@ def test_pictures(capfd: Capture, format_: str, first: str) -> None:
     ("arguments", "words"),
     [
         (("--format", "pdf"), "no format `pdf`"),
-        (("--format", "text", "--host", "a"), "--host goes with the formats"),
+        (("--format", "text", "--host", "a"), "a host goes with the formats"),
         (("--format", "tcpdump", "--host", "c"), "no host `c`"),
         (("--member", "x=1"), "has no families"),
     ],

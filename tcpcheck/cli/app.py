@@ -187,13 +187,11 @@ def sweep(console: Console, /, **options: Any) -> int:
 @click.pass_obj
 def trace(console: Console, /, **options: Any) -> int:
     """Writes the trace of one violated or reached claim: of the first member that has one."""
-    from tcpcheck.cli.tracing import FORMATS, TraceCall, run_trace
+    from tcpcheck.cli.tracing import TraceCall, run_trace
     from tcpcheck.cli.verifying import Bounds
 
     o = options
     format_ = "json" if o["as_json"] else o["format_"]
-    if format_ not in FORMATS:
-        raise UsageError(f"no format `{format_}`: choose {', '.join(FORMATS)}")
     bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"], exact=o["exact"])
     call = TraceCall(o["spec"], o["claim"], format_, o["output"], o["host"], o["members"], bounds, o["quiet"])
     return run_trace(_with_console(console, o["color"], o["ascii"]), call)

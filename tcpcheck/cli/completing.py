@@ -35,7 +35,7 @@ def _beginning(names: Iterable[str], typed: str) -> list[str]:
 
 def formats(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
     """Of `trace --format`."""
-    from tcpcheck.cli.tracing import FORMATS
+    from tcpcheck.render.formats import FORMATS
 
     return _beginning(FORMATS, typed)
 

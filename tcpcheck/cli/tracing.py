@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tcpcheck.cli.console import Console, is_terminal
@@ -11,12 +11,10 @@ from tcpcheck.cli.files import check_target, write_whole
 from tcpcheck.cli.verifying import Bounds, VerifyCall, check, load_all, selected
 from tcpcheck.errors import TcpcheckError, Undecided, UsageError
 from tcpcheck.lang.scenario import Scenario
+from tcpcheck.render import formats, text
 from tcpcheck.render.rules import rule_lookup
 from tcpcheck.witness.trace import Trace
 from tcpcheck.witness.verdict import ClaimResult
-
-FORMATS = ("text", "tcpdump", "pcapng", "packetdrill", "json", "html", "svg", "mermaid")
-FOR_ONE_HOST = ("tcpdump", "pcapng", "packetdrill")
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,7 @@ def run_trace(console: Console, call: TraceCall) -> int:
 
 def check_format(call: TraceCall) -> None:
     """What can be seen to be wrong before anything is searched."""
-    if call.host is not None and call.format not in FOR_ONE_HOST:
-        raise UsageError(f"--host goes with the formats {', '.join(FOR_ONE_HOST)}")
+    formats.check(call.format, call.host)
     if call.format == "pcapng" and call.output is None and is_terminal(sys.stdout):
         raise UsageError("a capture is binary: write it to a file with -o FILE, or redirect standard output")
 
@@ -101,67 +98,10 @@ def no_trace(name: str, found: Sequence[ClaimResult]) -> TcpcheckError:
 
 
 def rendered(console: Console, call: TraceCall, trace: Trace) -> str | bytes:
-    """The trace in the format asked for."""
-    writers: dict[str, Callable[[Console, TraceCall, Trace], str | bytes]] = {
-        "text": _text,
-        "tcpdump": _tcpdump,
-        "pcapng": _pcapng,
-        "packetdrill": _packetdrill,
-        "json": _json,
-        "html": _html,
-        "svg": _svg,
-        "mermaid": _mermaid,
-    }
-    return writers[call.format](console, call, trace)
-
-
-def _text(console: Console, call: TraceCall, trace: Trace) -> str:
-    from tcpcheck.render import text
-
+    """The trace in the format asked for; text as the terminal wants it."""
+    if call.format != "text":
+        return formats.rendered(trace, call.format, call.host)
     in_file = call.output is not None
     color = console.color is True if in_file else console.out_color
     plain = console.ascii is True if in_file else console.out_ascii
     return text.text(trace, width=console.width, ascii=plain, color=color, rules=rule_lookup())
-
-
-def _tcpdump(_console: Console, call: TraceCall, trace: Trace) -> str:
-    from tcpcheck.render.tcpdump import tcpdump
-
-    return tcpdump(trace) if call.host is None else tcpdump(trace, call.host)
-
-
-def _pcapng(_console: Console, call: TraceCall, trace: Trace) -> bytes:
-    from tcpcheck.render.pcapng import pcapng
-
-    return pcapng(trace, rule_lookup(), () if call.host is None else (call.host,))
-
-
-def _packetdrill(_console: Console, call: TraceCall, trace: Trace) -> str:
-    from tcpcheck.render.packetdrill import packetdrill
-
-    assert call.host is not None  # check_host
-    return packetdrill(trace, call.host)
-
-
-def _json(_console: Console, _call: TraceCall, trace: Trace) -> str:
-    from tcpcheck.render import json as render_json
-
-    return render_json.dumps(render_json.trace(trace))
-
-
-def _html(_console: Console, _call: TraceCall, trace: Trace) -> str:
-    from tcpcheck.render.html import trace_page
-
-    return trace_page(trace, rule_lookup())
-
-
-def _svg(_console: Console, _call: TraceCall, trace: Trace) -> str:
-    from tcpcheck.render.svg import svg
-
-    return svg(trace)
-
-
-def _mermaid(_console: Console, _call: TraceCall, trace: Trace) -> str:
-    from tcpcheck.render.mermaid import mermaid
-
-    return mermaid(trace)
