@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from tcpcheck import smt
 from tcpcheck.cycles import repeating_path, waits_throughout
 from tcpcheck.errors import Diagnostic
 from tcpcheck.explore.result import Hit, Lasso, Limits, Progress, SearchResult
-from tcpcheck.explore.search import search
 from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load, load_text
 from tcpcheck.lang.scenario import Case, Claim, Scenario
@@ -21,12 +21,11 @@ from tcpcheck.model.build import build_model, network_numbers
 from tcpcheck.model.layout import CLAIMS_MAX
 from tcpcheck.model.narrate import Narrator, host_infos, named_values
 from tcpcheck.model.world import ReplayFailed
+from tcpcheck.searches import Searches
 from tcpcheck.tcp.rules import RULES
-from tcpcheck.values import Found, Tied, ValuePath, unfinished
-from tcpcheck.witness.arcset import ArcSet
+from tcpcheck.values import Found, Tied, in_seconds, unfinished
 from tcpcheck.witness.constraints import Refuted
 from tcpcheck.witness.intervals import pinned
-from tcpcheck.witness.project import Duration
 from tcpcheck.witness.solve import concretise
 from tcpcheck.witness.trace import Trace
 from tcpcheck.witness.verdict import ClaimResult, Count, SpecResult, Stats
@@ -91,16 +90,21 @@ def verify_text(text: str, name: str = "<text>", limits: Limits = NO_LIMITS) -> 
 
 
 def verify_scenario(
-    scenario: Scenario, limits: Limits = NO_LIMITS, report: Report | None = None, jobs: int = 1
+    scenario: Scenario,
+    limits: Limits = NO_LIMITS,
+    report: Report | None = None,
+    jobs: int = 1,
+    searches: Callable[[int], Searches] = lambda _member: Searches(),
 ) -> SpecResult:
-    """limits: states and depth of each member; seconds of the whole spec; memory shared by `jobs` processes."""
+    """limits: states and depth of each member; seconds of the whole spec; memory shared by `jobs` processes. searches:
+    who makes those of a member, by its number."""
     workers = max(1, min(jobs, len(scenario.cases)))
     if limits.memory_bytes is not None:
         limits = replace(limits, memory_bytes=limits.memory_bytes // workers)
     deadline = None if limits.seconds is None else time.monotonic() + limits.seconds
 
     def work(member: int, progress: Progress) -> MemberOutcome:
-        return check_member(scenario, scenario.cases[member], limits, deadline, progress)
+        return check_member(scenario, scenario.cases[member], limits, deadline, progress, searches(member))
 
     outcomes = run_members(len(scenario.cases), work, workers, report)
     totals = Totals()
@@ -143,14 +147,14 @@ class MemberOutcome:
 
 
 def check_member(
-    scenario: Scenario, case: Case, limits: Limits, deadline: float | None, progress: Progress
+    scenario: Scenario, case: Case, limits: Limits, deadline: float | None, progress: Progress, searches: Searches
 ) -> MemberOutcome:
     """One member, by the deadline (time.monotonic()). Ctrl-C keeps what was found."""
     if deadline is not None:
         limits = replace(limits, seconds=max(deadline - time.monotonic(), 0.001))
     totals = Totals()
     smt.reset_calls()
-    check = CaseCheck(scenario, case, limits, progress, totals)
+    check = CaseCheck(scenario, case, limits, progress, totals, searches=searches)
     try:
         claims = check.run()
         interrupted = check.interrupted
@@ -228,9 +232,10 @@ class CaseCheck:
         exact: bool = False,
         zeros: bool = False,
         open: frozenset[int] | None = None,
+        searches: Searches | None = None,
     ) -> None:
         self.scenario, self.case, self.limits, self.progress, self.totals = scenario, case, limits, progress, totals
-        self.exact, self.zeros = exact, zeros
+        self.searches, self.exact, self.zeros = searches or Searches(), exact, zeros
         self.open = frozenset(range(len(case.claims))) if open is None else open
         self.judged: list[ClaimResult] = []
         self.interrupted = False
@@ -239,15 +244,12 @@ class CaseCheck:
 
     def run(self) -> list[ClaimResult]:
         every = (1 << 64) - 1
+        self.begin = time.monotonic()
         self.initial = self.model.initial_hits()
-        self.result = search(
-            self.model.handle(),
-            claims=every,
-            lasso=self.lasso_mask(),
-            limits=self.limits,
-            progress=self.progress,
+        self.result = self.searches.make(
+            self.model, self.limits, claims=every, lasso=self.lasso_mask(), progress=self.progress
         )
-        self.found = Found(self.model, self.result, self.limits)
+        self.found = Found(self.model, self.result, self.limits, self.searches)
         self.unfinished = unfinished(self.model, self.result)
         self.zero_met = self.model.zero_met
         self.totals.add(self.result)
@@ -286,8 +288,10 @@ class CaseCheck:
         """The verdicts of another search, in what is left of the time."""
         limits = self.limits
         if limits.seconds is not None:
-            limits = replace(limits, seconds=max(limits.seconds - self.result.seconds, 0.001))
-        other = CaseCheck(self.scenario, self.case, limits, self.progress, self.totals, exact, zeros, open)
+            limits = replace(limits, seconds=max(limits.seconds - (time.monotonic() - self.begin), 0.001))
+        other = CaseCheck(
+            self.scenario, self.case, limits, self.progress, self.totals, exact, zeros, open, self.searches
+        )
         claims = other.run()
         self.interrupted = other.interrupted
         return claims
@@ -482,17 +486,3 @@ class CaseCheck:
                     moments = self.model.rerun(p.recording, binding, i)
                     found.add(bool(moments[-1].hits >> i & 1))
         return found
-
-
-def in_seconds(values: ArcSet, paths: list[ValuePath]) -> str:
-    """Values that are durations, or ticks of one running counter, as times; ticks modulo the counter's period."""
-    over = next((p.over for p in paths if p.over is not None), None)
-    if isinstance(over, Duration):
-        return "in ns: " + ", ".join(f"{lo / 1e9:.9f}s..{hi / 1e9:.9f}s" for lo, hi in values.spans)
-    if over is None or over.key_a != over.key_b or not over.tick_a:
-        return ""
-    spans = list(values.spans)
-    if len(spans) > 1 and spans[0][0] == 0 and spans[-1][1] == values.modulus - 1:
-        spans = [*spans[1:-1], (spans[-1][0], spans[0][1] + values.modulus)]
-    shown = ", ".join(f"{lo * over.tick_a / 1e9:.9f}s..{hi * over.tick_a / 1e9:.9f}s" for lo, hi in spans)
-    return f"ticks of {over.tick_a} ns: {shown}, again every {values.modulus * over.tick_a / 1e9:.9f}s"

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tcpcheck.explore.result import Limits, SearchResult
-from tcpcheck.explore.search import search
 from tcpcheck.model.layout import CLAIMS_MAX, PIECE_BITS, WAY_AHEAD, WAY_SLEEPING
+from tcpcheck.searches import Searches
 from tcpcheck.witness.arcset import ArcSet
 from tcpcheck.witness.constraints import MODULUS, Age, PathConstraints, Refuted
 from tcpcheck.witness.intervals import ValueSet, values_for
@@ -51,10 +51,14 @@ class Pairs:
 
 
 class Found:
-    """What a search that ended found of values. model: a Model that has just been searched, with this result."""
+    """What a search that ended found of values. model: a Model that has just been searched, with this result.
+    searches: who makes more of them."""
 
-    def __init__(self, model: Any, result: SearchResult, limits: Limits = NO_LIMITS) -> None:
+    def __init__(
+        self, model: Any, result: SearchResult, limits: Limits = NO_LIMITS, searches: Searches | None = None
+    ) -> None:
         self.model, self.result, self.limits = model, result, limits
+        self.searches = searches or Searches()
         self.pieces = model.pieces
         self.full, self.no_value = model.pieces_full, model.no_value
 
@@ -90,7 +94,7 @@ class Found:
         for at in range(0, len(rest), PIECE_BITS):
             some = rest[at : at + PIECE_BITS]
             bits = sum(1 << (FIRST_BIT + i) for i in range(len(some)))
-            again = search(self.model.handle(some), claims=bits, stop=bits, limits=self.limits)
+            again = self.searches.make(self.model, self.limits, bits, stop=bits, wanted=some)
             hits = [again.hits.get(FIRST_BIT + i) for i in range(len(some))]
             found |= {p: self._record(p, h.path) for p, h in zip(some, hits, strict=True) if h is not None}
         return {pair: [found[p] for p in needed if (p.claim, p.outcome) == pair and p in found] for pair in wanted}
@@ -176,3 +180,17 @@ def unfinished(model: Any, result: SearchResult) -> str:
     if model.cut_at_horizon:
         return "the horizon cut runs short in which something was still to happen"
     return "" if result.exhaustive else "a table of the model was too small for some step"
+
+
+def in_seconds(values: ArcSet, paths: list[ValuePath]) -> str:
+    """Values that are durations, or ticks of one running counter, as times; ticks modulo the counter's period."""
+    over = next((p.over for p in paths if p.over is not None), None)
+    if isinstance(over, Duration):
+        return "in ns: " + ", ".join(f"{lo / 1e9:.9f}s..{hi / 1e9:.9f}s" for lo, hi in values.spans)
+    if over is None or over.key_a != over.key_b or not over.tick_a:
+        return ""
+    spans = list(values.spans)
+    if len(spans) > 1 and spans[0][0] == 0 and spans[-1][1] == values.modulus - 1:
+        spans = [*spans[1:-1], (spans[-1][0], spans[0][1] + values.modulus)]
+    shown = ", ".join(f"{lo * over.tick_a / 1e9:.9f}s..{hi * over.tick_a / 1e9:.9f}s" for lo, hi in spans)
+    return f"ticks of {over.tick_a} ns: {shown}, again every {values.modulus * over.tick_a / 1e9:.9f}s"

@@ -114,6 +114,7 @@ def cli() -> None:
 
 
 def _verify(console: Console, o: dict[str, Any], settings: dict[str, tuple[str, ...]]) -> int:
+    from tcpcheck.cli.keeping import Keeping
     from tcpcheck.cli.verifying import Bounds, VerifyCall, run_verify
 
     bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"], o["jobs"], o["exact"])
@@ -133,6 +134,7 @@ def _verify(console: Console, o: dict[str, Any], settings: dict[str, tuple[str, 
         o["replay"],
         o["wait"],
         maps,
+        Keeping(o["checkpoint"], o["resume"], o["checkpoint_every"]).checked(o["jobs"]),
     )
     return run_verify(_with_console(console, o["color"], o["ascii"]), call)
 

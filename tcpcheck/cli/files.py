@@ -41,7 +41,7 @@ def check_target(path: str) -> None:
     """Refuses what cannot become a file before anything is searched: a folder, a folder that is not there or read-only.
 
     Errors: as `write_whole`."""
-    with _told(path):
+    with told(path):
         target = Path(os.path.realpath(path))
         if target.is_dir():
             raise _error(errno.EISDIR)
@@ -54,7 +54,7 @@ def check_target(path: str) -> None:
 def check_folder(path: str) -> None:
     """Refuses what cannot become a folder of new files: a file, a folder that is not empty or whose parent is not there
     or read-only. Errors: as `write_whole`."""
-    with _told(path):
+    with told(path):
         target = Path(os.path.realpath(path))
         if target.exists() and not target.is_dir():
             raise _error(errno.EEXIST)
@@ -71,7 +71,7 @@ def write_whole(path: str, data: bytes) -> None:
 
     Devices and pipes are written to. Errors: UsageError where no such file can be (no such folder, or the name is that
     of a folder), Impossible where the machine refuses (no permission, the disk is full)."""
-    with _told(path):
+    with told(path):
         target = Path(os.path.realpath(path))
         try:
             mode = target.stat().st_mode
@@ -91,7 +91,7 @@ def write_folder(path: str, files: Mapping[str, bytes]) -> None:
 
     files: by their names within the folder, `/` for folders below. Errors: as `write_whole`."""
     check_folder(path)
-    with _told(path):
+    with told(path):
         target = Path(os.path.realpath(path))
         aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:80]}.", suffix=".part"))
         try:
@@ -117,7 +117,7 @@ ADVICE = {
 
 
 @contextlib.contextmanager
-def _told(path: str) -> Iterator[None]:
+def told(path: str) -> Iterator[None]:
     """Says in a sentence why a file or folder cannot be written. A reader that has gone away is no error."""
     try:
         yield

@@ -74,6 +74,17 @@ BOUNDS = (
     click.option("--depth", callback=COUNT, metavar="N", help="Look no more than N steps ahead."),
     click.option("--exact", is_flag=True, help="Keep whole states, not hashes of 64 bits: nothing hides, more memory."),
 )
+KEEPING = (
+    click.option(
+        "--checkpoint", metavar="FILE", type=FILE, help="Save the run here from time to time, to go on if it is killed."
+    ),
+    click.option(
+        "--checkpoint-every", callback=above_zero(float), metavar="S", help="Save every S seconds; default: 60."
+    ),
+    click.option(
+        "--resume", metavar="FILE", type=FILE, help="Go on with a run that was saved; it is saved here further on."
+    ),
+)
 MEMBER = click.option(
     "--member", "members", multiple=True, metavar="NAME=VALUE", help="Only members of the families with this setting."
 )
@@ -105,6 +116,7 @@ def verify_options(traces: str) -> tuple[Callable[[Any], Any], ...]:
         click.option(
             "--jobs", "-j", callback=COUNT, metavar="N", help="Members checked at once; default: one for each CPU."
         ),
+        *KEEPING,
         click.option("--replay", is_flag=True, help="Play each trace on the running kernel, which may confirm it."),
         click.option("--wait", is_flag=True, help="With --replay: wait for timers of more than 5 s, too."),
         QUIET,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tcpcheck.checking import verify_scenario
 from tcpcheck.cli.ci import tell_actions
 from tcpcheck.cli.console import Console
 from tcpcheck.cli.failures import SeveralBad, fault, worst
 from tcpcheck.cli.files import check_target, spec_files, write_whole
+from tcpcheck.cli.keeping import NOT_KEPT, Keeping, close_checkpoint, open_checkpoint
 from tcpcheck.cli.progress import ProgressLine
 from tcpcheck.cli.select import no_claim, with_claim, with_members
 from tcpcheck.errors import SpecError, TcpcheckError
@@ -27,6 +29,7 @@ from tcpcheck.render.rules import rule_lookup
 from tcpcheck.witness.verdict import SpecResult
 
 if TYPE_CHECKING:
+    from tcpcheck.checkpoint import Checkpoint
     from tcpcheck.mapping import MapResult
 
 MEMORY_SHARE = 0.8  # of what is free when the command starts, unless told otherwise
@@ -95,6 +98,19 @@ class VerifyCall:
     replay: bool = False
     wait: bool = False
     maps: bool = False
+    keeping: Keeping = NOT_KEPT
+
+    def decisive(self) -> dict[str, Any]:
+        """The options on which verdicts depend, beside limits of time and memory."""
+        b = self.bounds
+        return {
+            "claim": self.claim,
+            "member": list(self.members),
+            "set": [f"{name}={','.join(values)}" for name, values in self.settings.items()],
+            "states": b.states,
+            "depth": b.depth,
+            "exact": b.exact,
+        }
 
 
 def selected(scenarios: Sequence[Scenario], claim: str | None, members: Sequence[str]) -> list[Scenario]:
@@ -116,12 +132,13 @@ def run_verify(console: Console, call: VerifyCall) -> int:
         from tcpcheck.cli.replaying import must_be_possible
 
         must_be_possible()
+    checkpoint = open_checkpoint(console, call.keeping, scenarios, call.decisive())
     results: list[SpecResult] = []
     maps: list[MapResult] = []
     failures: list[TcpcheckError] = []
     for number, scenario in enumerate(scenarios, 1):
         try:
-            result = check(console, scenario, call)
+            result = check(console, scenario, call, checkpoint, number)
         except TcpcheckError as failure:
             console.failure(failure)
             failures.append(failure)
@@ -137,7 +154,7 @@ def run_verify(console: Console, call: VerifyCall) -> int:
             left = [s.file for s in scenarios[number:]]
             console.message("tcpcheck: interrupted" + (f"; not checked: {', '.join(left)}" if left else ""))
             break
-    failures += write_files(console, call, results, maps)
+    failures += write_files(console, call, results, maps, checkpoint)
     if failures:
         console.error_document(failures)
     elif console.json:
@@ -150,22 +167,39 @@ def run_verify(console: Console, call: VerifyCall) -> int:
 
 
 def write_files(
-    console: Console, call: VerifyCall, results: Sequence[SpecResult], maps: Sequence[MapResult]
+    console: Console,
+    call: VerifyCall,
+    results: Sequence[SpecResult],
+    maps: Sequence[MapResult],
+    checkpoint: Checkpoint | None,
 ) -> list[TcpcheckError]:
     """The report and its like. -> what could not be written; it keeps the others from nothing."""
-    failures = []
-    for kind, path in call.files if results else ():
+    failures: list[TcpcheckError] = []
+    writers: list[Callable[[], None]] = [
+        partial(write_document, kind, path, call, results, maps) for kind, path in (call.files if results else ())
+    ]
+    if checkpoint is not None:
+        writers.append(partial(close_checkpoint, console, call.keeping, checkpoint))
+    for write in writers:
         try:
-            write_whole(path, document(kind, results, call.traces, maps).encode("utf-8", "backslashreplace"))
+            write()
         except TcpcheckError as failure:
             console.failure(failure)
             failures.append(failure)
     return failures
 
 
-def check(console: Console, scenario: Scenario, call: VerifyCall) -> SpecResult:
-    """One spec's verdicts, its traces played on the running kernel if asked for."""
-    result = search(console, scenario, call)
+def write_document(
+    kind: str, path: str, call: VerifyCall, results: Sequence[SpecResult], maps: Sequence[MapResult]
+) -> None:
+    write_whole(path, document(kind, results, call.traces, maps).encode("utf-8", "backslashreplace"))
+
+
+def check(
+    console: Console, scenario: Scenario, call: VerifyCall, checkpoint: Checkpoint | None = None, number: int = 1
+) -> SpecResult:
+    """One spec's verdicts, its traces played on the running kernel if asked for. number: of the spec in the call."""
+    result = search(console, scenario, call, checkpoint, number)
     if not call.replay or result.interrupted:
         return result
     from tcpcheck.cli.replaying import confirm
@@ -173,10 +207,15 @@ def check(console: Console, scenario: Scenario, call: VerifyCall) -> SpecResult:
     return confirm(console, result, call.wait, call.quiet)
 
 
-def search(console: Console, scenario: Scenario, call: VerifyCall) -> SpecResult:
+def search(
+    console: Console, scenario: Scenario, call: VerifyCall, checkpoint: Checkpoint | None, number: int
+) -> SpecResult:
     progress = None if call.quiet else ProgressLine(console, scenario.file)
+    limits = call.bounds.limits()
     try:
-        return verify_scenario(scenario, call.bounds.limits(), progress, call.bounds.processes)
+        if checkpoint is not None:
+            return verify_scenario(scenario, limits, progress, searches=partial(checkpoint.searches, number))
+        return verify_scenario(scenario, limits, progress, call.bounds.processes)
     except (TcpcheckError, KeyboardInterrupt):
         raise
     except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 Path = list[bytes]
 """A run from the initial state: for each step the choices taken, one byte each (`Choices.taken[:n]`)."""
@@ -21,6 +22,31 @@ class Limits:
     seconds: float | None = None
     depth: int | None = None  # nodes this many steps from the start are stored, not expanded
     exact: bool = False  # states are kept and compared whole, not by hashes of 64 bits: no omission, more memory
+
+
+class NoRoom(Exception):
+    """A saved search needs more memory than the limit allows."""
+
+
+class Sink(Protocol):
+    def write(self, data: memoryview, /) -> object: ...
+
+
+class Source(Protocol):
+    def readinto(self, data: memoryview, /) -> object: ...
+
+
+class Saver(Protocol):
+    """Has a running search saved. What a system gathers beside its states is not in these bytes."""
+
+    def source(self) -> Source | None:
+        """The saved search to go on with; None: from the start."""
+
+    def due(self, nodes: int) -> bool:
+        """Asked some thousand times a second: is it time to save?"""
+
+    def save(self, write_to: Callable[[Sink], None]) -> None:
+        """write_to(sink) hands over the search, in pieces. Called when due, and when a limit or Ctrl-C ends it."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from tcpcheck.sym.zone cimport CLOCKS_MAX
 
 cdef enum:
     CLAIMS_MAX = 64
+    NODES_PER_TURN = 256                                # expanded between two looks at the clock
     BATCH_MAX = 64                                      # successors hashed and prefetched before they are looked up
     ZONE_BYTES_MAX = 8 * CLOCKS_MAX * CLOCKS_MAX
     SUCCESSOR_BYTES_MAX = STATE_BYTES_MAX + ZONE_BYTES_MAX + CHOICES_MAX + 96
@@ -76,6 +77,8 @@ ctypedef struct Search:
     int32_t nready
     int64_t ready_bytes
     int32_t reserved            # room is reserved for one node of so many bytes; -1: not
+    int32_t torn                # 1: memory failed within a turn, and with it some successors were lost
+    double seconds              # spent before it was saved
     uint8_t* buffer             # BATCH_BYTES
     Successor ready[BATCH_MAX]
     # --- what was found

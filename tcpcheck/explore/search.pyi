@@ -1,4 +1,4 @@
-from tcpcheck.explore.result import Limits, Progress, SearchResult
+from tcpcheck.explore.result import Limits, Progress, Saver, SearchResult
 from tcpcheck.explore.system import Handle
 
 def search(
@@ -10,5 +10,6 @@ def search(
     limits: Limits = ...,
     progress: Progress | None = None,
     batch: int = 16,
+    saver: Saver | None = None,
     _fail_after: int = -1,
 ) -> SearchResult: ...

@@ -21,6 +21,8 @@ from tcpcheck.explore.memory cimport (
     MEMORY_LIMIT, arena_at, arena_free, arena_init, arena_reserve, arena_take, memory_give, memory_init,
     memory_take_raw,
 )
+from tcpcheck.explore.outlook cimport nearly_full
+from tcpcheck.explore.snapshot cimport snapshot_in, snapshot_out
 from tcpcheck.explore.store cimport (
     ADDED_FULL, ADDED_NEW, ADDED_NO_MEMORY, ADDED_OLD, Record, store_add, store_free, store_has, store_init,
     store_knows, store_prefetch, store_record, store_zone,
@@ -28,11 +30,10 @@ from tcpcheck.explore.store cimport (
 from tcpcheck.explore.system cimport EXPANSION_MAX, Handle
 from tcpcheck.sym.choice cimport choices_next, choices_start
 
-from tcpcheck.explore.result import Hit, Lasso, Limits, SearchResult
+from tcpcheck.explore.result import Hit, Lasso, Limits, NoRoom, SearchResult
 
 cdef enum:
     STEPS_PER_TURN = 4096       # between two looks at the clock
-    NODES_PER_TURN = 256
 
 cdef int64_t EVERYTHING = <int64_t>1 << 62
 cdef double PROGRESS_EVERY = 0.2        # s
@@ -42,6 +43,7 @@ cdef double PROGRESS_EVERY = 0.2        # s
 
 cdef int search_give_up(Search* s, int why) noexcept nogil:
     """Returns 0. The first reason counts."""
+    s.torn |= why == STOP_MEMORY
     if s.stop == STOP_NOT:
         s.stop = why
     return 0
@@ -49,12 +51,11 @@ cdef int search_give_up(Search* s, int why) noexcept nogil:
 
 cdef int _reserve(Search* s, int32_t n) noexcept nogil:
     """Room for one more node of n bytes and one more edge, so that keeping it cannot fail half-way."""
-    if not (frontier_reserve(&s.frontier, n) and ancestry_reserve(&s.ancestry)):
-        return 0
-    if s.lasso_mask and not edges_reserve(&s.edges):
-        return 0
-    s.reserved = n
-    return 1
+    cdef int room = frontier_reserve(&s.frontier, n) and ancestry_reserve(&s.ancestry)
+    if room and (not s.lasso_mask or edges_reserve(&s.edges)):
+        s.reserved = n
+        return 1
+    return 0
 
 
 cdef int search_keep(Search* s, Successor* x) noexcept nogil:
@@ -317,9 +318,8 @@ cdef void _expand_some(Search* s) noexcept nogil:
             n += 1
 
 
-cdef void _advance_whole(Search* s) noexcept nogil:
-    """Some hundred expansions."""
-    cdef int64_t last = s.popped + NODES_PER_TURN
+cdef void _advance_whole(Search* s, int nodes) noexcept nogil:
+    cdef int64_t last = s.popped + nodes
     while s.popped < last and not s.stop:
         if s.popped == s.level_end and not _next_level(s):
             return
@@ -328,12 +328,12 @@ cdef void _advance_whole(Search* s) noexcept nogil:
 
 # ---------------------------------------------------------------- all systems
 
-cdef void _advance(Search* s) noexcept nogil:
-    """Some hundred expansions. Ends in the middle of a node when that has very many branches."""
-    cdef int64_t last = s.popped + NODES_PER_TURN
+cdef void _advance(Search* s, int nodes) noexcept nogil:
+    """So many expansions; 0: what is left of the one begun. Ends in the middle of a node that has very many branches."""
+    cdef int64_t last = s.popped + nodes
     cdef int _
     if s.whole_bytes:
-        _advance_whole(s)
+        _advance_whole(s, nodes)
         return
     for _ in range(STEPS_PER_TURN):
         if not s.expanding and (s.popped >= last or not _load_next(s)):
@@ -415,42 +415,74 @@ cdef class _Searcher:
             search_close(self.s)
             free(self.s)
 
-    cdef int start(self, object limits, int64_t fail_after):
-        """Takes the memory and puts the initial state in. 0: stopped already."""
+    cdef int start(self, object limits, int64_t fail_after, object source) except -1:
+        """Takes the memory and puts the initial state in, or the search that was saved. 0: stopped already."""
         cdef Search* s = self.s
+        cdef int opened
         s.sys = self.handle.sys
         s.depth_max = EVERYTHING if limits.depth is None else limits.depth
         memory_init(&s.mem, EVERYTHING if limits.memory_bytes is None else limits.memory_bytes)
         s.mem.fail_after = fail_after
-        if search_open(s, limits.exact, EVERYTHING if limits.states is None else limits.states):
-            s.recognises = s.sys.fingerprint != NULL and not limits.exact
-            if s.recognises:
-                s.nready = 0
-                _recognise(s, -1, s.sys.fingerprint(s.sys.ctx))
-            else:
-                search_flush(s)
+        opened = search_open(s, limits.exact, EVERYTHING if limits.states is None else limits.states)
+        s.recognises = s.sys.fingerprint != NULL and not limits.exact
+        if source is not None:
+            if not opened or not snapshot_in(s, source):
+                raise NoRoom
+        elif opened and s.recognises:
+            s.nready = 0
+            _recognise(s, -1, s.sys.fingerprint(s.sys.ctx))
+        elif opened:
+            search_flush(s)
         return s.stop == STOP_NOT
 
-    cdef object run(self, object seconds, object progress):
+    cdef object run(self, object seconds, object progress, object saver):
         """Turns until something ends it. -> seconds taken."""
         cdef Search* s = self.s
-        begin = shown = time.monotonic()
+        called = shown = time.monotonic()
+        begin = called - s.seconds
         try:
             while s.stop == STOP_NOT:
                 with nogil:
-                    _advance(s)
+                    _advance(s, NODES_PER_TURN)
                 PyErr_CheckSignals()
                 now = time.monotonic()
-                if seconds is not None and now - begin >= seconds and s.stop == STOP_NOT:
+                if s.stop == STOP_NOT and seconds is not None and now - called >= seconds:
                     s.stop = STOP_SECONDS
+                if s.stop == STOP_NOT and saver is not None:
+                    if nearly_full(s):
+                        s.stop = STOP_MEMORY
+                    elif saver.due(s.store.nodes):
+                        self.save(saver, now - begin)
                 if progress is not None and now - shown >= PROGRESS_EVERY:
                     shown = now
                     progress(s.store.states, s.transitions, <double>s.store.states / max(now - begin, 1e-9), s.depth,
                              s.frontier.waiting, s.mem.used)
         except KeyboardInterrupt:
             s.stop = STOP_INTERRUPTED
+        if saver is not None and s.stop in (STOP_MEMORY, STOP_SECONDS, STOP_INTERRUPTED):
+            self.save(saver, time.monotonic() - begin)
         search_flush(s)
         return time.monotonic() - begin
+
+    cdef int save(self, object saver, double seconds) except -1:
+        """Finishes the node begun and has the search saved, unless that ended it or it is no longer whole."""
+        cdef Search* s = self.s
+        cdef int why = s.stop
+        if s.torn:
+            return 0
+        s.stop = STOP_NOT
+        while s.expanding and s.stop == STOP_NOT:
+            with nogil:
+                _advance(s, 0)
+            PyErr_CheckSignals()
+        if s.stop == STOP_NOT:
+            s.stop = why
+            s.seconds = seconds
+            saver.save(self.write_to)
+        return 0
+
+    def write_to(self, sink):
+        snapshot_out(self.s, sink)
 
     cdef object hit_of(self, int claim):
         cdef FirstHit* h = &self.s.hit[claim]
@@ -488,7 +520,7 @@ cdef class _Searcher:
 
 
 def search(Handle handle not None, *, claims=0, stop=0, lasso=0, limits=Limits(), progress=None, int batch=BATCH_MAX,
-           int64_t _fail_after=-1):
+           saver=None, int64_t _fail_after=-1):
     """Explores everything reachable from the initial state of a System. -> SearchResult
 
     claims: mask of the claims whose hits are wanted. stop: end as soon as all of these are hit (0: never).
@@ -496,6 +528,8 @@ def search(Handle handle not None, *, claims=0, stop=0, lasso=0, limits=Limits()
     limits: Limits; reaching one ends the search with complete == False and what was found so far. So does Ctrl-C.
     progress: called about 5 times a second at most, see result.Progress; its exceptions end the search.
     batch: successors looked up together, 1..64.
+    saver: result.Saver: has the search saved from time to time, and may have one to go on with (NoRoom: it does not fit
+    into limits.memory_bytes).
     Hits of a truncated step are not taken: what it computed may lack something.
     A state is stuck when no list of choices is feasible; with zones the model must see to it that all valuations of
     a zone are stuck together, since a zone within another is not expanded.
@@ -507,6 +541,6 @@ def search(Handle handle not None, *, claims=0, stop=0, lasso=0, limits=Limits()
     w.s.lasso_mask = lasso
     w.s.batch = max(1, min(batch, BATCH_MAX))
     seconds = 0.0
-    if w.start(limits, _fail_after):
-        seconds = w.run(limits.seconds, progress)
+    if w.start(limits, _fail_after, None if saver is None else saver.source()):
+        seconds = w.run(limits.seconds, progress, saver)
     return w.result(seconds)

@@ -16,6 +16,11 @@ cdef extern from *:
     int tc_in_line(const uint64_t* line, uint64_t key) noexcept nogil
     void tc_prefetch(const void* p) noexcept nogil
 
+cdef enum:
+    BOUNDS_MAX = 65535          # numbered bounds; later ones are stored as they are
+    BOUNDS_BITS = 17            # places in their table
+    EIGHTHS = 8                 # the table of states doubles when more than 6/8 full; the last resort is 7/8
+
 cdef enum Added:
     ADDED_NEW = 0
     ADDED_OLD = 1               # seen, or within a zone seen

@@ -21,9 +21,6 @@ from tcpcheck.sym.zone cimport CLOCKS_MAX
 cdef enum:
     BITS_FIRST = 12
     ZONE_BYTES = 8 * CLOCKS_MAX * CLOCKS_MAX
-    BOUNDS_MAX = 65535          # numbered bounds; later ones are stored as they are
-    BOUNDS_BITS = 17            # places in their table
-    EIGHTHS = 8                # table doubles when more than 6/8 full; the last resort is 7/8
 
 cdef int64_t WEIGHT_MAX = <int64_t>1 << 50      # clips infinity: 28 * 28 bounds still add up within 63 bits
 

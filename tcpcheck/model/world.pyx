@@ -19,11 +19,15 @@ from tcpcheck.sym.zone cimport CLOCKS_MAX, zone_sup
 from tcpcheck.tcp.config cimport ConfigTable
 from tcpcheck.tcp.types cimport *
 
+from struct import Struct
 from typing import NamedTuple
 
 from tcpcheck.errors import TcpcheckError
 from tcpcheck.witness.constraints import Age, NumberIn, PathConstraints
 from tcpcheck.witness.project import Difference
+
+
+NOTED = Struct("<iiiiQQ")               # flags that stay, in Model.noted
 
 
 class ReplayFailed(TcpcheckError):
@@ -245,6 +249,27 @@ cdef class Model:
                    self.m.piece[i].way, self.m.piece[i].lo2, self.m.piece[i].len2)
             for i in range(self.m.npiece)
         ]
+
+    # ---- a search that is saved
+
+    @property
+    def variant(self):
+        """(exact, zeros): what build_model made of the Case."""
+        return bool(self.m.t.exact), not self.m.t.zero_left_out
+
+    def noted(self):
+        """What a search notes here beside its states, as bytes."""
+        cdef Machine* m = self.m
+        flags = (m.npiece, m.cut_at_horizon, m.zero_met, m.stuck, m.pieces_full, m.no_value)
+        return NOTED.pack(*flags) + <bytes>(<char*>m.piece)[:m.npiece * sizeof(Piece)]
+
+    def note_again(self, bytes noted):
+        """After handle(): what such a search had noted."""
+        cdef Machine* m = self.m
+        cdef bytes pieces = noted[NOTED.size:]
+        m.npiece, m.cut_at_horizon, m.zero_met, m.stuck, m.pieces_full, m.no_value = NOTED.unpack_from(noted)
+        assert len(pieces) == m.npiece * <Py_ssize_t>sizeof(Piece)
+        memcpy(m.piece, <const char*>pieces, len(pieces))
 
     # ---- for tests
 
