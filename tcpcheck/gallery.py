@@ -49,6 +49,7 @@ FOLDERS = {  # folder below specs/ -> heading, in the order of the document
     "opening": "Opening and queues",
     "closing": "Closing",
     "windows": "Windows and timers",
+    "middleboxes": "Middleboxes",
 }
 
 

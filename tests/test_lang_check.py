@@ -19,7 +19,7 @@ NOT_YET = {
     "c05_self_connect": "a sysctl with two numbers",
     "c07_lost_window_update": "setsockopt",
     "c12_wrap_fast_link": "send ... at` a rate",
-    "c13_nat_two_clients": "router",
+    "c13_nat_two_clients": "more than one address",
     "s10_tw_ack_is_not_challenge": "nstat",
     "s13_quiz_cookies": "`any` in a loop",
 }

@@ -268,7 +268,7 @@ class Router(Node):
     name: Word
     inside: tuple[Word, ...]
     outside: tuple[Word, ...]
-    lines: tuple[Iptables, ...]
+    items: tuple[HostItem, ...]
 
 
 @dataclass(frozen=True)

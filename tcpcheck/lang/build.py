@@ -95,8 +95,8 @@ class Builder:
     def names(self, span: Span, *names: Token) -> tuple[ast.Word, ...]:
         return tuple(self.word(n) for n in names)
 
-    def router(self, span: Span, name: Token, inside: Any, outside: Any, *lines: ast.Iptables) -> ast.Router:
-        return ast.Router(span, self.word(name), inside, outside, lines)
+    def router(self, span: Span, name: Token, inside: Any, outside: Any, *items: ast.HostItem) -> ast.Router:
+        return ast.Router(span, self.word(name), inside, outside, items)
 
     # ---- hosts
 

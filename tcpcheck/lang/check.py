@@ -18,7 +18,8 @@ from tcpcheck.lang.firewall import read_line
 from tcpcheck.lang.predicates import Predicates
 from tcpcheck.lang.programs import TIME_MAX, Programs
 from tcpcheck.lang.registry import Registry
-from tcpcheck.lang.scope import HostScope, Scope, attackers_last, steps_within
+from tcpcheck.lang.routers import Routers, is_conntrack
+from tcpcheck.lang.scope import HostScope, Scope, attackers_last, routers_as_hosts, steps_within
 
 FAULTS_MAX = 100
 REWRITTEN = ("seq", "ack", "tsval", "tsecr")
@@ -42,7 +43,7 @@ def check(
 
 class _Checker:
     def __init__(self, spec: ast.Spec, mistakes: Mistakes, registry: Registry | None) -> None:
-        self.spec = spec = attackers_last(spec)
+        self.spec = spec = routers_as_hosts(attackers_last(spec))
         self.mistakes = mistakes
         self.registry = registry
         self.scope = Scope(spec, mistakes)
@@ -51,6 +52,7 @@ class _Checker:
         self.predicates = Predicates(expressions, registry)
         self.programs = Programs(self.scope, self.choices, expressions, self.predicates, mistakes, registry)
         self.claims = Claims(spec, self.choices, expressions, self.predicates, mistakes, registry)
+        self.routers = Routers(spec, self.scope, self.choices, mistakes)
         self.network = next((i for i in spec.items if isinstance(i, ast.Network)), None)
         horizons = [i for i in spec.items if isinstance(i, ast.Horizon)]
         self.horizon = horizons[0] if horizons else None
@@ -63,13 +65,12 @@ class _Checker:
         for item in self.spec.items:
             if isinstance(item, ast.Host):
                 self._declare_host(item)
-            elif isinstance(item, ast.Router):
-                self.mistakes.keyword_not_yet(item.span, "router", "connect the hosts directly")
             elif isinstance(item, (ast.Title, ast.Horizon, ast.TimeOff, ast.Network)):
                 once.append(item)
             if isinstance(item, ast.Network):
                 self._declare_network(item)
         self._stands_once(once)
+        self.routers.declare()
         if not self.scope.hosts:
             self.mistakes.error(
                 Span(1, 1, 1),
@@ -217,9 +218,10 @@ class _Checker:
         for claim_node, name in zip(self.claims.nodes, self.claims.names, strict=True):
             claim = once(claim_node, picks, partial(self.claims.claim, claim_node, name))
             claims.append(self.claims.expected(claim_node, claim, picks))
+        router = None if self.routers.node is None else once(self.routers.node, picks, self.routers.router)
         settings, chosen = self.choices.settings(picks)
         horizon = None if self.horizon is None else once(self.horizon, picks, self._horizon)
-        return sc.Case(settings, hosts, network, tuple(claims), horizon, self.claims.timed, chosen)
+        return sc.Case(settings, hosts, network, tuple(claims), horizon, self.claims.timed, chosen, router)
 
     def _horizon(self, env: Env) -> int:
         assert self.horizon is not None
@@ -247,7 +249,7 @@ class _Checker:
                     )
             elif profile.kernel == "none":
                 continue  # whatever else is said of it was refused
-            elif isinstance(item, ast.Sysctl):
+            elif isinstance(item, ast.Sysctl) and not (scope.routes and is_conntrack(item)):
                 value = self.programs.sysctl_value(item, profile.kernel, env)
                 if value is not None:
                     sysctls[item.name.text] = value
@@ -276,6 +278,8 @@ class _Checker:
         if read is None:
             return
         on, rule = read
+        if isinstance(rule, sc.NatRule):
+            return  # routers.py has it
         if on:
             rules.append(rule)
         elif rule in rules:

@@ -114,7 +114,8 @@ class Programs:
                 if isinstance(run, ast.Run):
                     nodes += [s for s, _ in steps_within(run.body) if isinstance(s, ast.Iptables)]
             read = [read_line(node, host, self.scope, self.mistakes) for node in nodes]
-            self._switched_on[host.name] = [r[1] for r in read if r is not None and r[0]]
+            rules = [r[1] for r in read if r is not None and r[0]]
+            self._switched_on[host.name] = [rule for rule in rules if isinstance(rule, sc.FirewallRule)]
         return self._switched_on[host.name]
 
     # ---- values
@@ -405,6 +406,8 @@ class _Lowering:
         if read is None:
             return None
         on, rule = read
+        if isinstance(rule, sc.NatRule):
+            return None  # refused: routers.py
         if not on and rule not in self.p.rules_switched_on(self.host):
             self.mistakes.warning(
                 node.span, "this has no effect: no line switches this rule on", "spell it as its `-A`"

@@ -423,7 +423,8 @@ class SetSysctl:
 
 @dataclass(frozen=True)
 class FirewallRule:
-    """One iptables rule: chain INPUT or OUTPUT, target DROP. None matches anything. src/dst are host names."""
+    """One iptables rule of the filter table: chain INPUT, OUTPUT or (a router's) FORWARD, target DROP. None matches
+    anything. src/dst are host names. invalid: only what connection tracking calls INVALID."""
 
     chain: str
     src: str | None
@@ -433,6 +434,24 @@ class FirewallRule:
     flags_mask: int | None  # --tcp-flags MASK COMP, as header bits FIN=1 SYN=2 RST=4 PSH=8 ACK=16 URG=32
     flags_set: int | None
     text: str  # canonical, without -A/-D
+    invalid: bool = False
+
+
+@dataclass(frozen=True)
+class NatRule:
+    """One rule of a router's nat table, for the first segment of a connection. chain: PREROUTING or POSTROUTING;
+    target: SNAT (MASQUERADE too), DNAT or ACCEPT. to: the host whose address it becomes; ports: to choose from."""
+
+    chain: str
+    src: str | None
+    dst: str | None
+    sport: int | None
+    dport: int | None
+    target: str
+    to: str | None
+    ports: tuple[int, int] | None
+    random: bool
+    text: str  # canonical, as after `iptables -t nat -A`
 
 
 @dataclass(frozen=True)
@@ -564,6 +583,18 @@ class Rewrite:
 
 
 @dataclass(frozen=True)
+class Router:
+    """The host that every segment between the two sides goes through, with connection tracking and a nat table.
+    sysctls: of connection tracking, by their full names; only those the spec sets."""
+
+    host: str
+    inside: tuple[str, ...]
+    outside: tuple[str, ...]
+    nat: tuple[NatRule, ...]
+    sysctls: dict[str, int]
+
+
+@dataclass(frozen=True)
 class Network:
     delay_lo: int = 0  # ns; the model adds its positive minimum
     delay_hi: int = 0
@@ -611,6 +642,7 @@ class Case:
     horizon: int | None  # ns
     timed: bool
     chosen: dict[str, int | str] = field(default_factory=dict)  # families by the name after `->`
+    router: Router | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from tcpcheck.lang.diagnostics import Mistakes
 from tcpcheck.lang.vocabulary import RESERVED
 
 LOOPBACK = "127.0.0.1"
+ROUTER_KERNEL = "linux 6.18.44"  # the kernel whose connection tracking is modelled
 
 
 @dataclass
@@ -29,6 +30,7 @@ class HostScope:
     ports: set[int] = field(default_factory=set)
     autobinds: bool = False
     caught: set[str] = field(default_factory=set)
+    routes: bool = False  # it is a router
 
 
 class Scope:
@@ -38,6 +40,8 @@ class Scope:
         for item in spec.items:
             if isinstance(item, ast.Host):
                 self._add_host(item)
+            elif isinstance(item, ast.Router) and item.name.text in self.hosts:
+                self.hosts[item.name.text].routes = True
         self._addresses()
         for host in self.hosts.values():
             for run in host.node.items:
@@ -119,6 +123,18 @@ def attackers_last(spec: ast.Spec) -> ast.Spec:
     """An attacker is a host without TCP that nobody writes to: behind the others, whose addresses do not shift."""
     hosts = [_as_host(i) for i in spec.items if isinstance(i, ast.Attacker)]
     return replace(spec, items=(*(i for i in spec.items if not isinstance(i, ast.Attacker)), *hosts))
+
+
+def routers_as_hosts(spec: ast.Spec) -> ast.Spec:
+    """A router is a host too, with the address that others see and a TCP that answers what is meant for nobody."""
+    items: list[ast.Top] = []
+    for item in spec.items:
+        if isinstance(item, ast.Router):
+            word = item.name.span
+            kernel = ast.Kernel(word, (ast.Kern(word, ast.Word(word, ROUTER_KERNEL), ()),), False, None)
+            items.append(ast.Host(item.span, item.name, (kernel, *item.items)))
+        items.append(item)
+    return replace(spec, items=tuple(items))
 
 
 def _as_host(node: ast.Attacker) -> ast.Host:

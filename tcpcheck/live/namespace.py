@@ -125,7 +125,7 @@ class Wire:
     late: by how much this machine has overslept at most (s); a busy one does not keep its appointments."""
 
     def __init__(self, mtu: int = 1500) -> None:
-        self._fd = _open_tun()
+        self._fd = tun("peers")
         with contextlib.suppress(FileNotFoundError):
             sysctl("net.ipv6.conf.all.disable_ipv6", 1)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
@@ -209,7 +209,9 @@ class Wire:
         return self._diag.ask((KERNEL, port), peer)
 
 
-def _open_tun() -> int:
+def tun(name: str) -> int:
+    """A TUN device of that name in the namespace of this process; the end of it that is read and written without
+    blocking. Impossible, with what is needed, when there can be none."""
     try:
         fd = os.open(_TUN, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except PermissionError as error:
@@ -217,7 +219,7 @@ def _open_tun() -> int:
     except OSError as error:
         raise Impossible(f"needs {_TUN}, the kernel's TUN device ({error.strerror}): `modprobe tun`") from None
     try:
-        fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", b"peers", _IFF_TUN_NO_PI))
+        fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TUN_NO_PI))
     except OSError as error:
         os.close(fd)
         raise Impossible(f"needs a TUN device ({error.strerror})") from None

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tcpcheck.errors import Impossible, UsageError
+from tcpcheck.lang import conntrack
 from tcpcheck.live.namespace import Wire, fresh, has_sysctl, in_namespaces, sysctl
 from tcpcheck.live.part import Side, Unplayable, acts, sides
 from tcpcheck.live.player import Played, Player
+from tcpcheck.live.router import play_router
 from tcpcheck.live.sockets import set_sysctls
 from tcpcheck.tcp.profile import FEATURES, Profile, profile_for, running_release
 from tcpcheck.tcp.sysctls import SYSCTLS
@@ -132,13 +134,17 @@ def check_trace(trace: Trace) -> None:
         except LookupError as why:
             raise UsageError(f"host {host.name} of the trace: {why}") from None
         unknown = [f for f in host.features if f.partition(" ")[2] not in FEATURES]
-        if unknown or not all(name in SYSCTLS for name in host.sysctls):
+        if unknown or not all(known_sysctl(name, host) for name in host.sysctls):
             raise UsageError(f"host {host.name} of the trace has a feature or a sysctl that nobody knows")
         if host.mss is not None and not 88 <= host.mss <= 65000:
             raise UsageError(f"host {host.name} of the trace: an MSS of {host.mss} cannot be had")
     for step in trace.steps:
         if step.host not in names or (step.segment is not None and not _sendable(step.segment, names)):
             raise UsageError(f"step {step.index} of the trace: its host or its segment cannot be")
+
+
+def known_sysctl(name: str, host: HostInfo) -> bool:
+    return name in SYSCTLS or (host.routes and name.removeprefix(conntrack.PREFIX) in conntrack.SYSCTLS)
 
 
 def _sendable(seg: Segment, names: set[str]) -> bool:
@@ -215,6 +221,8 @@ def _worse(one: Played, other: Played) -> Played:
 def play_once(trace: Trace, side: Side, wait: bool, other: bool) -> Played:
     """In the namespace of this process, which must be fresh."""
     host = next(h for h in trace.hosts if h.name == side.host)
+    if host.routes:
+        return play_router(trace, side, wait)
 
     def boot_again() -> Wire:
         fresh()

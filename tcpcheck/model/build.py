@@ -25,23 +25,29 @@ UNUSED = "rfc9293"  # stands in the table of a host without TCP, and nothing ask
 
 @dataclass(frozen=True)
 class NetworkNumbers:
-    """ns; keeps_order: segments of one direction do not overtake each other."""
+    """ns; keeps_order: segments of one direction do not overtake each other. hops: of a way, each with its delay."""
 
     delay_lo: int
     delay_hi: int
     lifetime: int
     keeps_order: bool
+    hops: int = 1
 
     @property
     def rtt_max(self) -> int:
-        return 2 * self.delay_hi + DELAYED_ACK
+        return self.rtt_syn_max + DELAYED_ACK
+
+    @property
+    def rtt_syn_max(self) -> int:
+        return 2 * self.hops * self.delay_hi
 
 
 def network_numbers(case: Case) -> NetworkNumbers:
     """A constant delay keeps the order: what was sent first arrives first."""
     n = case.network
     lo, hi = max(n.delay_lo, LEAST_DELAY), max(n.delay_hi, LEAST_DELAY)
-    return NetworkNumbers(lo, hi, max(n.lifetime or 0, hi), n.fifo or (case.timed and lo == hi))
+    hops = 1 if case.router is None else 2
+    return NetworkNumbers(lo, hi, max(n.lifetime or 0, hi), n.fifo or (case.timed and lo == hi), hops)
 
 
 def build_model(
@@ -65,7 +71,7 @@ def build_model(
                 host.features_without,
                 mss=host.mss or DEFAULT_MSS,
                 rtt_max_ns=net.rtt_max,
-                rtt_syn_max_ns=2 * net.delay_hi,
+                rtt_syn_max_ns=net.rtt_syn_max,
                 isn_linked=linked,
                 ts_linked=case.timed,
                 fixed=fixed.get(host.name, {}),

@@ -1,6 +1,6 @@
 # Equal states have equal bytes: dead things dropped, the rest in the order of their owners.
 from libc.stdint cimport uint8_t
-from tcpcheck.model.layout cimport Machine, World
+from tcpcheck.model.layout cimport Machine, Track, World
 from tcpcheck.sym.number cimport Num
 from tcpcheck.tcp.types cimport Seg, Sock
 
@@ -14,4 +14,5 @@ cdef void canonicalise(Machine* m) noexcept nogil
 cdef void each_num(Machine* m, World* w, NumFn f, void* arg) noexcept nogil     # every number of the state, in order
 cdef void sock_nums(Sock* s, NumFn f, void* arg) noexcept nogil
 cdef void seg_nums(Seg* s, NumFn f, void* arg) noexcept nogil
+cdef void track_nums(Track* t, NumFn f, void* arg) noexcept nogil
 cdef void sock_clocks(Sock* s, ClockFn f, void* arg) noexcept nogil

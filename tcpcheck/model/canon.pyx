@@ -8,8 +8,9 @@ from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from tcpcheck.model.layout cimport (
-    Flying, Machine, Part, Pend, World, ORDINALS_MAX, VARS_MAX, VAR_NAMED,
+    Flying, Machine, Part, Pend, Track, World, ORDINALS_MAX, VARS_MAX, VAR_NAMED,
 )
+from tcpcheck.model.router cimport tidy_tracks
 from tcpcheck.sym.number cimport (
     BASE_PAST, BASE_UNKNOWN, BASES_MAX, MODE_CONCRETE, Num, Sym, sym_prune, sym_select,
 )
@@ -125,6 +126,7 @@ cdef int64_t fly_order(World* w, Flying* a, Flying* b) noexcept nogil:
     cdef int64_t d
     d = <int64_t>a.seg.src - b.seg.src
     if d == 0: d = <int64_t>a.seg.dst - b.seg.dst
+    if d == 0: d = <int64_t>a.to - b.to
     if d == 0: d = <int64_t>a.rank - b.rank
     if d == 0: d = <int64_t>a.seg.sport - b.seg.sport
     if d == 0: d = <int64_t>a.seg.dport - b.seg.dport
@@ -154,6 +156,11 @@ cdef int64_t age_order(World* w, int a, int b) noexcept nogil:
     return d
 
 
+cdef inline int same_way(const Flying* a, const Flying* b) noexcept nogil:
+    """Do they stand in one queue, where the network keeps the order?"""
+    return a.seg.src == b.seg.src and a.seg.dst == b.seg.dst and a.to == b.to
+
+
 cdef void sort_flying(Machine* m) noexcept nogil:
     cdef World* w = &m.nxt
     cdef Flying x
@@ -171,7 +178,7 @@ cdef void sort_flying(Machine* m) noexcept nogil:
         w.fly[j] = x
     j = 0
     for i in range(w.nfly):
-        if i and (w.fly[i].seg.src != w.fly[i - 1].seg.src or w.fly[i].seg.dst != w.fly[i - 1].seg.dst):
+        if i and not same_way(&w.fly[i], &w.fly[i - 1]):
             j = 0
         if w.fly[i].rank:
             j += 1
@@ -238,6 +245,16 @@ cdef void sock_nums(Sock* s, NumFn f, void* arg) noexcept nogil:
     f(arg, &s.syn_tsval)
 
 
+cdef void track_nums(Track* t, NumFn f, void* arg) noexcept nogil:
+    cdef int i
+    for i in range(2):
+        f(arg, &t.seen[i].end)
+        f(arg, &t.seen[i].maxend)
+        f(arg, &t.seen[i].maxack)
+    f(arg, &t.last_end)
+    f(arg, &t.last_ack)
+
+
 cdef void each_num(Machine* m, World* w, NumFn f, void* arg) noexcept nogil:
     cdef int i
     for i in range(w.tcp.top):
@@ -251,6 +268,8 @@ cdef void other_nums(Machine* m, World* w, NumFn f, void* arg) noexcept nogil:
     cdef int i
     for i in range(w.nfly):
         seg_nums(&w.fly[i].seg, f, arg)
+    for i in range(w.ntrack):
+        track_nums(&w.track[i], f, arg)
     for i in range(m.t.nkept):
         if w.has_kept[i]:
             f(arg, &w.kept[i])
@@ -289,6 +308,8 @@ cdef void other_clocks(Machine* m, World* w, ClockFn f, void* arg) noexcept nogi
     cdef int i
     for i in range(w.nfly):
         f(arg, &w.fly[i].clk)
+    for i in range(w.ntrack):
+        f(arg, &w.track[i].clk)
     for i in range(w.npend):
         if w.pend[i].claim:
             f(arg, &w.pend[i].clk)
@@ -319,7 +340,7 @@ cdef void forget_timestamps(Machine* m) noexcept nogil:
     order replaces it. Keeping only that it lies in the past saves a clock in most states. Buckets keep theirs."""
     cdef Sock* s
     cdef int i
-    if m.t.exact or m.t.keeps_ts_recent or m.nxt.tcp.sym.mode == MODE_CONCRETE:
+    if m.t.exact or m.t.keeps_ts_recent or m.t.router.there or m.nxt.tcp.sym.mode == MODE_CONCRETE:
         return
     for i in range(m.nxt.tcp.top):
         s = &m.nxt.tcp.sock[i]
@@ -485,6 +506,7 @@ cdef void canonicalise(Machine* m) noexcept nogil:
     if not timed:
         note_clean(m)
     stack_tidy(&m.nxt.tcp, m.clean)
+    tidy_tracks(m)
     settle_deaths(m)
     moved = close_up(m)
     sort_flying(m)

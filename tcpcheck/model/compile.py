@@ -13,6 +13,7 @@ from tcpcheck.errors import Diagnostic, Span, SpecError
 from tcpcheck.lang import scenario as sc
 from tcpcheck.model import layout as k
 from tcpcheck.model.rests import rests_long
+from tcpcheck.model.routing import router_table
 
 CONSTANT_KEY = 1 << 56  # keys of the spec's own unknowns: CONSTANT_KEY + index; TCP's keys have other top bytes
 TS_KEY = 2 << 56
@@ -59,6 +60,7 @@ class Program:
     faults: list[dict[str, int]] = field(default_factory=list)
     budgets: list[int] = field(default_factory=list)
     rewrites: list[dict[str, int]] = field(default_factory=list)
+    router: dict[str, Any] | None = None
     nodes: list[list[int]] = field(default_factory=list)
     kids: list[int] = field(default_factory=list)
     patterns: list[dict[str, int]] = field(default_factory=list)
@@ -110,6 +112,7 @@ class Compiler:
             self.compile_fault(fault)
         for rewrite in self.case.network.rewrites:
             self.compile_rewrite(rewrite)
+        self.p.router = router_table(self.case, self.host_ix, self.p)
         for claim in self.case.claims:
             self.p.claims.append(ClaimCompiler(self, claim).compile())
         if len(self.p.claims) > k.CLAIMS_MAX:
@@ -163,7 +166,8 @@ class Compiler:
     def firewall_rule(self, host: int, r: sc.FirewallRule) -> int:
         row = {
             "host": host,
-            "chain": 0 if r.chain == "INPUT" else 1,
+            "chain": ("INPUT", "OUTPUT", "FORWARD").index(r.chain),
+            "invalid": int(r.invalid),
             "src": self.host_ix[r.src] if r.src else -1,
             "dst": self.host_ix[r.dst] if r.dst else -1,
             "sport": -1 if r.sport is None else r.sport,
@@ -522,6 +526,8 @@ class ClaimCompiler:
             if same_words(seen, ref):
                 return i
         if isinstance(ref, sc.Peer):
+            if self.c.case.router is not None:
+                raise _refuse(ref.span, "not supported yet: `peer` in a spec with a router, behind which ports change")
             self.var(ref.of)
         if len(self.vars) >= k.VARS_MAX:
             raise _refuse(ref.span, f"more than {k.VARS_MAX} different sockets in one claim")

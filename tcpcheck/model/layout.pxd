@@ -29,6 +29,10 @@ cpdef enum:
     CAUGHT_MAX = 12             # fields of received segments that hosts without TCP remember
     REWRITES_MAX = 8
     COUNTED_MAX = 4             # named unknowns that claims count over
+    TRACKS_MAX = 8              # connections that the router keeps track of
+    NATS_MAX = 8                # rules of its nat table
+    ROUTER_PORTS_MAX = 24       # ports that mean something to a spec with a router
+    PORTS_AT_LEAST = 96         # ports told apart when the router chooses one
 
 cpdef enum:
     FLY_ORDINARY = 0            # has a deadline: the greatest delay
@@ -38,6 +42,7 @@ ctypedef struct Flying:
     uint8_t kind
     uint8_t clk                 # age since transmission
     uint8_t rank                # place in its direction's queue, where the network keeps the order; else 0
+    uint8_t to                  # host at the end of this hop: the destination, or the router before it
     uint32_t uid                # not part of the state
     Seg seg
 
@@ -67,6 +72,44 @@ ctypedef struct Pend:
     uint8_t clk
     int8_t var[VARS_MAX]        # which sockets: position in the binding, or slot
 
+cpdef enum:                     # states of a connection that the router keeps track of (nf_conntrack_tcp.h)
+    CT_NONE = 0
+    CT_SYN_SENT = 1
+    CT_SYN_RECV = 2
+    CT_ESTABLISHED = 3
+    CT_FIN_WAIT = 4
+    CT_CLOSE_WAIT = 5
+    CT_LAST_ACK = 6
+    CT_TIME_WAIT = 7
+    CT_CLOSE = 8
+    CT_SYN_SENT2 = 9
+    CT_RETRANS = 10             # no states: two more timeouts
+    CT_UNACK = 11
+    CT_TIMEOUTS = 12
+
+ctypedef struct Seen:           # what the router knows of one sender: its numbers as they stood in what it sent
+    Num end                     # the greatest seq + len
+    Num maxend                  # how far it may send
+    Num maxack                  # the greatest ack; valid with SEEN_MAXACK
+    int32_t maxwin              # the greatest window it offered; 0: nothing seen from it yet
+    uint8_t flags               # SEEN_* of conntrack.pyx
+
+ctypedef struct Track:          # a connection as the router sees it
+    uint8_t src, dst            # hosts of its first segment, as it came in (the original tuple) ...
+    uint16_t sport, dport
+    uint8_t rsrc, rdst          # ... and of a reply to it, as that comes in (the reply tuple)
+    uint16_t rsport, rdport
+    uint8_t state               # CT_*
+    uint8_t last_index, last_dir, last_flags
+    uint8_t repeats             # bare ACKs and data in one direction without progress: no fewer than the kernel's retrans
+    uint8_t seen_reply, assured, zero_win
+    uint8_t clk                 # since its timeout was set
+    int32_t last_win
+    Num last_end
+    Num last_ack                # of an ACK that answered the first SYN (a challenge)
+    int64_t lo, hi              # it may be gone at an age of lo, and is gone at hi (ns)
+    Seen seen[2]                # by direction: 0 that of the first segment
+
 ctypedef struct World:
     Stack tcp
     Proc proc[PROCS_MAX]
@@ -89,6 +132,8 @@ ctypedef struct World:
     uint8_t slept_from[SLEPT_MAX]       # clocks: begin and end of the sleeps whose length claims ask for; 0: not yet
     uint8_t slept_to[SLEPT_MAX]
     uint8_t down                        # bit h: host h has no power
+    uint8_t ntrack
+    Track track[TRACKS_MAX]             # what the router keeps track of, the oldest first
     uint8_t has_caught[CAUGHT_MAX]
     Num caught[CAUGHT_MAX]              # fields of segments that a `receive` took
     uint8_t has_origin[COUNTED_MAX]
@@ -154,10 +199,35 @@ ctypedef struct InjectSpec:
 
 ctypedef struct FirewallRule:   # -1: any
     uint8_t host
-    uint8_t chain               # 0 INPUT, 1 OUTPUT
+    uint8_t chain               # 0 INPUT, 1 OUTPUT, 2 FORWARD
+    uint8_t invalid             # only what connection tracking calls INVALID
     int16_t src, dst
     int32_t sport, dport
     int16_t mask, comp
+
+cpdef enum:
+    NAT_SNAT = 0                # MASQUERADE too
+    NAT_DNAT = 1
+    NAT_ACCEPT = 2              # no translation
+
+ctypedef struct NatRule:        # -1: any
+    uint8_t chain               # 0 PREROUTING, 1 POSTROUTING
+    uint8_t target              # NAT_*
+    uint8_t random              # any port, not the same one if that is free
+    int16_t src, dst
+    int32_t sport, dport
+    uint8_t to                  # host whose address it becomes
+    uint16_t lo, hi             # ports to choose from; 0: none given
+
+ctypedef struct Router:
+    uint8_t there
+    uint8_t host
+    uint8_t inside, outside     # bit h: host h is on this side
+    uint8_t liberal, loose, ignore_invalid_rst, max_retrans
+    int64_t timeout[CT_TIMEOUTS]        # ns
+    int32_t nnat, nport
+    NatRule nat[NATS_MAX]
+    uint16_t port[ROUTER_PORTS_MAX]     # ports that rules and steps of the spec name
 
 ctypedef struct Rewrite:        # a middlebox adds `by` to a field (SF_*) of what matches
     int16_t pattern, src, dst
@@ -308,6 +378,7 @@ ctypedef struct Tables:                 # read-only while a search runs
     int32_t keeps_gone, npeered
     uint8_t keeps_tsecr                 # a claim asks for the number in a TSecr
     uint8_t keeps_ts_recent             # timestamps are made up: no ts_recent is forgotten
+    Router router
     int32_t nrewrite
     Rewrite rewrite[REWRITES_MAX]
     uint8_t bare[HOSTS_MAX]             # hosts without TCP
@@ -404,6 +475,7 @@ ctypedef struct Machine:
     uint8_t sent_as[EFFECTS_MAX][ORDINALS_MAX]  # of each EF_SEND: the how-manieth of its socket for each pattern
     Seg incoming                        # EV_DELIVER: the segment
     int has_incoming
+    int here                            # the host it came to: its destination, or the router on its way
     uint8_t clock_now                   # a clock that a claim started in this step; 0: none
     int settled                         # no step is under way: m.nxt alone is looked at
     int32_t npiece

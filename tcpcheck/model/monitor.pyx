@@ -119,7 +119,7 @@ cdef uint32_t outcome_of(Scope* sc) noexcept nogil:
         e = &m.nxt.tcp.fx.e[i]
         if e.kind == EF_ACCEPT:
             out |= OUT_ACCEPTS
-        if e.kind != EF_SEND or e.host != m.incoming.dst:
+        if e.kind != EF_SEND or e.host != m.here:
             continue
         if e.seg.flags & F_RST:
             out |= OUT_RST

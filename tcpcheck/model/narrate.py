@@ -6,7 +6,7 @@ import errno
 from collections.abc import Callable
 from typing import Any
 
-from tcpcheck.lang.scenario import Case
+from tcpcheck.lang.scenario import Case, Host
 from tcpcheck.model.compile import Program, duration
 from tcpcheck.witness.trace import Armed, Change, HostInfo, Segment, Step
 
@@ -84,7 +84,7 @@ class Narrator:
         kind, _, _, detail = m.event
         state = self.states(after)
         rules = tuple(self.rule_name(e["arg"]) for e in m.effects if e["kind"] == EF_RULE)
-        changes = self.changes(before, after)
+        changes = self.changes(before, after) + self.translations(m)
 
         def add(
             host: int, event: str, text: str, segment: Segment | None, rules: tuple[str, ...] = (), **more: Any
@@ -112,6 +112,21 @@ class Narrator:
             if rules or changes or not returns:  # that a connect() came back well shows in its socket's state
                 add(instr["host"], "call", text, None, rules, run=self.run(m.event[1]))
         self.segments(m, add, rules if kind == EV_DELIVER else ())
+
+    def translations(self, m: Any) -> tuple[Change, ...]:
+        """What the router makes of the addresses and ports of the segment that has come to it."""
+        if self.case.router is None:
+            return ()
+        here = self.p.hosts.index(self.case.router.host)
+        came = [e["seg"] for e in m.effects if e["kind"] == EF_ARRIVE and e["host"] == here]
+        left = [e["seg"] for e in m.effects if e["kind"] == EF_SEND and e["host"] == here]
+        if len(came) != 1 or not left or (left[0]["src"] == here and came[0]["dst"] == here):
+            return ()
+        ends = (("source", "src", "sport"), ("destination", "dst", "dport"))
+        pairs = (
+            (what, *(f"{self.p.hosts[s[host]]}:{s[port]}" for s in (came[0], left[0]))) for what, host, port in ends
+        )
+        return tuple(Change(self.case.router.host, *pair) for pair in pairs if pair[1] != pair[2])
 
     def run(self, program: int) -> str:
         """The name of a run, where its host has several."""
@@ -176,8 +191,8 @@ class Narrator:
                 add(e["host"], "receive", "", self.segment(e), rules)
             elif e["kind"] == EF_EXPIRE:
                 add(e["host"], "drop", "INPUT: no power", self.segment(e), rules)
-            elif e["kind"] == EF_DROP and e["arg"] == 0:
-                add(e["host"], "drop", "INPUT", self.segment(e), rules)
+            elif e["kind"] == EF_DROP and e["arg"] != 1:
+                add(e["host"], "drop", "FORWARD" if e["arg"] else "INPUT", self.segment(e), rules)
             elif e["kind"] == EF_SEND:
                 event = "lose" if e["uid"] in fate else "drop" if e["uid"] in refused else "send"
                 add(e["host"], event, "OUTPUT" if event == "drop" else "", self.segment(e))
@@ -244,17 +259,21 @@ class Narrator:
 
 
 def host_infos(case: Case) -> tuple[HostInfo, ...]:
-    return tuple(
-        HostInfo(
-            h.name,
-            h.address,
-            h.kernel,
-            dict(h.sysctls),
-            tuple(rule.text for rule in h.firewall),
-            h.mss,
-            (*(f"with {name}" for name in h.features_with), *(f"without {name}" for name in h.features_without)),
-        )
-        for h in case.hosts
+    return tuple(host_info(case, h) for h in case.hosts)
+
+
+def host_info(case: Case, h: Host) -> HostInfo:
+    router = case.router if case.router is not None and case.router.host == h.name else None
+    return HostInfo(
+        h.name,
+        h.address,
+        h.kernel,
+        dict(h.sysctls) if router is None else h.sysctls | router.sysctls,
+        tuple(rule.text for rule in h.firewall),
+        h.mss,
+        (*(f"with {name}" for name in h.features_with), *(f"without {name}" for name in h.features_without)),
+        () if router is None else router.inside,
+        () if router is None else tuple(rule.text for rule in router.nat),
     )
 
 

@@ -5,6 +5,7 @@ from libc.string cimport memcpy, memset
 
 from tcpcheck.model.layout cimport *
 from tcpcheck.model.predicate cimport pattern_matches
+from tcpcheck.model.router cimport forward, next_hop
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport (
     BASE_PAST, MODE_CONCRETE, Num, Sym, age_allows, age_require, clock_start, num_add, num_const,
@@ -24,8 +25,8 @@ cdef enum Fate:
     LATE = 3
 
 
-cdef int blocked(Machine* m, int host, int chain, const Seg* s) noexcept nogil:
-    """Is there a rule switched on, in this chain of this host, that drops the segment?"""
+cdef int blocked(Machine* m, int host, int chain, const Seg* s, int invalid=0) noexcept nogil:
+    """Is there a rule switched on, in this chain of this host, that drops the segment? invalid: as a router sees it."""
     cdef const FirewallRule* r
     cdef int i
     for i in range(m.t.nfirewall):
@@ -36,7 +37,7 @@ cdef int blocked(Machine* m, int host, int chain, const Seg* s) noexcept nogil:
             continue
         if r.sport >= 0 and r.sport != s.sport or r.dport >= 0 and r.dport != s.dport:
             continue
-        if r.mask >= 0 and (s.flags & r.mask) != r.comp:
+        if r.mask >= 0 and (s.flags & r.mask) != r.comp or r.invalid and not invalid:
             continue
         return 1
     return 0
@@ -76,16 +77,20 @@ cdef void rewritten(Machine* m, const Seg* sent, Seg* s) noexcept nogil:
             s.ecr_inc = ECR_FORGED
 
 
-cdef void fly(Machine* m, const Seg* s, int kind, unsigned int uid, int off_path) noexcept nogil:
-    """off_path: made by another host than its source, so it stands in nobody's queue."""
+cdef inline int queued_with(const Flying* f, const Seg* s, int to) noexcept nogil:
+    return f.seg.src == s.src and f.seg.dst == s.dst and f.to == to
+
+
+cdef void fly(Machine* m, const Seg* s, int host, int kind, unsigned int uid, int off_path) noexcept nogil:
+    """host: where it leaves. off_path: made by another host than its source, so it stands in nobody's queue."""
     cdef Flying* f
-    cdef int i, rank = 0
+    cdef int i, rank = 0, to = next_hop(m, host, s)
     if m.nxt.nfly >= FLYING_MAX:
         m.ch.overflow = 1
         return
     if m.t.keeps_order and kind == FLY_ORDINARY and not off_path:
         for i in range(m.nxt.nfly):
-            if m.nxt.fly[i].seg.src == s.src and m.nxt.fly[i].seg.dst == s.dst and m.nxt.fly[i].rank > rank:
+            if queued_with(&m.nxt.fly[i], s, to) and m.nxt.fly[i].rank > rank:
                 rank = m.nxt.fly[i].rank
         rank += 1
     f = &m.nxt.fly[m.nxt.nfly]
@@ -95,6 +100,7 @@ cdef void fly(Machine* m, const Seg* s, int kind, unsigned int uid, int off_path
     rewritten(m, s, &f.seg)
     f.kind = <uint8_t>kind
     f.rank = <uint8_t>rank
+    f.to = <uint8_t>to
     f.uid = uid
     f.clk = <uint8_t>clock_start(&m.nxt.tcp.sym)
 
@@ -141,10 +147,10 @@ cdef void launch(Machine* m, const Seg* s, int host, int sender, int off_path=0)
     if fate[pick] == LOST:
         note(m, EF_LOST, host, sender, 0, s, uid)
         return
-    fly(m, s, FLY_COPY if fate[pick] == LATE else FLY_ORDINARY, uid, off_path)
+    fly(m, s, host, FLY_COPY if fate[pick] == LATE else FLY_ORDINARY, uid, off_path)
     if fate[pick] == COPIED:
         m.next_seg_uid += 1
-        fly(m, s, FLY_COPY, m.next_seg_uid, off_path)
+        fly(m, s, host, FLY_COPY, m.next_seg_uid, off_path)
         note(m, EF_DUP, host, sender, 0, s, m.next_seg_uid)
 
 
@@ -160,7 +166,7 @@ cdef int may_arrive(Machine* m, int i) noexcept nogil:
 
 
 cdef void deliver(Machine* m, int i) noexcept nogil:
-    """Segment i of the loaded state reaches its destination: firewall, then the stack."""
+    """Segment i of the loaded state reaches the end of its hop: firewall, then the stack; or the router."""
     cdef Flying f = m.cur.fly[i]
     cdef int k
     age_require(&m.nxt.tcp.sym, f.clk, m.t.delay_lo, latest(m, &f))
@@ -171,24 +177,52 @@ cdef void deliver(Machine* m, int i) noexcept nogil:
     m.nxt.nfly -= 1
     if f.rank:
         for k in range(m.nxt.nfly):
-            if m.nxt.fly[k].seg.src == f.seg.src and m.nxt.fly[k].seg.dst == f.seg.dst and m.nxt.fly[k].rank:
+            if queued_with(&m.nxt.fly[k], &f.seg, f.to) and m.nxt.fly[k].rank:
                 m.nxt.fly[k].rank -= 1
     m.incoming = f.seg
-    if (m.nxt.down >> f.seg.dst) & 1:
-        note(m, EF_EXPIRE, f.seg.dst, -1, 0, &f.seg, f.uid)
+    m.here = f.to
+    if (m.nxt.down >> f.to) & 1:
+        note(m, EF_EXPIRE, f.to, -1, 0, &f.seg, f.uid)
+        return
+    if m.t.router.there and f.to == m.t.router.host:
+        read_timestamp(m, &f)
+        through_router(m, f.uid)
         return
     if blocked(m, f.seg.dst, 0, &f.seg):
         note(m, EF_DROP, f.seg.dst, lookup(&m.nxt.tcp, f.seg.dst, &f.seg), 0, &f.seg, f.uid)
         return
-    if f.seg.has_ts and f.seg.ts_now:
-        m.incoming.tsval = num_read_at(&m.nxt.tcp.sym, f.seg.tsval, f.clk)
-        m.incoming.ts_now = 0
+    read_timestamp(m, &f)
     m.has_incoming = 1
     note(m, EF_ARRIVE, f.seg.dst, -1, 0, &m.incoming, f.uid)
     if m.t.bare[f.seg.dst]:
         return
     note_origins(m)
     segment_arrives(&m.nxt.tcp, f.seg.dst, &m.incoming)
+
+
+cdef void read_timestamp(Machine* m, const Flying* f) noexcept nogil:
+    if f.seg.has_ts and f.seg.ts_now:
+        m.incoming.tsval = num_read_at(&m.nxt.tcp.sym, f.seg.tsval, f.clk)
+        m.incoming.ts_now = 0
+
+
+cdef void through_router(Machine* m, unsigned int uid) noexcept nogil:
+    """The segment in hand has come to the router: it goes on with other addresses, or not at all."""
+    cdef Seg s = m.incoming
+    cdef int host = m.t.router.host, way = forward(m, &s)
+    if m.ch.dead:
+        return
+    if way == 0:
+        note(m, EF_DROP, host, -1, 0 if s.dst == host else 2, &s, uid)
+        return
+    m.has_incoming = 1
+    note(m, EF_ARRIVE, host, -1, 0, &m.incoming, uid)
+    if way == 2:
+        segment_arrives(&m.nxt.tcp, host, &m.incoming)
+        return
+    m.next_seg_uid += 1
+    note(m, EF_SEND, host, -1, 0, &s, m.next_seg_uid)
+    launch(m, &s, host, -1)
 
 
 # ---- numbers that claims count over

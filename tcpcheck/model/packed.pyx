@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from tcpcheck.explore.hash64 cimport KEYS, Sum, hash_keys, share, share_masked, sum_add, sum_end
-from tcpcheck.model.canon cimport blank_socks, seg_nums, sock_nums
+from tcpcheck.model.canon cimport blank_socks, seg_nums, sock_nums, track_nums
 from tcpcheck.model.layout cimport *
 from tcpcheck.sym.number cimport Base, Num
 from tcpcheck.sym.zone cimport CLOCKS_MAX
@@ -17,7 +17,7 @@ from tcpcheck.tcp.types cimport HOSTS_MAX, SOCKS_MAX, Sock
 
 cdef enum:
     HEAD_BYTES = 8
-    REST_MAX = 4096             # bytes of what is neither socket nor segment, in whole lines of 16
+    REST_MAX = 6144             # bytes of what is neither socket nor segment, in whole lines of 16
     NUM_BYTES = 10              # off, base, rd: the rest of a Num is padding
 
 # Which bytes of a structure count: all but serial numbers and what the compiler leaves behind a Num.
@@ -104,6 +104,7 @@ cdef uint8_t* put_rest(Machine* m, const World* w, uint8_t* p) noexcept nogil:
         p = put(p, &w.has_kept[i], 1)
         p = put_num(p, &w.kept[i])
     p = put(p, &w.down, 1)
+    p = put_tracks(w, p)
     for i in range(m.t.ncaught):
         p = put(p, &w.has_caught[i], 1)
         p = put_num(p, &w.caught[i])
@@ -122,6 +123,18 @@ cdef uint8_t* put_rest(Machine* m, const World* w, uint8_t* p) noexcept nogil:
     p = put(p, w.slept_from, m.t.nslept)
     p = put(p, w.slept_to, m.t.nslept)
     return put_names(w, p)
+
+
+cdef uint8_t* put_tracks(const World* w, uint8_t* p) noexcept nogil:
+    """What the router remembers."""
+    cdef Track t
+    cdef int i
+    p = put(p, &w.ntrack, 1)
+    for i in range(w.ntrack):
+        memcpy(&t, &w.track[i], sizeof(Track))
+        track_nums(&t, zero_padding, NULL)
+        p = put(p, &t, sizeof(Track))
+    return p
 
 
 cdef uint8_t* put_names(const World* w, uint8_t* p) noexcept nogil:
@@ -222,6 +235,8 @@ cdef void unpack(Machine* m, World* w, const uint8_t* data) noexcept nogil:
         p = get(p, &w.has_kept[i], 1)
         p = get_num(p, &w.kept[i])
     p = get(p, &w.down, 1)
+    p = get(p, &w.ntrack, 1)
+    p = get(p, w.track, w.ntrack * sizeof(Track))
     for i in range(m.t.ncaught):
         p = get(p, &w.has_caught[i], 1)
         p = get_num(p, &w.caught[i])

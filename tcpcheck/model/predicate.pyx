@@ -211,7 +211,7 @@ cdef int replied(Scope* sc, const PNode* n) noexcept nogil:
         return 0
     sc.reply_to = &m.incoming
     for i in range(m.nxt.tcp.fx.n):
-        if m.nxt.tcp.fx.e[i].kind == EF_SEND and m.nxt.tcp.fx.e[i].host == m.incoming.dst:
+        if m.nxt.tcp.fx.e[i].kind == EF_SEND and m.nxt.tcp.fx.e[i].host == m.here:
             any_sent = 1
             if m.t.pattern[n.c].kind != SG_NOTHING and matches(sc, n.c, &m.nxt.tcp.fx.e[i].seg, matched_slot(m)):
                 return 1

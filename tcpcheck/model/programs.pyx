@@ -7,6 +7,7 @@ from tcpcheck.model.layout cimport *
 from tcpcheck.model.monitor cimport await_holds
 from tcpcheck.model.network cimport output_forged
 from tcpcheck.model.predicate cimport number_at, number_of, pattern_matches
+from tcpcheck.model.router cimport forget_tracks
 from tcpcheck.model.scope cimport seg_field
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport (
@@ -294,6 +295,8 @@ cdef void crash(Machine* m, int p, int host) noexcept nogil:
     for q in range(m.t.nproc):
         if q != p and m.t.proc_host[q] == host:
             finish(m, q)
+    if m.t.router.there and host == m.t.router.host:
+        forget_tracks(m)
     m.nxt.down |= <uint8_t>(1 << host)
     go_on(m, p, m.nxt.proc[p].pc + 1)
 
@@ -396,7 +399,7 @@ cdef void hand_over(Machine* m) noexcept nogil:
     cdef int p, k, known = 0
     for p in range(m.t.nproc):
         i = &m.t.instr[m.nxt.proc[p].pc]
-        if m.nxt.proc[p].status != PROC_READY or i.op != OP_RECEIVE or i.host != m.incoming.dst:
+        if m.nxt.proc[p].status != PROC_READY or i.op != OP_RECEIVE or i.host != m.here:
             continue
         if not pattern_matches(m, i.a, &m.incoming) or m.ch.dead:
             continue

@@ -63,7 +63,8 @@ cdef void copy_world(World* to, const World* of, uint32_t clean=0) noexcept nogi
     memcpy(to.peered, of.peered, sizeof(of.peered))
     memcpy(to.slept_from, of.slept_from, sizeof(of.slept_from))
     memcpy(to.slept_to, of.slept_to, sizeof(of.slept_to))
-    to.down = of.down
+    to.down, to.ntrack = of.down, of.ntrack
+    memcpy(to.track, of.track, of.ntrack * sizeof(Track))
     memcpy(to.has_caught, of.has_caught, sizeof(of.has_caught))
     memcpy(to.caught, of.caught, sizeof(of.caught))
     memcpy(to.has_origin, of.has_origin, sizeof(of.has_origin))
@@ -258,7 +259,7 @@ cdef void run_event(Machine* m, const Event* e) noexcept nogil:
     cdef const Timer* t
     if e.kind == EV_DELIVER:
         deliver(m, e.a)
-        if m.has_incoming and m.t.bare[m.incoming.dst]:
+        if m.has_incoming and m.t.bare[m.here]:
             hand_over(m)
     elif e.kind == EV_TIMER:
         t = &m.cur.tcp.sock[e.a].timer[e.b]

@@ -602,12 +602,30 @@ cdef load_network(Tables* t, p, network):
     t.firewall_on = p.firewall_on
     for i, row in enumerate(p.firewall):
         t.firewall[i] = row
+    load_router(&t.router, p)
     t.nrewrite = len(p.rewrites)
     for i, row in enumerate(p.rewrites):
         t.rewrite[i] = row
     for i, row in enumerate(p.faults):
         t.fault[i] = row
         t.budget[i] = p.budgets[i]
+
+
+cdef load_router(Router* r, p):
+    cdef int i
+    row = p.router
+    if row is None:
+        return
+    r.there, r.host, r.inside, r.outside = 1, row["host"], row["inside"], row["outside"]
+    r.liberal, r.loose, r.ignore_invalid_rst = row["liberal"], row["loose"], row["ignore_invalid_rst"]
+    r.max_retrans = row["max_retrans"]
+    for i in range(CT_TIMEOUTS):
+        r.timeout[i] = row["timeouts"][i]
+    r.nnat, r.nport = len(row["nat"]), len(row["ports"])
+    for i, rule in enumerate(row["nat"]):
+        r.nat[i] = rule
+    for i, port in enumerate(row["ports"]):
+        r.port[i] = port
 
 
 cdef load_configs(Tables* t, list configs, list sysctl_next, int steps):

@@ -136,6 +136,8 @@ def _host(host: HostInfo) -> Document:
         "firewall": list(host.firewall),
         "mss": host.mss,
         "features": list(host.features),
+        "inside": list(host.inside),
+        "nat": list(host.nat),
     }
     given = {key: value for key, value in said.items() if value}
     return {"name": host.name, "address": host.address, "kernel": host.kernel, **given}
@@ -150,6 +152,8 @@ def _load_host(host: Document) -> HostInfo:
         tuple(host.get("firewall", ())),
         host.get("mss"),
         tuple(host.get("features", ())),
+        tuple(host.get("inside", ())),
+        tuple(host.get("nat", ())),
     )
 
 

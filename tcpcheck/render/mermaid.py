@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from tcpcheck.render.ladder import ports_vary, segment_words
 from tcpcheck.render.moments import Moment, moments, tags
-from tcpcheck.render.vantage import drop_chain, sender
+from tcpcheck.render.vantage import drop_chain, receiver, sender
 from tcpcheck.render.words import printable, seconds, time_digits
 from tcpcheck.witness.trace import Segment, Step, Trace
 
@@ -71,7 +71,7 @@ class _Diagram:
         return [self._arrow(step, segment, "-x", f"{label}, {why}")]
 
     def _arrow(self, step: Step, segment: Segment, kind: str, label: str) -> str:
-        source, target = self.ids[sender(self.trace, segment)], self.ids[segment.dst]
+        source, target = self.ids[sender(self.trace, segment)], self.ids[receiver(self.trace, segment)]
         return f"{source}{kind}{target}: {self._time(step)} {_said(label)}"
 
     def _note(self, step: Step, parts: list[str]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from tcpcheck.render.ladder import fixed_ports, lane_names, ports_vary, segment_words, step_words
-from tcpcheck.render.vantage import drop_chain, sender
+from tcpcheck.render.vantage import drop_chain, receiver, sender
 from tcpcheck.render.words import printable, seconds, time_digits
 from tcpcheck.witness.trace import Segment, Step, Trace
 
@@ -240,7 +240,8 @@ class _Picture:
         return _Point(self._own_lane(step).x, y)
 
     def _ends(self, segment: Segment) -> tuple[_Lane, _Lane]:
-        return self._lane(sender(self.trace, segment), segment.sport), self._lane(segment.dst, segment.dport)
+        source, target = sender(self.trace, segment), receiver(self.trace, segment)
+        return self._lane(source, segment.sport), self._lane(target, segment.dport)
 
     def _flight(self, group: ET.Element, step: Step, segment: Segment, fate: Step | None) -> None:
         """The way of a segment from its departure (or where the network copied it) to its end."""

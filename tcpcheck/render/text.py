@@ -14,7 +14,7 @@ from tcpcheck.render.ladder import Board, Lane, Note, heading, ports_vary, segme
 from tcpcheck.render.moments import Moment, moments, tags
 from tcpcheck.render.rules import RuleLookup, no_rules
 from tcpcheck.render.styled import BAD, BOLD, CALL, DIM, GOOD, RULE, Line
-from tcpcheck.render.vantage import drop_chain, sender
+from tcpcheck.render.vantage import drop_chain, receiver, sender
 from tcpcheck.render.words import confirmed_text, printable, seconds, settings_text, time_digits
 from tcpcheck.witness.trace import Segment, Step, Trace
 
@@ -120,7 +120,8 @@ class _Drawing:
     def _segment(self, moment: Moment, segment: Segment) -> None:
         step, fate = moment.step, moment.fate
         source = self.board.lane(sender(self.trace, segment), segment.sport)
-        target = self.board.lane(segment.dst, segment.dport)
+        end = receiver(self.trace, segment)
+        target = self.board.lane(end, segment.dport)
         label = segment_label(segment, self.with_ports, self.tags.get(segment.uid, ""))
         time = self._time(step)
         if step.event not in ("send", "receive") or source is target:
@@ -134,7 +135,7 @@ class _Drawing:
         else:
             self.board.arrow(time, source, target, label, stop=self._stopped(fate))
             self._after(step, source, time)
-            self._after(fate, target if fate.host == segment.dst else source, time)
+            self._after(fate, target if fate.host == end else source, time)
 
     def _aside(self, step: Step, lane: Lane, label: list[str]) -> None:
         """A segment's fate away from its departure, or a segment that has no way to go: words instead of an arrow."""

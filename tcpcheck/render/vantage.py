@@ -42,13 +42,29 @@ def sender(trace: Trace, segment: Segment) -> str:
     return segment.src
 
 
+def receiver(trace: Trace, segment: Segment) -> str:
+    """The host at the end of the segment's hop: its destination, or a router on the way there.
+
+    Of one that never arrives, others between the same two tell, sent by the same host."""
+    way = (segment.src, segment.dst, sender(trace, segment))
+    for step in trace.steps:
+        arrived = step.segment if step.event in ("receive", "drop") and step.text != "OUTPUT" else None
+        if arrived is not None and arrived.uid == segment.uid:
+            return step.host
+    for step in trace.steps:
+        other = step.segment if step.event == "receive" else None
+        if other is not None and (other.src, other.dst, sender(trace, other)) == way:
+            return step.host
+    return segment.dst
+
+
 def drop_chain(trace: Trace, step: Step) -> str:
-    """`OUTPUT` or `INPUT`: the chain of step.host that dropped the segment.
+    """`OUTPUT` or `INPUT` (of a router `FORWARD` too): the chain of step.host that dropped the segment.
 
     The step's text may say so. Otherwise who drops his own segment does it on its way out; where source and
     destination are one host, the moment tells: OUTPUT drops a segment as it is sent.
     """
-    for chain in ("OUTPUT", "INPUT"):
+    for chain in ("OUTPUT", "INPUT", "FORWARD"):
         if chain in step.text:
             return chain
     segment = step.segment

@@ -78,7 +78,8 @@ class Step:
 @dataclass(frozen=True)
 class HostInfo:
     """sysctls: full names, those that the spec sets. firewall: rules in force from the start, as iptables takes them
-    after `-A`. features: `with X`, `without Y`. All that a replay must know of the host."""
+    after `-A`. features: `with X`, `without Y`. All that a replay must know of the host. A router: which hosts it has
+    inside, the others being outside, and its nat rules, as iptables takes them after `-t nat -A`."""
 
     name: str
     address: str
@@ -87,6 +88,12 @@ class HostInfo:
     firewall: tuple[str, ...] = ()
     mss: int | None = None
     features: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
+    nat: tuple[str, ...] = ()
+
+    @property
+    def routes(self) -> bool:
+        return bool(self.inside)
 
     @property
     def has_tcp(self) -> bool:
