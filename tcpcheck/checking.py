@@ -484,5 +484,5 @@ class CaseCheck:
                 binding = concretise(whole)
                 if not isinstance(binding, Refuted):
                     moments = self.model.rerun(p.recording, binding, i)
-                    found.add(bool(moments[-1].hits >> i & 1))
+                    found.add(bool(moments[-1].hits >> i & 1) and not p.at_end)
         return found

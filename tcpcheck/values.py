@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tcpcheck.explore.result import Limits, SearchResult
+from tcpcheck.explore.result import Hit, Limits, SearchResult
 from tcpcheck.model.layout import CLAIMS_MAX, PIECE_BITS, WAY_AHEAD, WAY_SLEEPING
 from tcpcheck.searches import Searches
 from tcpcheck.witness.arcset import ArcSet
@@ -27,13 +27,14 @@ FIRST_BIT = 2 * CLAIMS_MAX  # hit bit of the first set of values
 @dataclass(frozen=True)
 class ValuePath:
     """A recorded path to an outcome. over: the quantity asked for, None where it is not chosen yet. seen: its values,
-    as the search has them."""
+    as the search has them. at_end: the run ends there, and that is the outcome."""
 
     recording: Any
     constraints: PathConstraints
     over: Quantity | None
     seen: ArcSet
     over2: Difference | None = None  # the other number of a pair
+    at_end: bool = False
 
 
 class Tied(Exception):
@@ -89,14 +90,14 @@ class Found:
         others the search is made again. Error: ReplayFailed."""
         needed = [p for pair in wanted for p in self._cover(*pair)]
         places = {p: i for i, p in enumerate(self.pieces[:PIECE_BITS]) if FIRST_BIT + i in self.result.hits}
-        found = {p: self._record(p, self.result.hits[FIRST_BIT + places[p]].path) for p in needed if p in places}
+        found = {p: self._record(p, self.result.hits[FIRST_BIT + places[p]]) for p in needed if p in places}
         rest = [p for p in needed if p not in found]
         for at in range(0, len(rest), PIECE_BITS):
             some = rest[at : at + PIECE_BITS]
             bits = sum(1 << (FIRST_BIT + i) for i in range(len(some)))
             again = self.searches.make(self.model, self.limits, bits, stop=bits, wanted=some)
             hits = [again.hits.get(FIRST_BIT + i) for i in range(len(some))]
-            found |= {p: self._record(p, h.path) for p, h in zip(some, hits, strict=True) if h is not None}
+            found |= {p: self._record(p, h) for p, h in zip(some, hits, strict=True) if h is not None}
         return {pair: [found[p] for p in needed if (p.claim, p.outcome) == pair and p in found] for pair in wanted}
 
     def _cover(self, claim: int, outcome: int) -> list[Any]:
@@ -114,8 +115,9 @@ class Found:
                 left -= values
         return kept
 
-    def _record(self, piece: Any, path: list[bytes]) -> ValuePath:
-        recording = self.model.record(list(path), -1, piece)
+    def _record(self, piece: Any, hit: Hit) -> ValuePath:
+        at_end = hit.kind == "end"
+        recording = self.model.record(list(hit.path), -1, piece, at_end)
         pc, over = recording.constraints, recording.over
         if piece.way == WAY_AHEAD:
             over = None
@@ -128,7 +130,7 @@ class Found:
                 pc = replace(pc, instants=pc.instants + 1, entries=pc.entries + more)
             over = Duration(until, since)
         over2 = recording.over2 if self.is_pair(piece.claim) else None
-        return ValuePath(recording, pc, over, self._union(piece.claim, [piece]), over2)
+        return ValuePath(recording, pc, over, self._union(piece.claim, [piece]), over2, at_end)
 
     # ---- proofs
 

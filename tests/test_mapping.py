@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tcpcheck.model.simulate import simulate
 
 from tcpcheck.checking import verify_scenario
 from tcpcheck.errors import UsageError
+from tcpcheck.explore.result import Limits
 from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load, load_text
 from tcpcheck.lang.scenario import Scenario
@@ -17,9 +19,10 @@ from tcpcheck.lang.wording import pred_words
 from tcpcheck.mapping import MapResult, Moment, Outcome, Quantity, map_scenario
 from tcpcheck.mapping.moments import moments
 from tcpcheck.mapping.outcomes import prove_cover, with_moments
-from tcpcheck.mapping.result import inside
+from tcpcheck.mapping.result import OPEN, inside
 from tcpcheck.mapping.unknowns import Searched, quantity, resolve
 from tcpcheck.model.build import build_model
+from tcpcheck.witness.arcset import ArcSet
 
 ROOT = Path(__file__).parent.parent
 HALF, WHOLE = 1 << 31, 1 << 32
@@ -128,6 +131,44 @@ def test_a_pause_that_lasts_still() -> None:
     assert result.ok
 
 
+def test_obligations_in_time_too_early_too_late_or_never() -> None:
+    """The server is in ESTABLISHED 1 ms before the client may send, and the byte takes 1 ms."""
+    result = map_scenario(spec("tests/specs_model/map_due.tcp"), "gap")
+    event = "after server.c in ESTABLISHED eventually server.c gets 1B"
+    due = moment(result, f"{event} within 2s..4s")
+    assert {o.text: o.may for o in due.outcomes} == {
+        "too early": ((0, 1_999_999_999),),
+        "in time": ((2_000_000_000, 4_000_000_000),),
+        "too late": ((4_000_000_001, 9_000_000_000),),
+    }
+    assert all(o.exact and o.must == o.may and o.runs >= 8 for o in due.outcomes)
+    ever = {o.text: o.may for o in moment(result, event).outcomes}
+    assert ever == {"in time": ((0, 5_000_000_000),), "never comes": ((5_000_000_000, 9_000_000_000),)}
+    start = {o.text: o.may for o in moment(result, "eventually server.c gets 1B within 3s").outcomes}
+    assert start == {"in time": ((0, 2_997_000_000),), "too late": ((2_997_000_001, 9_000_000_000),)}
+    assert result.ok and all(m.never == () for m in result.maps[0].moments if m.text.startswith("after"))
+
+
+def test_every_value_of_a_search_cut_off_is_in_a_row() -> None:
+    whole = map_scenario(spec("specs/isn_gap.tcp"), "pause")
+    for states in (10, 40, 60):
+        cut = map_scenario(spec("specs/isn_gap.tcp"), "pause", Limits(states=states))
+        assert not cut.ok and cut.maps[0].undecided == "state limit"
+        for m in cut.maps[0].moments:
+            cells = m.cells()
+            assert cells[0][0][0] == m.over.lo and cells[-1][0][1] == m.over.hi
+            assert all(b[0] == a[1] + 1 for (a, _), (b, _) in pairwise(cells))
+            assert all(which[-1] == OPEN for _, which in cells), "nothing is certain"
+            known = {o.text: ArcSet(o.may, 2**62) for o in moment(whole, m.text).outcomes}
+            assert all(not ArcSet(o.may, 2**62) - known[o.text] for o in m.outcomes)
+
+
+def test_members_cut_off_are_a_row_of_their_own() -> None:
+    result = map_scenario(spec("specs/seeds/001_rst_to_time_wait.tcp"), "rfc1337", Limits(states=100))
+    m = moment(result, "server.c[1] in TIME-WAIT receives RST")
+    assert [which for _, which in m.cells()] == [(0,), (1, OPEN)] and m.open == ((1, 1),)
+
+
 def test_a_blind_reset_is_mapped_as_it_is_counted() -> None:
     """The numbers of an injected segment, from RCV.NXT: the sets are as large as the counts, which z3 proves too."""
     scenario = spec("specs/resets/blind_rst.tcp")
@@ -172,6 +213,9 @@ def disagreements(scenario: Scenario, name: str, result: MapResult, runs: int) -
 
 def of_code(m: Moment, code: int) -> list[Outcome]:
     """The outcome of that number: by its replies and whether the state changes."""
+    due = {1: "in time", 2: "too early", 4: "never comes" if "within" not in m.text else "too late"}
+    if m.text.startswith(("after ", "eventually ")):
+        return [o for o in m.outcomes if o.text == due[code]]
     names = {1: "SYN", 2: "SYN-ACK", 4: "FIN", 8: "RST", 16: "ACK", 32: "DATA"}
     sent = {name for bit, name in names.items() if code & bit} or {"NOTHING"}
     found = []
@@ -190,6 +234,7 @@ CASES = [
     ("specs/tw_syn.tcp", "ts", 120),
     ("tests/specs_drafts/c02_blind_rst.tcp", "guess", 300),
     ("tests/specs_model/map_expiry.tcp", "gap", 300),
+    ("tests/specs_model/map_due.tcp", "gap", 300),
 ]
 
 

@@ -615,8 +615,8 @@ class Claim:
     count: `pred` over `over` (a named unknown, or a difference of two numbers such as `client.s2.iss - client.s1.iss`),
     or over the pairs of it and `over2` (two named unknowns).
     expected: holds violated reachable unreachable vacuous, or for count the range it must lie in.
-    Never written in a spec: map (which values of `over` lead to `pred`) and moment (a segment is received: which
-    values lead to which reply and state).
+    Never written in a spec: map (which values of `over` lead to `pred`), moment (a segment is received: which values
+    lead to which reply and state), and after and eventually with `over` (which are in time, too early, too late).
     """
 
     name: str

@@ -4,6 +4,8 @@ An outcome is what can be seen at a moment. The moments are those that the spec'
 
 * a segment is received (`server.c in TIME-WAIT receives SYN`; what a claim says of numbers is left out): its outcomes
   are what the host sends in reply, and the state in which the socket is then;
+* something is waited for (`after { P } eventually { Q } within 1s`): its outcomes are that it comes in time, too early,
+  too late, or never;
 * any other predicate, of `reach { P }` say: its outcome is that it comes true.
 """
 

@@ -13,12 +13,23 @@ TELLING = ("old", "forged")  # of a segment's conditions, those that are no comp
 
 @dataclass(frozen=True)
 class Asked:
-    """A moment. receives: its outcomes are what the segment leads to; else that the predicate comes true."""
+    """A moment. receives: its outcomes are what the segment leads to. goal: from then on it is waited for, within the
+    bound if there is one, and comes in time, too early, too late or never. Else: the predicate comes true."""
 
     text: str
     pred: sc.Pred
     receives: sc.Event | None
     span: sc.Span
+    goal: sc.Pred | None = None
+    within: tuple[int, int] | None = None
+    from_start: bool = False  # waited for from the run's start: pred says nothing
+
+    @property
+    def kind(self) -> str:
+        """Of the claim that asks for its values."""
+        if self.goal is not None:
+            return "eventually" if self.from_start else "after"
+        return "moment" if self.receives else "map"
 
 
 def moments(claims: Iterable[sc.Claim]) -> list[Asked]:
@@ -41,6 +52,24 @@ def _of_claim(claim: sc.Claim) -> Iterator[Asked]:
             if claim.kind == "always":  # what must not come about
                 plain = sc.And((pred.left, sc.Not(pred.right))) if isinstance(pred, sc.Implies) else sc.Not(pred)
             yield Asked(pred_words(plain), plain, None, claim.span)
+    if claim.goal is not None:
+        yield _awaited(claim, claim.goal)
+
+
+def _awaited(claim: sc.Claim, goal: sc.Pred) -> Asked:
+    """What `after` and `eventually` wait for."""
+    text = f"eventually {pred_words(goal)}{_bound(claim.within)}"
+    if claim.pred is not None:
+        text = f"after {pred_words(claim.pred)} {text}"
+    nothing: sc.Pred = sc.And(())
+    return Asked(text, claim.pred or nothing, None, claim.span, goal, claim.within, claim.pred is None)
+
+
+def _bound(within: tuple[int, int] | None) -> str:
+    if within is None:
+        return ""
+    lo, hi = within
+    return f" within {f'{lo / 1e9:g}s..' if lo else ''}{hi / 1e9:g}s"
 
 
 def _received(p: sc.Pred, states: tuple[sc.InState, ...]) -> Iterator[tuple[sc.Event, tuple[sc.InState, ...]]]:

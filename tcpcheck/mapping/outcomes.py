@@ -20,7 +20,7 @@ from tcpcheck.mapping.result import Map, MapResult, Moment, Outcome, Quantity, S
 from tcpcheck.mapping.unknowns import Family, Searched, groups, quantity, resolve
 from tcpcheck.members import Report, run_members
 from tcpcheck.model.build import build_model
-from tcpcheck.model.layout import CLAIMS_MAX, OUT_STATE, WAY_KNOWN
+from tcpcheck.model.layout import CLAIMS_MAX, DUE_EARLY, DUE_LATE, DUE_MET, OUT_STATE, WAY_KNOWN
 from tcpcheck.model.narrate import STATE_NAMES
 from tcpcheck.model.world import ReplayFailed
 from tcpcheck.values import Found, ValuePath, unfinished
@@ -33,6 +33,7 @@ from tcpcheck.witness.solve import concretise
 
 REPLIES = {1: "SYN", 2: "SYN-ACK", 4: "FIN", 8: "RST", 16: "ACK", 32: "DATA"}  # bits of layout.pxd's Outcome
 ACCEPTS = 64
+DUE = {DUE_MET: "in time", DUE_EARLY: "too early", DUE_LATE: "too late"}
 RUNS = 8  # values tried within each outcome, besides its ends
 ENDS = 24  # ends tried of each outcome
 
@@ -92,7 +93,8 @@ def map_case(case: Case, over: Family | Searched, limits: Limits = NO_LIMITS, pr
             part = finer if finer.ok else part
         bounds = part.bounds
         if part.undecided:
-            return _Done(Map((case.settings,), (), bounds, part.undecided), part.undecided == "interrupted")
+            known = () if part.undecided == "interrupted" else (*found, *part.moments)
+            return _Done(Map((case.settings,), known, bounds, part.undecided), part.undecided == "interrupted")
         found += part.moments
     return _Done(Map((case.settings,), tuple(found), bounds), False)
 
@@ -108,7 +110,7 @@ def _over(
 def with_moments(case: Case, asked: Sequence[Asked], overs: Sequence[sc.Expr]) -> Case:
     """The member with claims that ask for the values at these moments, instead of its own."""
     claims = tuple(
-        sc.Claim(f"m{i}", "moment" if m.receives else "map", m.pred, None, None, over, None, None, m.span)
+        sc.Claim(f"m{i}", m.kind, None if m.from_start else m.pred, m.goal, m.within, over, None, None, m.span)
         for i, (m, over) in enumerate(zip(asked, overs, strict=True))
     )
     return replace(case, claims=claims)
@@ -129,11 +131,13 @@ class _Part:
         self.asked, self.overs = asked, overs
         # with zeros nearly every outcome has every value: PAWS is off when ts_recent is 0
         self.model = build_model(with_moments(case, asked, [over for over, _ in overs]), exact, zeros=False)
-        result = search(self.model.handle(), claims=(1 << 64) - 1, limits=limits, progress=progress)
+        endless = sum(1 << i for i, m in enumerate(asked) if m.goal is not None and m.within is None)
+        result = search(self.model.handle(), claims=(1 << 64) - 1, lasso=endless, limits=limits, progress=progress)
+        self.endless = {x.claim for x in result.lassos}
         self.undecided = unfinished(self.model, result)
         self.bounds = bounds_of(case, result, not self.undecided)
         self.moments: list[Moment] = []
-        if not self.undecided:
+        if not self.model.stuck:
             self.found = Found(self.model, result, limits)
             self.moments = [self.moment(i) for i in range(len(asked))]
 
@@ -146,6 +150,9 @@ class _Part:
         if self.found.full >> i & 1:
             return Moment(asked.text, over, (), (), "too many sets of values to tell apart")
         codes = self.found.outcomes(i)
+        if i in self.endless:
+            why = "some run goes on for ever without it, and with which values is not looked for; give it a `within`"
+            return Moment(asked.text, over, (), (), why)
         if self.found.no_value >> i & 1 and codes:
             return Moment(
                 asked.text, over, (), (), f"`{over.text}` has no value, or its value is forgotten, at this moment"
@@ -156,27 +163,31 @@ class _Part:
             runs = [self.run(i, code, paths[i, code], s) for code, s in zip(codes, sets, strict=True)]
         except ReplayFailed as why:
             return Moment(asked.text, over, (), (), str(why))
-        sure = [s.may - _union([t.may for t in sets if t is not s], s.may.modulus) for s in sets]
-        never = ArcSet([(over.lo, over.hi)], self.found.modulus(i)) - _union(
-            [s.may for s in sets], self.found.modulus(i)
-        )
+        modulus = self.found.modulus(i)
+        whole, nothing = ArcSet([(over.lo, over.hi)], modulus), ArcSet((), modulus)
+        reached = _union([s.may for s in sets], modulus)
+        open = whole if self.undecided else nothing
+        sure = [s.may - _union([t.may for t in sets if t is not s], modulus) - open for s in sets]
+        never = whole - reached - open
         outcomes = tuple(
             Outcome(
                 self.words(i, code),
                 s.may.spans,
-                must.spans if asked.receives else None,
+                must.spans if asked.kind != "map" else None,
                 s.exact and s.proved and not why,
                 s.why or why,
                 n,
             )
             for code, s, must, (n, why) in zip(codes, sets, sure, runs, strict=True)
         )
-        prove_cover(outcomes, never.spans, over)
-        return Moment(asked.text, over, outcomes, never.spans)
+        prove_cover(outcomes, (never | open).spans, over, bool(self.undecided))
+        return Moment(asked.text, over, outcomes, never.spans, open=open.spans)
 
     def words(self, i: int, code: int) -> str:
         """An outcome as people read it: `replies SYN-ACK; server.c becomes CLOSED`."""
         event = self.asked[i].receives
+        if self.asked[i].goal is not None:
+            return "never comes" if code == DUE_LATE and self.asked[i].within is None else DUE[code]
         if event is None:
             return "comes true"
         sent = [name for bit, name in REPLIES.items() if code & bit]
@@ -207,7 +218,7 @@ class _Part:
         binding = plain if holds else concretise(whole)
         if binding is None or isinstance(binding, Refuted):
             return False
-        self.model.rerun(path.recording, binding)
+        self.model.rerun(path.recording, binding, at_end=path.at_end)
         came = [p for p in self.model.pieces if (p.claim, p.outcome) == (i, code)]
         return any(p.lo == v if p.way == WAY_KNOWN else p.lo <= v < p.lo + p.n for p in came)
 
@@ -225,8 +236,9 @@ def sample(values: ArcSet, over: Quantity) -> list[int]:
     return list(dict.fromkeys(ends + within))
 
 
-def prove_cover(outcomes: Sequence[Outcome], never: Spans, over: Quantity) -> None:
-    """z3: every value of the range comes to an outcome or is in `never`, and no value must come to two."""
+def prove_cover(outcomes: Sequence[Outcome], never: Spans, over: Quantity, open: bool = False) -> None:
+    """z3: every value of the range comes to an outcome or is in `never`, and no value must come to two. open: those of
+    which not all is decided are in `never`, too."""
     z3 = smt.load()
     v = z3.Int("v")
 
@@ -237,7 +249,7 @@ def prove_cover(outcomes: Sequence[Outcome], never: Spans, over: Quantity) -> No
     covered = z3.Or(within(never), *(within(o.may) for o in outcomes))
     solver = smt.solver("QF_LIA")
     solver.add(over.lo <= v, v <= over.hi)
-    both = z3.And(within(never), z3.Or(*(within(o.may) for o in outcomes)))
+    both = z3.BoolVal(False) if open else z3.And(within(never), z3.Or(*(within(o.may) for o in outcomes)))
     solver.add(z3.Or(z3.Not(covered), both, z3.Sum(*hit, 0, 0) > 1))
     if smt.check(solver) == "sat":
         raise AssertionError(f"the sets of a map do not add up at {solver.model()[v]}")
@@ -251,7 +263,7 @@ def joined(family: Family, rest: dict[str, int | str], maps: Sequence[Map | None
     known = [m for m in maps if m is not None]
     undecided = next((m.undecided for m in known if m.undecided), "" if len(known) == len(maps) else "interrupted")
     bounds = known[0].bounds if known else {}
-    if undecided:
+    if not known or undecided == "interrupted":
         return Map((rest,), (), bounds, undecided)
     over = Quantity(family.name, family.name, "family", 0, len(family.values) - 1, family.values)
     texts = dict.fromkeys(m.text for one in known for m in one.moments)
@@ -259,7 +271,7 @@ def joined(family: Family, rest: dict[str, int | str], maps: Sequence[Map | None
     for text in texts:
         each = {i: m for i, one in enumerate(known) for m in one.moments if m.text == text}
         out.append(_joined_moment(text, over, each))
-    return Map((rest,), tuple(out), bounds)
+    return Map((rest,), tuple(out), bounds, undecided)
 
 
 def _joined_moment(text: str, over: Quantity, each: dict[int, Moment]) -> Moment:
@@ -268,15 +280,16 @@ def _joined_moment(text: str, over: Quantity, each: dict[int, Moment]) -> Moment
     outcomes = []
     for name, mine in places.items():
         same = [o for m in each.values() for o in m.outcomes if o.text == name]
-        alone = [i for i in mine if len(each[i].outcomes) == 1]
+        alone = [i for i in mine if len(each[i].outcomes) == 1 and not each[i].open]
         why = next((o.why for o in same if o.why), "")
         runs = sum(o.runs for o in same)
         must = _spans(alone) if any(o.must is not None for o in same) else None
         outcomes.append(Outcome(name, _spans(mine), must, all(o.exact for o in same), why, runs))
-    reached = {i for mine in places.values() for i in mine}
+    open = {i for i, m in each.items() if m.open}
+    reached = {i for mine in places.values() for i in mine} | open
     note = next((m.note for m in each.values() if m.note), "")
     never = _spans(i for i in range(over.count) if i not in reached)
-    return Moment(text, over, tuple(outcomes), never, note)
+    return Moment(text, over, tuple(outcomes), never, note, _spans(open))
 
 
 def _spans(places: Any) -> Spans:
@@ -297,5 +310,5 @@ def merged(maps: Sequence[Map]) -> list[Map]:
 
 def _said(m: Map) -> Any:
     return m.undecided, tuple(
-        (x.text, x.over, x.never, x.note, tuple((o.text, o.may) for o in x.outcomes)) for x in m.moments
+        (x.text, x.over, x.never, x.open, x.note, tuple((o.text, o.may) for o in x.outcomes)) for x in m.moments
     )

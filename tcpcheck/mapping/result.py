@@ -9,6 +9,7 @@ from typing import Any
 
 Span = tuple[int, int]  # first and last, both inside
 Spans = tuple[Span, ...]
+OPEN = -1  # in the place of an outcome: the search was cut off, there may be another
 
 
 @dataclass(frozen=True)
@@ -46,23 +47,26 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Moment:
-    """never: the values with which the moment does not come about in any run. note: why nothing is known of it."""
+    """never: the values with which the moment does not come about in any run. note: why nothing is known of it.
+    open: the values of which the search has not seen every run; its bounds cut it off."""
 
     text: str
     over: Quantity
     outcomes: tuple[Outcome, ...]
     never: Spans
     note: str = ""
+    open: Spans = ()
 
     def cells(self) -> list[tuple[Span, tuple[int, ...]]]:
-        """The range in pieces, in order, with the places of the outcomes that each of them may come to."""
+        """The range in pieces, in order, with the places of the outcomes that each of them may come to; then OPEN."""
         ends = {self.over.lo, self.over.hi + 1}
-        for o in self.outcomes:
-            ends.update(x for lo, hi in o.may for x in (lo, hi + 1))
+        for spans in (self.open, *(o.may for o in self.outcomes)):
+            ends.update(x for lo, hi in spans for x in (lo, hi + 1))
         out: list[tuple[Span, tuple[int, ...]]] = []
         marks = sorted(ends)
         for lo, end in pairwise(marks):
             which = tuple(i for i, o in enumerate(self.outcomes) if inside(o.may, lo))
+            which += (OPEN,) if inside(self.open, lo) else ()
             if out and out[-1][1] == which:
                 out[-1] = ((out[-1][0][0], end - 1), which)
             else:
@@ -72,7 +76,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Map:
-    """The moments of some members of the families, all with the same outcomes. undecided: why nothing is known."""
+    """The moments of some members of the families, all with the same outcomes. undecided: why not all is known."""
 
     settings: tuple[dict[str, int | str], ...]
     moments: tuple[Moment, ...]

@@ -40,6 +40,8 @@ class ClaimTable:
     over_sleep: int = -1
     subject: int = -1
     replies: bool = False
+    asks: bool = False  # a map asks with which values the obligation is met
+    goals: int = 0  # the variables from here on are those of what is counted alone
 
 
 @dataclass
@@ -452,11 +454,14 @@ class ClaimCompiler:
                 t.goal, t.goal_eventless = t.pred, t.eventless
         if claim.kind != "count":
             t.triggers = len(self.vars)
-            self.counts(t, claim)
         if claim.goal is not None:
             self.saw_event = False
             t.goal = self.node(claim.goal)
             t.goal_eventless = not self.saw_event
+        t.goals = len(self.vars)
+        if claim.kind != "count":
+            self.counts(t, claim)
+            t.asks = claim.goal is not None and claim.over is not None
         t.vars = self.var_rows()
         return t
 

@@ -354,6 +354,8 @@ ctypedef struct ClaimC:
     int8_t over_sleep           # U is the length of this sleep of slept_pc; -1: over_a says what U is
     int8_t subject              # map: the socket whose reply and state are the outcome; -1: P comes true, no more
     uint8_t replies             # map: the outcome is what the segment in hand led to
+    uint8_t asks                # map, of an obligation: with which values of U it is met, too early or too late
+    uint8_t ngoal               # the variables from here on are U's alone (map of an obligation)
     Var var[VARS_MAX]
 
 # ---- everything together
@@ -428,6 +430,11 @@ cpdef enum:                             # outcome: what a segment led to; the st
     OUT_DATA = 32
     OUT_ACCEPTS = 64            # bytes or FIN entered the receive queue
     OUT_STATE = 8               # a shift
+
+cpdef enum:                             # outcome of an obligation
+    DUE_MET = 1
+    DUE_EARLY = 2
+    DUE_LATE = 4
 
 ctypedef struct Quantity:               # U = a - b of a count claim along a recorded path: keys, ticks, instants of the readings
     uint64_t key_a, key_b

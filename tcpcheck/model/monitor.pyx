@@ -151,7 +151,7 @@ cdef void note_pieces(Scope* sc, int c, uint32_t outcome) noexcept nogil:
     if not counted_from(sc, claim.over_a, claim.over_b, claim.counted, &a, &b):
         if claim.kind == CL_COUNT and claim.goal >= 0 and (claim.counted2 < 0 or not outcome):
             note_ahead(m, c, outcome)
-        elif claim.counted < 0 or (outcome and claim.kind != CL_MAP):
+        elif claim.counted < 0 or (outcome and claim.kind == CL_COUNT):
             m.no_value |= bit(c)        # this run counts for no value
         return
     stretch(m, a, b, &p.lo, &p.len)
@@ -241,7 +241,7 @@ cdef void note_sleep(Machine* m, int c, uint32_t outcome, int k) noexcept nogil:
             if m.nxt.proc[p].status == PROC_SLEEPING and m.nxt.proc[p].pc == m.t.slept_pc[k]:
                 since = m.nxt.proc[p].clk
                 way, lo = WAY_SLEEPING, max(lo, -zone_sup(&s.z, 0, since))
-    if way == WAY_AHEAD and m.t.claim[c].kind == CL_MAP:
+    if way == WAY_AHEAD and m.t.claim[c].kind != CL_COUNT:
         return                          # a map begins where its unknown comes in
     memset(&x, 0, sizeof(Piece))
     x.claim, x.outcome, x.way, x.lo, x.len = <int8_t>c, outcome, <uint8_t>way, lo, <uint64_t>(hi - lo + 1)
@@ -357,8 +357,50 @@ cdef void triggered(Scope* sc, int c) noexcept nogil:
     sc.m.hits |= bit(CLAIMS_MAX + c)
     if not goal_now(sc):
         oblige(sc, c)
-    elif sc.claim.lo > 0:
+        return
+    if sc.claim.lo > 0:
         sc.m.hits |= bit(c)             # too early: `within A..B` is not before A
+    if sc.claim.asks:
+        note_due(sc, c, DUE_EARLY if sc.claim.lo > 0 else DUE_MET)
+
+
+# ---- which values an obligation is met with
+
+cdef void judge_due(Scope* sc, int c) noexcept nogil:
+    sc.found[0] = 1
+    note_pieces(sc, c, <uint32_t>sc.node)
+
+
+cdef void note_due(Scope* sc, int c, uint32_t outcome) noexcept nogil:
+    """An obligation has come to its outcome, with U as it is now: of the trigger's sockets, and any of U's own."""
+    cdef View kept = sc.view
+    cdef int found = 0
+    sc.view, sc.node, sc.found = AFTER, <int>outcome, &found
+    assign(sc, sc.claim.ngoal, sc.claim.nvar, judge_due, c)
+    sc.view = kept
+    if not found:
+        sc.m.no_value |= bit(c)
+
+
+cdef void due(Scope* sc, const Pend* p, int c) noexcept nogil:
+    """The goal has come."""
+    cdef uint32_t outcome = DUE_MET
+    cdef Sym* s = &sc.m.nxt.tcp.sym
+    if p.clk and age_at_least(s, p.clk, sc.claim.hi + 1):
+        outcome = DUE_LATE
+    elif p.clk and sc.claim.lo > 0 and not age_at_least(s, p.clk, sc.claim.lo):
+        outcome = DUE_EARLY
+    note_due(sc, c, outcome)
+
+
+cdef void overdue(Machine* m, Pend* p) noexcept nogil:
+    """Until the next event the bound may pass: then the run splits in what is late and what is not."""
+    cdef Scope sc
+    cdef int c = p.claim - 1
+    if age_at_least(&m.nxt.tcp.sym, p.clk, m.t.claim[c].hi + 1):
+        pend_scope(m, p, &sc)
+        note_due(&sc, c, DUE_LATE)
+        memset(p, 0, sizeof(Pend))
 
 
 cdef int some_fresh(Scope* sc) noexcept nogil:
@@ -376,7 +418,7 @@ cdef int goal_now(Scope* sc) noexcept nogil:
     cdef int found = 0
     sc.view = AFTER if sc.claim.goal_eventless else BEFORE
     sc.node, sc.found = sc.claim.goal, &found
-    assign(sc, sc.claim.ntrigger, sc.claim.nvar, judge_found, -1)
+    assign(sc, sc.claim.ntrigger, sc.claim.ngoal, judge_found, -1)
     sc.view = kept
     return found
 
@@ -537,6 +579,7 @@ cdef void judge_all(Machine* m, int initial) noexcept nogil:
 
 cdef void judge_goals(Machine* m) noexcept nogil:
     """`eventually`, and counts of whole runs: some sockets of those names are enough, and the run's obligation is met."""
+    cdef Scope sc
     cdef int i, k
     cdef const ClaimC* c
     for k in range(m.nxt.npend):
@@ -546,6 +589,9 @@ cdef void judge_goals(Machine* m) noexcept nogil:
         c = &m.t.claim[i]
         if not goal_somewhere(m, c):
             continue
+        if c.asks:
+            pend_scope(m, &m.nxt.pend[k], &sc)
+            due(&sc, &m.nxt.pend[k], i)
         if c.lo > 0 and not age_at_least(&m.nxt.tcp.sym, m.nxt.pend[k].clk, c.lo):
             m.hits |= bit(i)
         m.met |= bit(i)
@@ -554,7 +600,7 @@ cdef void judge_goals(Machine* m) noexcept nogil:
 
 cdef int goal_somewhere(Machine* m, const ClaimC* c) noexcept nogil:
     cdef int found = 0
-    for_each(m, AFTER if c.goal_eventless else BEFORE, c.var, c.nvar, judge_found, -1, c.goal, &found)
+    for_each(m, AFTER if c.goal_eventless else BEFORE, c.var, c.ngoal, judge_found, -1, c.goal, &found)
     return found
 
 
@@ -597,6 +643,8 @@ cdef void settle(Machine* m) noexcept nogil:
         pend_scope(m, p, &sc)
         if not goal_now(&sc):
             continue
+        if m.t.claim[c].asks:
+            due(&sc, p, c)
         if m.t.claim[c].lo > 0 and not age_at_least(&m.nxt.tcp.sym, p.clk, m.t.claim[c].lo):
             m.hits |= bit(c)
         m.met |= bit(c)
@@ -615,6 +663,9 @@ cdef void monitor_time(Machine* m) noexcept nogil:
             continue
         c = &m.t.claim[p.claim - 1]
         if not zone_allows_between(&m.nxt.tcp.sym.z, p.clk, c.hi + 1, TIME_INF):
+            continue
+        if c.asks:
+            overdue(m, p)
             continue
         m.hits |= bit(p.claim - 1)
         m.late |= bit(p.claim - 1)
@@ -639,13 +690,18 @@ cdef int await_holds(Machine* m, int node, int vars_at) noexcept nogil:
 
 cdef uint64_t note_ends(Machine* m) noexcept nogil:
     """The run of m.nxt is over: what U may be there leads to none of the counted goals that still wait. -> their claims.
-    A value is asked of the sockets of U alone; where there are none the run has no value, and may have any."""
+    A value is asked of the sockets of U alone; where there are none the run has no value, and may have any. In a map
+    obligations without a bound are never met."""
     cdef uint64_t counts = 0
     cdef const ClaimC* c
+    cdef Scope sc
     cdef int i, k, found
     m.settled = 1
     for i in range(m.nxt.npend):
         k = m.nxt.pend[i].claim - 1
+        if k >= 0 and m.t.claim[k].asks and not m.nxt.pend[i].clk:
+            pend_scope(m, &m.nxt.pend[i], &sc)
+            note_due(&sc, k, DUE_LATE)
         if k < 0 or m.t.claim[k].kind != CL_COUNT:
             continue
         counts |= bit(k)

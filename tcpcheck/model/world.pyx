@@ -95,17 +95,30 @@ cdef uint64_t waiting(const World* w) noexcept nogil:
     return bits
 
 
+cdef int cut_at_bound(Machine* m) noexcept nogil:
+    """The half of a run that a map split at an obligation's bound, in which nothing comes before it: there is none."""
+    cdef const Pend* p
+    cdef int i
+    for i in range(PENDS_MAX):
+        p = &m.cur.pend[i]
+        if p.claim and p.clk and m.t.claim[p.claim - 1].asks and \
+                zone_sup(&m.cur.tcp.sym.z, p.clk, 0) <= m.t.claim[p.claim - 1].hi:
+            return 1
+    return 0
+
+
 cdef uint64_t sys_hits_at_end(void* ctx) noexcept nogil:
     """Nothing can happen any more: what still waits, waits for ever. Unless the run was only cut at the horizon."""
     cdef Machine* m = <Machine*>ctx
     if something_waits(m, &m.cur):
-        m.stuck |= not m.t.horizon
+        m.stuck |= not m.t.horizon and not cut_at_bound(m)
         return 0
     if not waiting(&m.cur):
         return 0
     copy_world(&m.nxt, &m.cur)
     choices_start(m.ch)
-    return waiting(&m.nxt) & ~note_ends(m)
+    m.hits = 0                      # note_ends() adds those of sets of values
+    return (waiting(&m.nxt) & ~note_ends(m)) | m.hits
 
 
 cdef void sys_rules(void* ctx, uint64_t* words) noexcept nogil:
@@ -301,9 +314,10 @@ cdef class Model:
 
     # ---- a path again
 
-    def record(self, list path, int claim=-1, piece=None):
+    def record(self, list path, int claim=-1, piece=None, at_end=False):
         """Follows a path of the search and logs its constraints. claim: the one whose hit is at its end.
-        piece: one of `pieces`, whose values its last step told; else `over` means nothing.
+        piece: one of `pieces`, whose values its last step told, or that the run ends there (at_end); else `over` means
+        nothing.
 
         -> Recording(constraints, events, fates, late, over, over2), where over is a Difference, or the instants of a sleep's
         begin and end (-1: it lasts still). Error: ReplayFailed.
@@ -329,6 +343,8 @@ cdef class Model:
                     fates.append(self.choices.taken[i])
         if claim >= 0:
             late = (m.late >> claim) & 1
+        if at_end:
+            note_ends(m)
         if self.rec.overflow:
             raise ReplayFailed("a witness has more constraints than the log holds")
         if piece is not None:  # what comes after has split the step for other claims: the values are those of all parts
@@ -351,8 +367,9 @@ cdef class Model:
                 )
         return PathConstraints(steps + 2, tuple(entries), self.constants)
 
-    def rerun(self, recording, binding, int claim=-1):
-        """The same events at the instants and with the constants of binding, every comparison computed.
+    def rerun(self, recording, binding, int claim=-1, at_end=False):
+        """The same events at the instants and with the constants of binding, every comparison computed. at_end: the run
+        ends then, and `pieces` has what that means.
 
         -> list of Moment, one for each step; the last one's `hits` tells whether the claim failed again.
         Error: ReplayFailed when an event cannot happen then.
@@ -365,7 +382,10 @@ cdef class Model:
                 script[i].kind, script[i].a, script[i].b = kind, a, b
             for i, t in enumerate(binding.instants_ns):
                 instant[i] = t
-            return self.rerun_script(recording, binding, script, instant, claim)
+            moments = self.rerun_script(recording, binding, script, instant, claim)
+            if at_end:
+                note_ends(m)
+            return moments
         finally:
             free(script)
             free(instant)
@@ -588,6 +608,7 @@ cdef load_claim(ClaimC* c, claim):
     c.pred, c.exercised, c.goal = claim.pred, claim.exercised, claim.goal
     c.over_a, c.over_b = claim.over
     c.over_sleep, c.subject, c.replies = claim.over_sleep, claim.subject, claim.replies
+    c.asks, c.ngoal = claim.asks, claim.goals
     c.counted, c.counted2 = claim.counted, claim.counted2
     for i, (kind, a, b, absent) in enumerate(claim.vars):
         c.var[i].kind, c.var[i].a, c.var[i].b, c.var[i].may_be_absent = kind, a, b, absent

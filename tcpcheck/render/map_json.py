@@ -53,6 +53,7 @@ def _moment(m: Moment) -> Document:
             for o in m.outcomes
         ],
         "never": _spans(m.never),
+        "open": _spans(m.open),
         "note": m.note or None,
     }
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from tcpcheck.mapping.result import Map, MapResult, Moment
+from tcpcheck.mapping.result import OPEN, Map, MapResult, Moment
 from tcpcheck.render.map_text import members
 from tcpcheck.render.map_words import CIRCLE, Piece, duration, outcome_words, pieces, range_words, size, span
 from tcpcheck.render.styled import wrap
@@ -204,7 +204,7 @@ class _Picture:
 
 
 def _css(p: Piece, k: int) -> str:
-    return f"o{p.which[k] % COLOURS}" if p.which else "none"
+    return f"o{p.which[k] % COLOURS}" if p.which and p.which[k] != OPEN else "none"
 
 
 def _widths(stretches: Sequence[Piece], whole: float, least: float) -> list[float]:

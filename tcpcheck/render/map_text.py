@@ -52,9 +52,7 @@ def members(maps: Sequence[Map]) -> list[str]:
 
 
 def _map(m: Map, width: int) -> list[Line]:
-    if m.undecided:
-        return [[], [(f"undecided: {printable(m.undecided)}", DOUBT)]]
-    out: list[Line] = []
+    out: list[Line] = [[], [(f"undecided: {printable(m.undecided)}", DOUBT)]] if m.undecided else []
     alike: list[str] = []
     for moment in m.moments:
         stretches = pieces(moment)
@@ -65,7 +63,7 @@ def _map(m: Map, width: int) -> list[Line]:
     if alike:
         out += [[], [("with any value", BOLD)]]
         out += [[(piece, DIM)] for said in alike for piece in styled.wrap("  " + printable(said), width, "    ")]
-    if not m.moments:
+    if not m.moments and not m.undecided:
         out += [[], [("no claim speaks of anything that this could lead to", DIM)]]
     return out
 
@@ -95,7 +93,7 @@ def _moment(moment: Moment, width: int) -> list[Line]:
 
 def _closing(result: MapResult, width: int) -> list[Line]:
     """What the map covers, and how it was confirmed."""
-    known = [m for m in result.maps if not m.undecided]
+    known = [m for m in result.maps if m.moments]
     limits = list(dict.fromkeys(bounds_text({k: v for k, v in m.bounds.items() if k != "omission"}) for m in known))
     hidden = sum(float(m.bounds.get("omission") or 0) for m in known)
     runs = sum(o.runs for m in known for moment in m.moments for o in moment.outcomes)

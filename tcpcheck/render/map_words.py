@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tcpcheck.mapping.result import Moment, Quantity, Span
+from tcpcheck.mapping.result import OPEN, Moment, Quantity, Span
 
 CIRCLE = 1 << 32
 HALF = 1 << 31
@@ -95,5 +95,9 @@ def outcome_words(moment: Moment, which: tuple[int, ...]) -> str:
     """What may come of these values: `replies ACK; stays  or  replies NOTHING; stays`."""
     if not which:
         return "does not come about"
-    texts = [moment.outcomes[i].text for i in which]
-    return "may come true" if texts == ["comes true"] else "  or  ".join(texts)
+    texts = [moment.outcomes[i].text for i in which if i != OPEN]
+    if texts == ["comes true"]:
+        return "may come true"
+    if OPEN in which:
+        texts.append("another, not decided" if texts else "not decided within the bounds")
+    return "  or  ".join(texts)
