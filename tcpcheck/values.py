@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tcpcheck.explore.result import Hit, Limits, SearchResult
-from tcpcheck.model.layout import CLAIMS_MAX, PIECE_BITS, WAY_AHEAD, WAY_SLEEPING
+from tcpcheck.model.layout import PIECE_BITS, WAY_AHEAD, WAY_SLEEPING
+from tcpcheck.model.notes import FIRST_BIT
 from tcpcheck.searches import Searches
 from tcpcheck.witness.arcset import ArcSet
 from tcpcheck.witness.constraints import MODULUS, Age, PathConstraints, Refuted
@@ -21,7 +22,6 @@ from tcpcheck.witness.project import DURATION_MODULUS, Difference, Duration, Qua
 from tcpcheck.witness.solve import concretise
 
 NO_LIMITS = Limits()
-FIRST_BIT = 2 * CLAIMS_MAX  # hit bit of the first set of values
 
 
 @dataclass(frozen=True)

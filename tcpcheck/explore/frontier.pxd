@@ -28,6 +28,11 @@ cdef int frontier_grow(Frontier* f) noexcept nogil                          # se
 cdef void frontier_put(Frontier* f, const uint8_t* state, int32_t n, int64_t tag) noexcept nogil
     # state: whole words of 8 bytes, zero behind its n bytes; tag comes out with it
 cdef int32_t frontier_get(Frontier* f, int64_t* tag) noexcept nogil         # bytes of the state, now at f.state; -1: empty
+cdef int64_t frontier_bytes(const Frontier* f) noexcept nogil               # that frontier_pack writes
+cdef void frontier_pack(Frontier* f, uint8_t* out) noexcept nogil
+    # all that is in it, and empties it. Nothing may have been taken out since it was empty
+cdef int frontier_unpack(Frontier* f, const uint8_t* data, int64_t n) noexcept nogil
+    # into an empty one: 1; 0: no memory
 
 cdef inline int frontier_reserve(Frontier* f, int32_t n) noexcept nogil:
     """1: the next put of <= n bytes cannot fail. What is stored is never longer than the state, a byte for every eight

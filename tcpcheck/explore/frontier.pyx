@@ -6,7 +6,7 @@ its words and those. Reader and writer each keep the state before. Neither jumps
 predict. Short states are stored as they are.
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 from tcpcheck.explore.memory cimport Memory, memory_give, memory_init, memory_take, memory_take_raw
 
 cdef extern from *:
@@ -168,6 +168,63 @@ cdef int32_t frontier_get(Frontier* f, int64_t* tag) noexcept nogil:
     f.waiting -= 1
     tag[0] = head.tag
     return head.n
+
+
+# ---------------------------------------------------------------- the whole queue as one piece of bytes
+
+cdef int64_t frontier_bytes(const Frontier* f) noexcept nogil:
+    cdef const Block* block = f.first
+    cdef int64_t n = 8 if f.waiting else 0
+    while block != NULL and f.waiting:
+        n += 8 + block.top - <int64_t>sizeof(Block)
+        block = block.next
+    return n
+
+
+cdef void frontier_pack(Frontier* f, uint8_t* out) noexcept nogil:
+    cdef Block* block
+    cdef int64_t size
+    if f.waiting:
+        memcpy(out, &f.waiting, 8)
+        out += 8
+    while f.first != NULL:
+        block = f.first
+        size = block.top - <int64_t>sizeof(Block)
+        if f.waiting:
+            memcpy(out, &size, 8)
+            memcpy(out + 8, <uint8_t*>block + sizeof(Block), size)
+            out += 8 + size
+        f.first = block.next
+        memory_give(f.mem, f.spare, BLOCK_BYTES)
+        f.spare = block
+    f.last = NULL
+    f.waiting = 0
+    memset(f.written, 0, STATE_BYTES_MAX)
+
+
+cdef int frontier_unpack(Frontier* f, const uint8_t* data, int64_t n) noexcept nogil:
+    cdef const uint8_t* end = data + n
+    cdef int64_t size
+    while f.first != NULL:                  # one emptied block may be left
+        f.last = f.first
+        f.first = f.first.next
+        memory_give(f.mem, f.spare, BLOCK_BYTES)
+        f.spare = f.last
+    f.last = NULL
+    memset(f.read, 0, STATE_BYTES_MAX)
+    if n == 0:
+        return 1
+    memcpy(&f.waiting, data, 8)
+    data += 8
+    while data < end:
+        memcpy(&size, data, 8)
+        if not frontier_grow(f):
+            f.waiting = 0
+            return 0
+        memcpy(<uint8_t*>f.last + sizeof(Block), data + 8, size)
+        f.last.top = <int32_t>(sizeof(Block) + size)
+        data += 8 + size
+    return 1
 
 
 def _test_frontier(ops):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 Path = list[bytes]
 """A run from the initial state: for each step the choices taken, one byte each (`Choices.taken[:n]`)."""
@@ -97,3 +97,27 @@ class SearchResult:
     def exhaustive(self) -> bool:
         """All of the state space was seen: what was not hit does not happen (in the model)."""
         return self.complete and not self.truncated and not self.overflows
+
+
+class PartTally(NamedTuple):
+    """What one part of a search (explore/partition.pyx) has found so far."""
+
+    stop: str  # why it cannot go on; "" otherwise
+    states: int
+    nodes: int
+    transitions: int
+    truncated: int
+    overflows: int
+    rules: tuple[int, ...]  # words of bits
+    hits: dict[int, tuple[int, int]]  # claim bit -> when it was first hit: node, and which of its successors
+    frontier: int  # states that wait
+    used: int  # bytes
+    peak: int
+    records: int  # successors put into queues
+    queued_bytes: int  # of these
+    sent_bytes: int  # of the queues of other parts: packed
+
+
+def too_small(overflows: int) -> str:
+    """Why a search that met tables of fixed size is never complete."""
+    return f"a step had too many choices or a table was too small ({overflows} times)"

@@ -30,7 +30,7 @@ from tcpcheck.explore.store cimport (
 from tcpcheck.explore.system cimport EXPANSION_MAX, Handle
 from tcpcheck.sym.choice cimport choices_next, choices_start
 
-from tcpcheck.explore.result import Hit, Lasso, Limits, NoRoom, SearchResult
+from tcpcheck.explore.result import Hit, Lasso, Limits, NoRoom, SearchResult, too_small
 
 cdef enum:
     STEPS_PER_TURN = 4096       # between two looks at the clock
@@ -384,7 +384,7 @@ cdef str search_reason(Search* s):
     """Why it ended; "": it has seen everything."""
     if s.stop == STOP_DONE:
         if s.overflows:
-            return f"a step had too many choices or a table was too small ({s.overflows} times)"
+            return too_small(s.overflows)
         return ""
     if s.stop == STOP_MEMORY:
         return "memory limit" if s.mem.failed == MEMORY_LIMIT else "out of memory"

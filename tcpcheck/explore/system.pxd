@@ -32,6 +32,9 @@ ctypedef struct System:         # NULL where a system has nothing to say: untime
     # 1: the step just run (after construction: the initial state) met a limit of the model: the search is truncated.
     int (*truncated)(void* ctx) noexcept nogil
 
+    # How many things the model has noted by itself, of which a search in parts asks when they came. Never fewer than before.
+    int32_t (*noted)(void* ctx) noexcept nogil
+
     # For small untimed systems, much faster: the successors of a state one behind the other, whole; their number, at
     # most EXPANSION_MAX. All states have as many bytes as the initial one, a multiple of 16. The k-th successor is the
     # one to which step() comes when its one choice is k. NULL: step by step.

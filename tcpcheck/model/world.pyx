@@ -23,6 +23,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from tcpcheck.errors import TcpcheckError
+from tcpcheck.model.notes import Notes
 from tcpcheck.witness.constraints import Age, NumberIn, PathConstraints
 from tcpcheck.witness.project import Difference
 
@@ -133,6 +134,10 @@ cdef int sys_truncated(void* ctx) noexcept nogil:
     return (<Machine*>ctx).truncated
 
 
+cdef int32_t sys_noted(void* ctx) noexcept nogil:
+    return (<Machine*>ctx).npiece
+
+
 # ---------------------------------------------------------------- the model
 
 cdef class Model:
@@ -221,6 +226,7 @@ cdef class Model:
         h.sys.hits_at_end = sys_hits_at_end
         h.sys.rules = sys_rules
         h.sys.truncated = sys_truncated
+        h.sys.noted = sys_noted
         h.owner = self
         return h
 
@@ -283,6 +289,21 @@ cdef class Model:
         m.npiece, m.cut_at_horizon, m.zero_met, m.stuck, m.pieces_full, m.no_value = NOTED.unpack_from(noted)
         assert len(pieces) == m.npiece * <Py_ssize_t>sizeof(Piece)
         memcpy(m.piece, <const char*>pieces, len(pieces))
+
+    @property
+    def notes(self):
+        """All of these together."""
+        return Notes(self.cut_at_horizon, self.zero_met, self.stuck, self.pieces_full, self.no_value, tuple(self.pieces))
+
+    def take_over(self, notes):
+        """As if this model had noted it in a search."""
+        cdef Machine* m = self.m
+        cdef int i
+        m.cut_at_horizon, m.zero_met, m.stuck = notes.cut_at_horizon, notes.zero_met, notes.stuck
+        m.pieces_full, m.no_value = notes.pieces_full, notes.no_value
+        m.npiece = len(notes.pieces)
+        for i, piece in enumerate(notes.pieces):
+            load_piece(&m.piece[i], piece)
 
     # ---- for tests
 

@@ -1,0 +1,3 @@
+def find_lassos(
+    edges: list[bytes], levels: list[int], claims: int, nodes: int, memory_bytes: int | None
+) -> list[tuple[int, int, list[bytes]]] | None: ...
