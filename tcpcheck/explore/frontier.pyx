@@ -11,9 +11,17 @@ from tcpcheck.explore.memory cimport Memory, memory_give, memory_init, memory_ta
 
 cdef extern from *:
     """
+    #include <stdint.h>
     #define tc_lowest(x) __builtin_ctzll(x)
+    typedef uint64_t tc_two __attribute__((vector_size(16), aligned(8), may_alias));
+    static inline int tc_alike(const uint64_t *a, const uint64_t *b) {      /* eight words */
+        const tc_two *x = (const tc_two *)a, *y = (const tc_two *)b;
+        tc_two d = (x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]);
+        return !(d[0] | d[1]);
+    }
     """
     int tc_lowest(uint64_t x) noexcept nogil
+    int tc_alike(const uint64_t* a, const uint64_t* b) noexcept nogil
 
 cdef enum:
     SHORT_BYTES = 128           # whole words
@@ -69,18 +77,12 @@ cdef int frontier_grow(Frontier* f) noexcept nogil:
     return 1
 
 
-cdef inline int _alike(const uint64_t* a, const uint64_t* b) noexcept nogil:
-    """Eight words."""
-    return not ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3])
-                | (a[4] ^ b[4]) | (a[5] ^ b[5]) | (a[6] ^ b[6]) | (a[7] ^ b[7]))
-
-
 cdef inline uint8_t* _encode_group(uint64_t* before, const uint64_t* now, int32_t words, uint8_t* p) noexcept nogil:
     """-> where the next group goes: at p when this one does not differ."""
     cdef uint8_t* to = p + 1
     cdef int mask = 0, differs
     cdef int32_t k
-    if words == 8 and _alike(before, now):
+    if words == 8 and tc_alike(before, now):
         return p
     for k in range(words):
         memcpy(to, now + k, 8)

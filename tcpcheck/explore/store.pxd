@@ -30,7 +30,7 @@ cdef enum Added:
 ctypedef struct Record:         # one node with its zone, in an arena
     int64_t next                # address of the next zone of the same discrete state; -1: none
     int64_t node
-    int64_t weight              # sum of the clipped bounds: a zone within another never weighs more
+    int64_t weight              # sum of the bounds: a zone within another never weighs more
     int32_t n                   # clocks; n * n bounds follow
     uint8_t packed              # 1: as 16-bit numbers of bounds, 0: as the bounds themselves
     uint8_t covered             # 1: a later node of the same level includes it: need not be expanded

@@ -293,18 +293,8 @@ cdef void sock_clocks(Sock* s, ClockFn f, void* arg) noexcept nogil:
     f(arg, &s.ts_stamp_clk)
 
 
-cdef void each_clock(Machine* m, World* w, ClockFn f, void* arg) noexcept nogil:
-    cdef int i
-    for i in range(m.t.nproc):
-        f(arg, &w.proc[i].clk)
-    for i in range(w.tcp.top):
-        if w.tcp.sock[i].kind != SK_FREE:
-            sock_clocks(&w.tcp.sock[i], f, arg)
-    other_clocks(m, w, f, arg)
-
-
 cdef void other_clocks(Machine* m, World* w, ClockFn f, void* arg) noexcept nogil:
-    """Those that come after the programs' and the sockets'."""
+    """Those of no socket and no program."""
     cdef int i
     for i in range(w.nfly):
         f(arg, &w.fly[i].clk)
@@ -378,13 +368,19 @@ cdef const Part* part_of(Machine* m, int slot) noexcept nogil:
     """The names in one socket of the loaded state."""
     cdef Part* p = &m.part[slot]
     if not m.named >> slot & 1:
-        p.bases = p.clocks = p.readings = 0
-        sock_nums(&m.cur.tcp.sock[slot], part_num, p)
+        names_in(&m.cur.tcp.sock[slot], p)
+        p.clocks = 0
         sock_clocks(&m.cur.tcp.sock[slot], part_clock, p)
         p.clocks &= ~<uint32_t>1            # 0 is no clock
-        p.readings &= ~<uint32_t>1
         m.named |= <uint32_t>1 << slot
     return p
+
+
+cdef inline void names_in(Sock* s, Part* p) noexcept nogil:
+    """Of its numbers."""
+    p.bases = p.readings = 0
+    sock_nums(s, part_num, p)
+    p.readings &= ~<uint32_t>1
 
 
 # ---- dropping and renaming
@@ -447,7 +443,7 @@ cdef int in_order(const Names* n, const Sym* s) noexcept nogil:
 
 
 cdef void note_clocks(Machine* m, Names* n) noexcept nogil:
-    """As each_clock(): a socket that is clean and holds no new name adds nothing."""
+    """Every clock in the order of its owners. A socket that is clean and holds no new name adds nothing."""
     cdef World* w = &m.nxt
     cdef int i
     for i in range(m.t.nproc):
@@ -459,13 +455,24 @@ cdef void note_clocks(Machine* m, Names* n) noexcept nogil:
 
 
 cdef void note_nums(Machine* m, Names* n) noexcept nogil:
-    """As each_num(), likewise."""
+    """As each_num(), likewise. Without clocks, the sockets before the first that changed bring up their bases in the
+    order of their names, for that is how these were given."""
     cdef World* w = &m.nxt
     cdef const Part* p
-    cdef int i
+    cdef Part changed
+    cdef int i, so_far = not w.tcp.sym.timed
     for i in range(w.tcp.top):
-        p = part_of(m, i) if m.clean >> i & 1 else NULL
-        if p == NULL or p.bases & ~n.bases or p.readings & ~n.readings:
+        p = &changed
+        if m.clean >> i & 1:
+            p = part_of(m, i)
+            while so_far and p.bases >> (n.nbase + 1) & 1:
+                n.nbase += 1
+                n.bases |= <uint32_t>1 << n.nbase
+                n.base_alive[n.nbase] = <uint8_t>n.nbase
+        else:
+            so_far = 0
+            names_in(&w.tcp.sock[i], &changed)
+        if p.bases & ~n.bases or p.readings & ~n.readings:
             sock_nums(&w.tcp.sock[i], note_num, n)
     other_nums(m, w, note_num, n)
 
@@ -490,13 +497,33 @@ cdef void rename_all(Machine* m) noexcept nogil:
         n.rd_alive[i] = n.readings >> i & 1
     same = in_order(&n, s)
     sym_prune(s, n.base_alive, n.rd_alive, n.base_to)
-    if same:
-        return
-    m.clean = 0                             # they get other names now
-    sym_select(s, n.keep, n.nclock)
-    if s.timed:
-        each_clock(m, w, rename_clock, &n)
-    each_num(m, w, rename_num, &n)
+    if not same:
+        sym_select(s, n.keep, n.nclock)
+        rename_parts(m, &n)
+
+
+cdef void rename_parts(Machine* m, Names* n) noexcept nogil:
+    """Everything gets its new names; a socket in which none changes stays clean."""
+    cdef World* w = &m.nxt
+    cdef uint32_t clocks = 0, bases = 0
+    cdef const Part* p
+    cdef int i
+    for i in range(CLOCKS_MAX):
+        clocks |= <uint32_t>(n.clocks >> i & 1 and n.clock_to[i] != i) << i
+    for i in range(BASES_MAX):
+        bases |= <uint32_t>(n.bases >> i & 1 and n.base_to[i] != i) << i
+    for i in range(m.t.nproc):
+        rename_clock(n, &w.proc[i].clk)
+    for i in range(w.tcp.top):
+        if m.clean >> i & 1:
+            p = part_of(m, i)
+            if not (p.clocks | p.readings) & clocks and not p.bases & bases:
+                continue
+            m.clean &= ~(<uint32_t>1 << i)
+        sock_clocks(&w.tcp.sock[i], rename_clock, n)
+        sock_nums(&w.tcp.sock[i], rename_num, n)
+    other_clocks(m, w, rename_clock, n)
+    other_nums(m, w, rename_num, n)
 
 
 cdef void canonicalise(Machine* m) noexcept nogil:

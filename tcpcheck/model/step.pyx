@@ -33,7 +33,7 @@ cdef void copy_sym(Sym* to, const Sym* of) noexcept nogil:
     to.zero_left_out, to.zero_met = of.zero_left_out, 0
 
 
-cdef void copy_world(World* to, const World* of, uint32_t clean=0) noexcept nogil:
+cdef void copy_world(Machine* m, World* to, const World* of, uint32_t clean=0) noexcept nogil:
     """Everything but the effects of the step that led here. Bit i of clean: slot i is the same already."""
     cdef int i
     blank_socks(to, of.tcp.top)
@@ -49,27 +49,40 @@ cdef void copy_world(World* to, const World* of, uint32_t clean=0) noexcept nogi
     memcpy(to.proc, of.proc, sizeof(of.proc))
     memcpy(to.bind, of.bind, sizeof(of.bind))
     memcpy(to.owner, of.owner, sizeof(of.owner))
-    memcpy(to.ordinal, of.ordinal, sizeof(of.ordinal))
     to.nfly = of.nfly
     memcpy(to.fly, of.fly, of.nfly * sizeof(Flying))
     memcpy(to.budget, of.budget, sizeof(of.budget))
-    to.firewall, to.horizon_clk, to.spins = of.firewall, of.horizon_clk, of.spins
-    memcpy(to.has_kept, of.has_kept, sizeof(of.has_kept))
-    memcpy(to.kept, of.kept, sizeof(of.kept))
+    to.firewall, to.horizon_clk, to.spins, to.down = of.firewall, of.horizon_clk, of.spins, of.down
+    if of.npend or to.npend:
+        memcpy(to.pend, of.pend, sizeof(of.pend))
     to.npend = of.npend
-    memcpy(to.pend, of.pend, sizeof(of.pend))
-    to.ngone = of.ngone
-    memcpy(to.gone, of.gone, sizeof(of.gone))
-    memcpy(to.peered, of.peered, sizeof(of.peered))
-    memcpy(to.slept_from, of.slept_from, sizeof(of.slept_from))
-    memcpy(to.slept_to, of.slept_to, sizeof(of.slept_to))
-    to.down, to.ntrack = of.down, of.ntrack
+    to.ntrack = of.ntrack
     memcpy(to.track, of.track, of.ntrack * sizeof(Track))
-    memcpy(to.has_caught, of.has_caught, sizeof(of.has_caught))
-    memcpy(to.caught, of.caught, sizeof(of.caught))
-    memcpy(to.has_origin, of.has_origin, sizeof(of.has_origin))
-    memcpy(to.met, of.met, sizeof(of.met))
-    memcpy(to.origin, of.origin, sizeof(of.origin))
+    copy_asked_for(m, to, of)
+
+
+cdef void copy_asked_for(Machine* m, World* to, const World* of) noexcept nogil:
+    """What only some claims and programs ask for."""
+    if m.t.nordinal:
+        memcpy(to.ordinal, of.ordinal, sizeof(of.ordinal))
+    if m.t.nkept:
+        memcpy(to.has_kept, of.has_kept, sizeof(of.has_kept))
+        memcpy(to.kept, of.kept, sizeof(of.kept))
+    if m.t.keeps_gone:
+        to.ngone = of.ngone
+        memcpy(to.gone, of.gone, sizeof(of.gone))
+    if m.t.npeered:
+        memcpy(to.peered, of.peered, sizeof(of.peered))
+    if m.t.nslept:
+        memcpy(to.slept_from, of.slept_from, sizeof(of.slept_from))
+        memcpy(to.slept_to, of.slept_to, sizeof(of.slept_to))
+    if m.t.ncaught:
+        memcpy(to.has_caught, of.has_caught, sizeof(of.has_caught))
+        memcpy(to.caught, of.caught, sizeof(of.caught))
+    if m.t.ncounted:
+        memcpy(to.has_origin, of.has_origin, sizeof(of.has_origin))
+        memcpy(to.met, of.met, sizeof(of.met))
+        memcpy(to.origin, of.origin, sizeof(of.origin))
 
 
 # ---- time
@@ -291,7 +304,7 @@ cdef void start(Machine* m) noexcept nogil:
 cdef int step(Machine* m, Choices* ch) noexcept nogil:
     cdef Event e[EVENTS_MAX]
     cdef int n, i
-    copy_world(&m.nxt, &m.cur, m.clean)
+    copy_world(m, &m.nxt, &m.cur, m.clean)
     m.clean = 0
     m.ch = ch
     m.nxt.tcp.sym.ch = ch

@@ -116,7 +116,7 @@ cdef uint64_t sys_hits_at_end(void* ctx) noexcept nogil:
         return 0
     if not waiting(&m.cur):
         return 0
-    copy_world(&m.nxt, &m.cur)
+    copy_world(m, &m.nxt, &m.cur)
     choices_start(m.ch)
     m.hits = 0                      # note_ends() adds those of sets of values
     return (waiting(&m.nxt) & ~note_ends(m)) | m.hits
@@ -203,7 +203,7 @@ cdef class Model:
         m.nxt.tcp.output_ctx = m
         for i in range(m.t.nhost):
             m.nxt.tcp.cfg[i] = m.t.config[i]
-        copy_world(&m.cur, &m.nxt)
+        copy_world(m, &m.cur, &m.nxt)
 
     def handle(self, wanted=()):
         """The system for explore.search, standing at its initial state. wanted: pieces of an earlier search that shall
@@ -317,7 +317,7 @@ cdef class Model:
         for i in range(k * k):
             rows[i] = zone[i // k][i % k]
         sys_load(m, state, len(state), rows, k)
-        copy_world(&m.nxt, &m.cur)
+        copy_world(m, &m.nxt, &m.cur)
         choices_start(&self.choices)
         m.ch = m.nxt.tcp.sym.ch = &self.choices
         if order is not None:
@@ -482,7 +482,7 @@ cdef load_piece(Piece* p, piece):
 
 
 cdef void copy_for_next(Machine* m) noexcept:
-    copy_world(&m.cur, &m.nxt)
+    copy_world(m, &m.cur, &m.nxt)
     m.cur.tcp.sym.rec = m.nxt.tcp.sym.rec
 
 

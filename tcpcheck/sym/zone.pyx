@@ -45,9 +45,10 @@ cdef int zone_copy(Zone* z, int src) noexcept nogil:
 
 
 cdef int zone_constrain(Zone* z, int i, int j, int64_t c) noexcept nogil:
-    """Closing again after one new edge i -> j: every path may use it once, hence O(n^2)."""
+    """Closing again after one new edge i -> j: every path may use it once, hence O(n^2). A p that does not come to j
+    sooner by it comes nowhere sooner, as the matrix was closed: most rows are passed over."""
     cdef int n = z.n, p, q
-    cdef int64_t via, w
+    cdef int64_t via
     cdef int64_t* row_j = &z.m[j * CLOCKS_MAX]
     cdef int64_t* row
     if c >= z.m[i * CLOCKS_MAX + j]:
@@ -57,12 +58,11 @@ cdef int zone_constrain(Zone* z, int i, int j, int64_t c) noexcept nogil:
     for p in range(n):
         row = &z.m[p * CLOCKS_MAX]
         via = plus(row[i], c)
-        if via >= TIME_INF:
+        if via >= row[j]:
             continue
         for q in range(n):
-            w = plus(via, row_j[q])
-            if w < row[q]:
-                row[q] = w
+            if row_j[q] < TIME_INF and via + row_j[q] < row[q]:
+                row[q] = via + row_j[q]
     return 1
 
 
@@ -95,7 +95,8 @@ cdef void zone_pass(Zone* z, int64_t d) noexcept nogil:
 cdef void zone_select(Zone* z, const uint8_t* keep, int k) noexcept nogil:
     cdef int64_t old[CLOCKS_MAX * CLOCKS_MAX]
     cdef int i, j
-    memcpy(old, z.m, <size_t>z.n * CLOCKS_MAX * sizeof(int64_t))
+    for i in range(z.n):
+        memcpy(&old[i * CLOCKS_MAX], &z.m[i * CLOCKS_MAX], <size_t>z.n * sizeof(int64_t))
     for i in range(k):
         for j in range(k):
             z.m[i * CLOCKS_MAX + j] = old[keep[i] * CLOCKS_MAX + keep[j]]
