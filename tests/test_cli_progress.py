@@ -55,7 +55,7 @@ def test_rate_depth_memory(monkeypatch: pytest.MonkeyPatch, clock: Hand) -> None
     terminal = terminal_of(monkeypatch)
     line = ProgressLine(Console(), "/some/where/a.tcp", clock)
     line(ONE)
-    assert last(terminal) == "a.tcp: 1,234,567 states, 51,234/s, depth 17, frontier 9,000, 250 MB"
+    assert last(terminal) == "a.tcp: 1,234,567 states, 51,234/s, depth 17, 250 MB, frontier 9,000"
     line.clear()
     assert terminal.getvalue().endswith(CLEAR_LINE)
 
@@ -109,7 +109,7 @@ def test_counted_work(monkeypatch: pytest.MonkeyPatch, clock: Hand) -> None:
     line("cells", 0, 400)
     clock.now += 50
     line("cells", 100, 400)
-    assert last(terminal) == "cells: ####------------ 100 of 400, about 2 min left"
+    assert last(terminal) == "cells: ##-------- 100 of 400, about 2 min left"
     CountLine(Console(), quiet=True, clock=clock)("cells", 1, 2)
     assert "1 of 2" not in terminal.getvalue()
 
@@ -118,7 +118,7 @@ def test_estimates_do_not_pretend() -> None:
     assert [left_text(s) for s in (None, 0.2, 7.4, 44, 119, 500, 9000)] == [
         "", *(f", about {s} left" for s in ("1 s", "7 s", "40 s", "120 s", "8 min", "2 h")),
     ]  # fmt: skip
-    assert bar(0.999, plain=True).endswith("#-") and bar(1.0, plain=True) == "#" * 16
+    assert bar(0.999, plain=True).endswith("#-") and bar(1.0, plain=True) == "#" * 10
 
 
 def test_quiet_is_quiet(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from cli_call import ENDLESS, OPEN, PROGRAM, ROOT, Result, validate
 
 GUARD = ("--seconds", "60", "--memory", "2000")  # should the signal never arrive
 PATIENCE = 120.0  # s
-SEARCHING = b", frontier "  # of the progress line
+SEARCHING = b"/s, depth "  # of the progress line
 CLEAR_LINE = "\r\x1b[K"
 
 
@@ -163,8 +163,8 @@ def in_terminal(*arguments: str) -> tuple[int, str]:
 def test_ctrl_c_on_a_terminal(endless: str) -> None:
     code, seen = in_terminal("verify", endless, *GUARD)
     assert code == 3 and "Traceback" not in seen
-    assert "endless.tcp: " in seen and ", frontier " in seen  # the progress line ...
-    assert seen.rindex(", frontier ") < seen.rindex(CLEAR_LINE) < seen.index("never reset: undecided")  # ... is gone
+    assert "endless.tcp: " in seen and ", depth " in seen  # the progress line ...
+    assert seen.rindex("/s, depth ") < seen.rindex(CLEAR_LINE) < seen.index("never reset: undecided")  # ... is gone
     assert "\x1b[?" not in seen  # no mode of the terminal was changed, so none is left behind
     assert seen.endswith("\n")
 

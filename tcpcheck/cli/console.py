@@ -76,23 +76,28 @@ class Console:
 
     # ---- messages
 
-    def message(self, text: str) -> None:
-        """A line on standard error."""
+    def message(self, text: str, *, styled: bool = False) -> None:
+        """A line on standard error, or several. What a name may do to a terminal is escaped, unless the text is made
+        for terminals already (`styled`)."""
+        from tcpcheck.render.words import printable
+
+        shown = text if styled else "\n".join(map(printable, text.split("\n")))
         with contextlib.suppress(OSError, TcpcheckError):
-            _write(sys.stderr, text + "\n")
+            _write(sys.stderr, shown + "\n")
 
     def failure(self, failure: TcpcheckError) -> None:
         """An error, on standard error."""
         from tcpcheck.lang.diagnostics import CYAN, RED, RESET, render
+        from tcpcheck.render.words import printable
 
         if isinstance(failure, SpecError):
-            self.message(render(failure, self.err_color))
+            self.message(render(failure, self.err_color), styled=True)
             return
         red, cyan, reset = (RED, CYAN, RESET) if self.err_color else ("", "", "")
-        self.message(f"{red}tcpcheck:{reset} {failure}")
+        self.message(f"{red}tcpcheck:{reset} {printable(str(failure))}", styled=True)
         hint = getattr(failure, "hint", "")
         if hint:
-            self.message(f"  {cyan}help:{reset} {hint}")
+            self.message(f"  {cyan}help:{reset} {printable(hint)}", styled=True)
 
     def error_document(self, failures: Sequence[TcpcheckError]) -> None:
         """The document that stands for a result, where `--json` was asked for."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from tcpcheck.cli.console import Console
+from tcpcheck.cli.console import Console, is_terminal
 from tcpcheck.cli.failures import worst
 from tcpcheck.cli.files import spec_files, write_whole
 from tcpcheck.errors import TcpcheckError, UsageError
 from tcpcheck.lang.format import format_text
 from tcpcheck.lang.parse import read
+from tcpcheck.render.words import printable
 
 STDIN = "-"
 
@@ -44,7 +45,7 @@ def _one(console: Console, name: str, check: bool, in_place: bool) -> int:
         return 0
     if in_place:
         write_whole(name, formatted.encode("utf-8"))
-    console.write(f"{shown}\n")
+    console.write(f"{printable(shown) if is_terminal(sys.stdout) else shown}\n")  # to a pipe as it is
     return 1 if check else 0
 
 

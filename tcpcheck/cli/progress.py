@@ -14,11 +14,12 @@ from collections.abc import Callable
 
 from tcpcheck.cli.console import CLEAR_LINE, Console, is_terminal
 from tcpcheck.members import Progress
+from tcpcheck.render.words import printable
 
 LOG_EVERY = 10.0  # s
 WINDOW = 20.0  # s, over which a frontier is seen to grow or to shrink
 WINDOW_MIN = 3.0  # s
-BAR = 16  # characters
+BAR = 10  # characters
 
 Clock = Callable[[], float]
 
@@ -38,7 +39,7 @@ class Line:
         """name: of the work; share: how much of it is done, None where nobody knows."""
         if self.terminal:
             drawn = "" if share is None else f"{bar(share, self.plain)} "
-            line = f"{os.path.basename(name)}: {drawn}{text}"[: max(self.console.width - 1, 20)]
+            line = f"{printable(os.path.basename(name))}: {drawn}{text}"[: max(self.console.width - 1, 20)]
             self.shown = True  # first: Ctrl-C may come in the middle of the line
             print(CLEAR_LINE + line, end="", file=sys.stderr, flush=True)
         elif self.clock() - self.logged >= LOG_EVERY:
@@ -106,7 +107,7 @@ class CountLine(Line):
 
 
 def bar(share: float, plain: bool) -> str:
-    """`███████░░░░░░░░░`: never full before the end."""
+    """`████░░░░░░`: never full before the end."""
     full = int(BAR * min(max(share, 0.0), 1.0))
     return ("#" if plain else "█") * full + ("-" if plain else "░") * (BAR - full)
 
@@ -116,7 +117,7 @@ def progress_text(p: Progress, left: float | None = None, grows: bool = False) -
     member = f"{p.done}/{p.members} members, " if p.members > 1 else ""
     return (
         f"{member}{p.states:,} states, {p.rate:,.0f}/s{left_text(left)}, depth {p.depth}, "
-        f"frontier {p.frontier:,}{' and growing' if grows else ''}, {p.memory / 1e6:,.0f} MB"
+        f"{p.memory / 1e6:,.0f} MB, frontier {p.frontier:,}{' and growing' if grows else ''}"
     )
 
 

@@ -26,6 +26,7 @@ from tcpcheck.lang.scenario import Scenario
 from tcpcheck.render import json as render_json
 from tcpcheck.render import verdicts
 from tcpcheck.render.rules import rule_lookup
+from tcpcheck.render.words import printable
 from tcpcheck.witness.verdict import SpecResult
 
 if TYPE_CHECKING:
@@ -257,7 +258,7 @@ def document(kind: str, results: Sequence[SpecResult], traces: str, maps: Sequen
 
 def summary(results: Sequence[SpecResult]) -> str:
     """The last words on several specs."""
-    bad = [result.file for result in results if not result.ok]
+    bad = [printable(result.file) for result in results if not result.ok]
     if bad:
         return f"\n{len(bad)} of {len(results)} specs not as expected: {', '.join(bad)}\n"
     return f"\nall {len(results)} specs as expected\n"

@@ -6,6 +6,7 @@ from typing import Any
 
 from tcpcheck.conform.follow import Disagreement
 from tcpcheck.conform.judge import Connection, Verdict
+from tcpcheck.render.words import printable
 
 SCHEMA = "tcpcheck.conform/1"
 STORY_MAX = 12
@@ -71,7 +72,9 @@ def _disagreement(found: Disagreement | None) -> dict[str, Any] | None:
 def text(verdict: Verdict, kernel: str, calls: bool = False) -> str:
     """A line for the file, and what there is to say of each connection that does not agree."""
     said = {True: f"agrees with {kernel}", False: f"disagrees with {kernel}", None: "not judged"}[verdict.agrees]
-    out = [f"{verdict.file}: {said}, {min(verdict.matched, default=0)} of {verdict.packets} packets explained"]
+    out = [
+        f"{printable(verdict.file)}: {said}, {min(verdict.matched, default=0)} of {verdict.packets} packets explained"
+    ]
     out += [f"  note: {note}" for note in verdict.notes]
     for row in verdict.connections:
         out += _told(row, calls)

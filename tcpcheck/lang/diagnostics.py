@@ -80,6 +80,9 @@ class Mistakes:
             raise SpecError(self.errors[:MISTAKES_MAX], self.source)
 
 
+NAME_MAX = 4096  # characters: a file's name is shown whole
+
+
 def shorten(word: str, most: int = 60) -> str:
     """A word for a message: one line, no control characters, not too long."""
     shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in word)
@@ -100,7 +103,7 @@ def render_one(diagnostic: Diagnostic, source: str, color: bool = False) -> str:
     hue = RED if diagnostic.severity == "error" else YELLOW
     bold, hue, cyan, reset = (BOLD, hue, CYAN, RESET) if color else ("", "", "", "")
     span = diagnostic.span
-    where = f"{bold}{diagnostic.file}:{span.line}:{span.column}:{reset}"
+    where = f"{bold}{shorten(diagnostic.file, NAME_MAX)}:{span.line}:{span.column}:{reset}"
     out = [f"{where} {hue}{diagnostic.severity}:{reset} {bold}{diagnostic.message}{reset}"]
     lines = source.split("\n")
     if 1 <= span.line <= len(lines):
