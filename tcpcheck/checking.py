@@ -16,7 +16,7 @@ from tcpcheck.explore.result import Hit, Lasso, Limits, Progress, SearchResult
 from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load, load_text
 from tcpcheck.lang.scenario import Case, Claim, Scenario
-from tcpcheck.members import Report, run_members
+from tcpcheck.members import Report, run_members, shared
 from tcpcheck.model.build import build_model, network_numbers
 from tcpcheck.model.layout import CLAIMS_MAX
 from tcpcheck.model.narrate import Narrator, host_infos, named_values
@@ -98,9 +98,7 @@ def verify_scenario(
 ) -> SpecResult:
     """limits: states and depth of each member; seconds of the whole spec; memory shared by `jobs` processes. searches:
     who makes those of a member, by its number."""
-    workers = max(1, min(jobs, len(scenario.cases)))
-    if limits.memory_bytes is not None:
-        limits = replace(limits, memory_bytes=limits.memory_bytes // workers)
+    limits, workers = shared(limits, jobs, len(scenario.cases))
     deadline = None if limits.seconds is None else time.monotonic() + limits.seconds
 
     def work(member: int, progress: Progress) -> MemberOutcome:

@@ -10,12 +10,13 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import connection, get_all_start_methods, get_context
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeVar
 
 from tcpcheck.errors import Undecided
+from tcpcheck.explore.result import LEAST_MEMORY, Limits
 
 
 class Outcome(Protocol):
@@ -26,8 +27,9 @@ class Outcome(Protocol):
 
 
 R = TypeVar("R", bound=Outcome)
-Sample = tuple[int, int, float, int, int, int]
-"""What a search reports (explore/result.py): states, transitions, rate, depth, frontier, bytes."""
+Sample = tuple[int, int, float, int, int, int, int, int]
+"""What a search reports (explore/result.py): states, transitions, rate, depth, frontier, bytes,
+and nodes and bytes expected in all."""
 
 Work = Callable[[int, Callable[..., object]], R]
 """work(member, report a Sample) -> its outcome; KeyboardInterrupt: nothing was found."""
@@ -35,7 +37,8 @@ Work = Callable[[int, Callable[..., object]], R]
 
 @dataclass(frozen=True)
 class Progress:
-    """How far all members together are. rate: states a second; memory: bytes."""
+    """How far all members together are. rate: states a second; memory: bytes; expected: of those
+    under way, bytes in the end, 0 where nothing tells."""
 
     done: int
     members: int
@@ -45,6 +48,7 @@ class Progress:
     depth: int
     frontier: int
     memory: int
+    expected: int = 0
 
 
 Report = Callable[[Progress], object]
@@ -75,8 +79,18 @@ class Tally:
                 max(s[3] for s in now),
                 sum(s[4] for s in now),
                 sum(s[5] for s in now),
+                sum(s[7] for s in now),
             )
         )
+
+
+def shared(limits: Limits, jobs: int, members: int) -> tuple[Limits, int]:
+    """(limits of one member, how many members at once): they share the memory, and each has enough to begin with."""
+    workers = max(1, min(jobs, members))
+    if limits.memory_bytes is None:
+        return limits, workers
+    workers = max(1, min(workers, limits.memory_bytes // LEAST_MEMORY))
+    return replace(limits, memory_bytes=limits.memory_bytes // workers), workers
 
 
 def run_members(count: int, work: Work[R], jobs: int, report: Report | None) -> list[R | None]:

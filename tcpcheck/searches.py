@@ -86,6 +86,7 @@ def from_json(document: dict[str, Any]) -> SearchResult:
     return SearchResult(
         **{
             **document,
+            "expected": tuple(document["expected"]),
             "hits": {claim: Hit(kind, _path(path)) for claim, kind, path in document["hits"]},
             "lassos": [Lasso(claim, _path(stem), _path(cycle)) for claim, stem, cycle in document["lassos"]],
         }

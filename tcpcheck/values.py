@@ -173,10 +173,25 @@ class Found:
         return ValueSet(may, may, not why, why, found.proved and not why, found.edges)
 
 
+def memory_note(result: SearchResult) -> str:
+    """How far a search came that memory ended, and what all of it may need."""
+    if result.reason not in ("memory limit", "out of memory"):
+        return ""
+    nodes, size = result.expected
+    more = f"about {_rounded(nodes)} states and {_rounded(size // 1_000_000)} MB in all" if nodes else "no end in sight"
+    return f" at {result.zones:,} states, {result.depth} steps deep: {more}; allow more memory, or ask for less"
+
+
+def _rounded(number: int) -> str:
+    """Two digits: an estimate has no more."""
+    digits = max(len(str(number)) - 2, 0)
+    return f"{round(number, -digits):,}"
+
+
 def unfinished(model: Any, result: SearchResult) -> str:
     """Why a search has not seen everything; "" if it has."""
     if not result.complete:
-        return result.reason
+        return result.reason + memory_note(result)
     if model.stuck:
         return "in some state something was due and nothing could happen: the model is at fault"
     if model.cut_at_horizon:

@@ -150,10 +150,20 @@ def test_memory_that_ran_out(capfd: Capture, tmp_path: Path) -> None:
     file = str(tmp_path / "run")
     little = call(capfd, "verify", CLOSE, "--quiet", "--checkpoint", file, "--memory", "4")
     assert little.code == 3 and "memory limit" in little.out and "saved in" in little.err
-    still = call(capfd, "verify", CLOSE, "--quiet", "--resume", file, "--memory", "2")
-    assert still.code == 2 and "the search that was saved needs more than --memory allows" in still.err
     again = call(capfd, "verify", CLOSE, "--quiet", "--resume", file)
     assert (again.code, again.out) == (0, call(capfd, "verify", CLOSE, "--quiet").out)
+
+
+def test_less_memory_than_before(capfd: Capture, tmp_path: Path) -> None:
+    spec, file = tmp_path / "endless.tcp", tmp_path / "run"
+    spec.write_text(ENDLESS)
+    arguments = ("verify", str(spec), "--quiet", "--traces", "none")
+    much = call(capfd, *arguments, "--checkpoint", str(file), "--memory", "12")
+    assert much.code == 3 and "memory limit" in much.out
+    before = file.read_bytes()
+    less = call(capfd, *arguments, "--resume", str(file), "--memory", "5")
+    assert less.code == 2 and "the search that was saved needs more than --memory allows" in less.err
+    assert file.read_bytes() == before
 
 
 # ---- bad input

@@ -129,3 +129,14 @@ def test_quiet_is_quiet(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> No
         ("map", str(spec), "--over", "a.c.iss - b.s.iss"),
     ):
         assert call(capfd, *command, "--quiet").err == ""
+
+
+def test_memory_that_will_not_do_is_told_once(monkeypatch: pytest.MonkeyPatch, clock: Hand) -> None:
+    terminal = terminal_of(monkeypatch)
+    line = ProgressLine(Console(), "a.tcp", clock, allowed=1_000_000_000)
+    line(replace(ONE, memory=50_000_000, expected=9_000_000_000))  # too early to be believed
+    line(replace(ONE, expected=900_000_000))
+    assert "may need" not in terminal.getvalue()
+    for _ in range(3):
+        line(replace(ONE, expected=9_000_000_000))
+    assert terminal.getvalue().count("a.tcp may need 9,000 MB, 1,000 MB are allowed") == 1

@@ -48,7 +48,7 @@ def test_1_when_a_claim_is_not_as_expected(capfd: Capture, spec: Any) -> None:
     assert result.code == 1 and "never rests: violated, expected holds" in result.out
 
 
-@pytest.mark.parametrize("bound", [("--states", "2"), ("--depth", "2"), ("--seconds", "0.000001"), ("--memory", "1")])
+@pytest.mark.parametrize("bound", [("--states", "2"), ("--depth", "2"), ("--seconds", "0.000001"), ("--memory", "4")])
 def test_3_when_a_bound_is_reached(capfd: Capture, tmp_path: Path, bound: tuple[str, str]) -> None:
     path = tmp_path / "endless.tcp"
     path.write_text(ENDLESS.replace("reach soon", "reach late").replace("SYN-SENT", "TIME-WAIT"))

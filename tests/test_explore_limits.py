@@ -150,7 +150,7 @@ def test_interrupt_keeps_what_was_found() -> None:
 
 
 def test_progress_tells_and_its_errors_end_the_search() -> None:
-    def fail(states: int, transitions: int, rate: float, depth: int, frontier: int, memory: int) -> None:
+    def fail(states: int, transitions: int, rate: float, depth: int, frontier: int, memory: int, *_: int) -> None:
         assert states > 1 and transitions >= states - 1 and rate > 0 and depth >= 0 and 0 < frontier <= states
         raise RuntimeError(str(memory))
 

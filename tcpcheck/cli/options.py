@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import click
 
 from tcpcheck.cli import completing
+from tcpcheck.explore.result import LEAST_MEMORY
+from tcpcheck.machine import whole_memory
 
 EXIT_CODES = """\b
 Exit codes:
@@ -61,6 +63,19 @@ def above_zero(kind: type[int] | type[float]) -> Callable[[click.Context, click.
     return convert
 
 
+def memory(context: click.Context, option: click.Parameter, value: str | None) -> float | None:
+    """Reads --memory: between what a search begins with and what the machine has."""
+    megabytes = above_zero(int)(context, option, value)
+    if megabytes is None:
+        return None
+    least, whole = LEAST_MEMORY // 1_000_000, whole_memory()
+    if megabytes < least:
+        raise click.BadParameter(f"`{value}` is too little: a search begins with {least} MB")
+    if whole is not None and megabytes * 1_000_000 > whole:
+        raise click.BadParameter(f"`{value}` is too much: this machine has {whole // 1_000_000:,} MB")
+    return megabytes
+
+
 COUNT = above_zero(int)
 FILE = click.Path()  # completed as a file's name; whether it is there is told by what reads it
 LOOK = (
@@ -69,7 +84,7 @@ LOOK = (
 )
 BOUNDS = (
     click.option("--states", callback=COUNT, metavar="N", help="Stop after N states of a member."),
-    click.option("--memory", callback=COUNT, metavar="MB", help="Stop at so many MB; default: 80% of what is free."),
+    click.option("--memory", callback=memory, metavar="MB", help="Stop at so many MB; default: 80% of what is free."),
     click.option("--seconds", callback=above_zero(float), metavar="N", help="Stop a spec after N s."),
     click.option("--depth", callback=COUNT, metavar="N", help="Look no more than N steps ahead."),
     click.option("--exact", is_flag=True, help="Keep whole states, not hashes of 64 bits: nothing hides, more memory."),

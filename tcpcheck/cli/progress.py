@@ -19,6 +19,7 @@ from tcpcheck.render.words import printable
 LOG_EVERY = 10.0  # s
 WINDOW = 20.0  # s, over which a frontier is seen to grow or to shrink
 WINDOW_MIN = 3.0  # s
+EARLIEST = 0.1  # of the memory allowed is in use before a warning: what is foretold sooner is worth little
 BAR = 10  # characters
 
 Clock = Callable[[], float]
@@ -54,11 +55,11 @@ class Line:
 
 
 class ProgressLine(Line):
-    """Of a search: called with a Progress about 5 times a second."""
+    """Of a search: called with a Progress about 5 times a second. allowed: bytes, of all members together."""
 
-    def __init__(self, console: Console, name: str, clock: Clock = time.monotonic) -> None:
+    def __init__(self, console: Console, name: str, clock: Clock = time.monotonic, allowed: int | None = None) -> None:
         super().__init__(console, clock)
-        self.name = name
+        self.name, self.allowed = name, allowed
         self.frontiers: deque[tuple[float, int]] = deque()
 
     def __call__(self, progress: Progress) -> None:
@@ -71,7 +72,20 @@ class ProgressLine(Line):
         share = progress.done / progress.members if progress.members > 1 else None
         if share is None and left is not None:
             share = passed / (passed + left)
+        self.warn(progress)
         self.say(self.name, progress_text(progress, left, self.grows()), share)
+
+    def warn(self, p: Progress) -> None:
+        """Once, as soon as it shows that the memory will not do: there is still time to end it."""
+        if self.allowed is None or p.expected <= self.allowed or p.memory < EARLIEST * self.allowed:
+            return
+        needed, allowed = (f"{size / 1e6:,.0f} MB" for size in (p.expected, self.allowed))
+        self.allowed = None
+        self.clear()
+        self.console.message(
+            f"tcpcheck: {printable(self.name)} may need {needed}, {allowed} are allowed: --memory allows more; "
+            f"--depth, --member or fewer losses ask for less"
+        )
 
     def left(self, p: Progress, now: float) -> float | None:
         """Seconds to go, from what is done so far; None: nothing tells."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tcpcheck.checking import verify_scenario
@@ -19,10 +17,11 @@ from tcpcheck.cli.keeping import NOT_KEPT, Keeping, close_checkpoint, open_check
 from tcpcheck.cli.progress import ProgressLine
 from tcpcheck.cli.select import no_claim, with_claim, with_members
 from tcpcheck.errors import SpecError, TcpcheckError
-from tcpcheck.explore.result import Limits
+from tcpcheck.explore.result import LEAST_MEMORY, Limits
 from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load
 from tcpcheck.lang.scenario import Scenario
+from tcpcheck.machine import free_memory
 from tcpcheck.render import json as render_json
 from tcpcheck.render import verdicts
 from tcpcheck.render.rules import rule_lookup
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from tcpcheck.checkpoint import Checkpoint
     from tcpcheck.mapping import MapResult
 
+COUNT_MAX = 1 << 60
 MEMORY_SHARE = 0.8  # of what is free when the command starts, unless told otherwise
 
 
@@ -48,25 +48,19 @@ class Bounds:
     exact: bool = False
 
     def limits(self) -> Limits:
-        memory = free_memory() if self.memory_mb is None else self.memory_mb * 1_000_000
-        return Limits(self.states, memory, self.seconds, self.depth, self.exact)
+        free = free_memory()
+        share = None if free is None else max(int(free * MEMORY_SHARE), LEAST_MEMORY)
+        memory = share if self.memory_mb is None else self.memory_mb * 1_000_000
+        return Limits(_within(self.states), memory, self.seconds, _within(self.depth), self.exact)
 
     @property
     def processes(self) -> int:
         return self.jobs if self.jobs is not None else len(os.sched_getaffinity(0))
 
 
-def free_memory() -> int | None:
-    """The share of the memory that is free now which a search may take, in bytes; None when nothing says."""
-    found = []
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                found.append(int(line.split()[1]) * 1024)
-    with contextlib.suppress(OSError, ValueError):  # a container's limit: "max" is none
-        group = Path("/sys/fs/cgroup")
-        found.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
-    return max(int(min(found) * MEMORY_SHARE), 1_000_000) if found else None
+def _within(number: int | None) -> int | None:
+    """What a search can count up to."""
+    return None if number is None else min(number, COUNT_MAX)
 
 
 def load_all(arguments: Iterable[str], settings: Mapping[str, Sequence[str]] | None = None) -> list[Scenario]:
@@ -211,8 +205,8 @@ def check(
 def search(
     console: Console, scenario: Scenario, call: VerifyCall, checkpoint: Checkpoint | None, number: int
 ) -> SpecResult:
-    progress = None if call.quiet else ProgressLine(console, scenario.file)
     limits = call.bounds.limits()
+    progress = None if call.quiet else ProgressLine(console, scenario.file, allowed=limits.memory_bytes)
     try:
         if checkpoint is not None:
             return verify_scenario(scenario, limits, progress, searches=partial(checkpoint.searches, number))

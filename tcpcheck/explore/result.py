@@ -9,8 +9,13 @@ from typing import NamedTuple, Protocol
 Path = list[bytes]
 """A run from the initial state: for each step the choices taken, one byte each (`Choices.taken[:n]`)."""
 
-Progress = Callable[[int, int, float, int, int, int], object]
-"""progress(states, transitions, states per second, depth, states in the frontier, bytes held)"""
+Progress = Callable[[int, int, float, int, int, int, int, int], object]
+"""progress(states, transitions, states per second, depth, states in the frontier, bytes held, nodes and bytes that are
+expected in all, 0 where nothing tells)"""
+
+
+LEAST_MEMORY = 4_000_000
+"""bytes: less than that no search can begin with."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,7 @@ class SearchResult:
     hits: dict[int, Hit]  # claim bit -> first hit
     omission_bound: float  # expected number of states lost to hash collisions: states^2 / 2^65, exact: 0
     lassos: list[Lasso] = field(default_factory=list)
+    expected: tuple[int, int] = (0, 0)  # memory ended it: nodes and bytes that all of it may need; 0: nothing tells
 
     @property
     def exhaustive(self) -> bool:

@@ -12,6 +12,7 @@ from tcpcheck.sym.zone cimport CLOCKS_MAX
 cdef enum:
     CLAIMS_MAX = 64
     NODES_PER_TURN = 256                                # expanded between two looks at the clock
+    WIDTHS_KEPT = 8                                     # levels of which the numbers of nodes are remembered
     BATCH_MAX = 64                                      # successors hashed and prefetched before they are looked up
     ZONE_BYTES_MAX = 8 * CLOCKS_MAX * CLOCKS_MAX
     SUCCESSOR_BYTES_MAX = STATE_BYTES_MAX + ZONE_BYTES_MAX + CHOICES_MAX + 96
@@ -73,6 +74,8 @@ ctypedef struct Search:
     int64_t popped              # nodes taken from the frontier
     int64_t level_end           # first node of the next level
     int64_t depth               # of the level being expanded
+    int64_t widths              # levels that are full
+    int64_t width[WIDTHS_KEPT]  # nodes of level i at i % WIDTHS_KEPT
     Choices ch
     int32_t nready
     int64_t ready_bytes

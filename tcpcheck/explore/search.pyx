@@ -21,7 +21,7 @@ from tcpcheck.explore.memory cimport (
     MEMORY_LIMIT, arena_at, arena_free, arena_init, arena_reserve, arena_take, memory_give, memory_init,
     memory_take_raw,
 )
-from tcpcheck.explore.outlook cimport nearly_full
+from tcpcheck.explore.outlook cimport expected_bytes, expected_nodes, nearly_full
 from tcpcheck.explore.snapshot cimport snapshot_in, snapshot_out
 from tcpcheck.explore.store cimport (
     ADDED_FULL, ADDED_NEW, ADDED_NO_MEMORY, ADDED_OLD, Record, store_add, store_free, store_has, store_init,
@@ -30,6 +30,7 @@ from tcpcheck.explore.store cimport (
 from tcpcheck.explore.system cimport EXPANSION_MAX, Handle
 from tcpcheck.sym.choice cimport choices_next, choices_start
 
+from tcpcheck import machine
 from tcpcheck.explore.result import Hit, Lasso, Limits, NoRoom, SearchResult, too_small
 
 cdef enum:
@@ -230,6 +231,8 @@ cdef int _next_level(Search* s) noexcept nogil:
         s.depth += 1
     if s.lasso_mask and not _note_level(s, s.level_end):
         return 0
+    s.width[s.widths % WIDTHS_KEPT] = s.store.nodes - s.level_end
+    s.widths += 1
     s.level_end = s.store.nodes
     s.store.level_first = s.level_end
     if s.depth >= s.depth_max:
@@ -438,6 +441,7 @@ cdef class _Searcher:
     cdef object run(self, object seconds, object progress, object saver):
         """Turns until something ends it. -> seconds taken."""
         cdef Search* s = self.s
+        cdef int64_t allowed = s.mem.limit
         called = shown = time.monotonic()
         begin = called - s.seconds
         try:
@@ -453,10 +457,12 @@ cdef class _Searcher:
                         s.stop = STOP_MEMORY
                     elif saver.due(s.store.nodes):
                         self.save(saver, now - begin)
-                if progress is not None and now - shown >= PROGRESS_EVERY:
+                if now - shown >= PROGRESS_EVERY:
                     shown = now
+                    self.mind_the_machine(allowed)
+                if progress is not None and now == shown:
                     progress(s.store.states, s.transitions, <double>s.store.states / max(now - begin, 1e-9), s.depth,
-                             s.frontier.waiting, s.mem.used)
+                             s.frontier.waiting, s.mem.used, *self.expected())
         except KeyboardInterrupt:
             s.stop = STOP_INTERRUPTED
         if saver is not None and s.stop in (STOP_MEMORY, STOP_SECONDS, STOP_INTERRUPTED):
@@ -480,6 +486,19 @@ cdef class _Searcher:
             s.seconds = seconds
             saver.save(self.write_to)
         return 0
+
+    cdef int mind_the_machine(self, int64_t allowed) except -1:
+        """Others use memory, too: a search that asks for more than is left is ended, before the system ends it."""
+        cdef Search* s = self.s
+        if s.mem.used > machine.MINDED_FROM:
+            free = machine.free_memory()
+            s.mem.limit = allowed if free is None else min(allowed, s.mem.used + <int64_t>(machine.MINDED_SHARE * free))
+        return 0
+
+    cdef object expected(self):
+        """(nodes, bytes) in all; 0: nothing tells."""
+        cdef double nodes = expected_nodes(self.s)
+        return round(nodes), round(expected_bytes(self.s, nodes)) if nodes else 0
 
     def write_to(self, sink):
         snapshot_out(self.s, sink)
@@ -516,6 +535,7 @@ cdef class _Searcher:
             hits={c: self.hit_of(c) for c in range(CLAIMS_MAX) if s.hit_mask >> c & 1},
             omission_bound=0.0 if s.store.exact else float(states) * float(states) / 2.0**65,
             lassos=lassos,
+            expected=self.expected() if s.stop == STOP_MEMORY else (0, 0),
         )
 
 

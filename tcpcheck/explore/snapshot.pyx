@@ -181,6 +181,8 @@ cdef void _standing(Search* s, const Search* old) noexcept:
     s.popped = old.popped
     s.level_end = old.level_end
     s.depth = old.depth
+    s.widths = old.widths
+    memcpy(s.width, old.width, sizeof(s.width))
     s.ch = old.ch
     s.reserved = -1                         # room is reserved anew
     s.transitions = old.transitions

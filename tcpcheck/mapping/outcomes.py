@@ -18,7 +18,7 @@ from tcpcheck.lang.wording import sock_words
 from tcpcheck.mapping.moments import Asked, moments
 from tcpcheck.mapping.result import Map, MapResult, Moment, Outcome, Quantity, Spans
 from tcpcheck.mapping.unknowns import Family, Searched, groups, quantity, resolve
-from tcpcheck.members import Report, run_members
+from tcpcheck.members import Report, run_members, shared
 from tcpcheck.model.build import build_model
 from tcpcheck.model.layout import CLAIMS_MAX, DUE_EARLY, DUE_LATE, DUE_MET, OUT_STATE, WAY_KNOWN
 from tcpcheck.model.narrate import STATE_NAMES
@@ -45,9 +45,7 @@ def map_scenario(
     smt.load()
     over = resolve(scenario, name)
     deadline = None if limits.seconds is None else time.monotonic() + limits.seconds
-    workers = max(1, min(jobs, len(scenario.cases)))
-    if limits.memory_bytes is not None:
-        limits = replace(limits, memory_bytes=limits.memory_bytes // workers)
+    limits, workers = shared(limits, jobs, len(scenario.cases))
 
     def work(member: int, progress: Progress) -> _Done:
         left = limits if deadline is None else replace(limits, seconds=max(deadline - time.monotonic(), 0.001))
