@@ -491,8 +491,8 @@ cdef class _Searcher:
         """Others use memory, too: a search that asks for more than is left is ended, before the system ends it."""
         cdef Search* s = self.s
         if s.mem.used > machine.MINDED_FROM:
-            free = machine.free_memory()
-            s.mem.limit = allowed if free is None else min(allowed, s.mem.used + <int64_t>(machine.MINDED_SHARE * free))
+            left = machine.free_memory()
+            s.mem.limit = allowed if left is None else min(allowed, s.mem.used + <int64_t>(machine.MINDED_SHARE * left))
         return 0
 
     cdef object expected(self):
