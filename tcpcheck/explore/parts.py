@@ -205,7 +205,7 @@ class PartedSearch:
                 sum(x.used for x in t),
             )
             rate = self.nodes / max(now - begin, 1e-9)
-            self.progress(self.nodes, transitions, rate, len(self.levels), waiting, used)
+            self.progress(self.nodes, transitions, rate, len(self.levels), waiting, used, 0, 0)
         for tally in self.tallies:
             if tally.stop:
                 return tally.stop
