@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tcpcheck import smt
-from tcpcheck.cycles import repeating_path, waits_throughout
+from tcpcheck.cycles import not_waiting, repeating_path
 from tcpcheck.errors import Diagnostic
 from tcpcheck.explore.result import Hit, Lasso, Limits, Progress, SearchResult
 from tcpcheck.knowledge import REGISTRY
@@ -32,6 +31,7 @@ from tcpcheck.witness.verdict import ClaimResult, Count, SpecResult, Stats
 
 NO_LIMITS = Limits()
 LOOSE_COUNT = "the number lies in this range, but which it is depends on the rest; count over a difference of variables"
+ENDLESS_COUNT = "some run goes on for ever without it: no value is sure to lead there"
 RULE_NAMES = {rule.number: rule.name for rule in RULES}
 
 
@@ -388,21 +388,31 @@ class CaseCheck:
         )
 
     def with_cycle(self, i: int, claim: Claim, lasso: Lasso) -> ClaimResult:
-        """A run that waits for ever, when one round of the cycle leads to where it began; else undecided."""
+        """A run that waits for ever, when one round of the cycle leads to where it began; else undecided, and why."""
+        missing = "with `time off` nothing says whether it is fair"
         path = repeating_path(self.model, lasso) if self.case.timed else None
         if path is not None:
             self.round = len(lasso.cycle)
-            with contextlib.suppress(NotRound):
+            try:
                 result = self.with_witness(i, claim, "violated", Hit("cycle", path))
+            except NotRound as why:
+                missing = str(why)
+            else:
                 if result.verdict == "violated":
                     return result
-        return self.undecided(claim, "a cycle in which it waits for ever was found, but not confirmed")
+                missing = result.note
+        elif self.case.timed:
+            missing = "its times do not come back to where they were"
+        found = f"after {len(lasso.stem)} steps a cycle of {len(lasso.cycle)} in which it waits"
+        return self.undecided(claim, f"{found} was found, but not confirmed: {missing}")
 
     def insist(self, i: int, hit: Hit, moments: list[Any], instants: tuple[int, ...]) -> None:
         if not moments:
             return
-        if hit.kind == "cycle" and not waits_throughout(i, self.round, moments, instants):
-            raise NotRound
+        if hit.kind == "cycle":
+            missing = not_waiting(i, self.round, moments, instants)
+            if missing:
+                raise NotRound(missing)
         failed = moments[-1].hits if hit.kind == "step" else moments[-1].waiting
         if not failed >> i & 1:
             raise ReplayFailed("the concrete re-run does not hit the claim")
@@ -439,7 +449,7 @@ class CaseCheck:
         high = values.may.count()
         count: Count = {"min": low, "max": high, "intervals": [(a, b) for a, b in values.may.spans]}
         note = values.why or in_seconds(values.may, paths)
-        return self.counted(i, claim, count, values.exact and values.proved, note)
+        return self.counted(i, claim, count, values.exact and values.proved, note, endless)
 
     def judge_pairs(self, i: int, claim: Claim) -> ClaimResult:
         """Pairs of two unknowns that no condition ties to each other: each path leaves a product of two sets."""
@@ -450,7 +460,7 @@ class CaseCheck:
         count: Count = {"min": values.least, "max": values.most, "intervals": []}
         return self.counted(i, claim, count, values.exact, values.note)
 
-    def counted(self, i: int, claim: Claim, count: Count, sure: bool, note: str) -> ClaimResult:
+    def counted(self, i: int, claim: Claim, count: Count, sure: bool, note: str, endless: bool = False) -> ClaimResult:
         """The verdict on a number that lies in [min, max]; sure: those bounds are proved."""
         low, high = count["min"], count["max"]
         lo, hi = claim.expected_count or (0, 1 << 32)
@@ -469,7 +479,7 @@ class CaseCheck:
             self.bounds(),
             trace,
             count,
-            note if ok or wrong or not sure else LOOSE_COUNT,
+            note if ok or wrong or not sure else ENDLESS_COUNT if endless else LOOSE_COUNT,
         )
 
     def outcomes_at(self, i: int, value: int) -> set[bool]:

@@ -43,9 +43,13 @@ def _taken(driver: Driver, here: tuple[bytes, Any], choices: bytes) -> bool:
     return feasible and not ways and not driver.truncated and not driver.overflow
 
 
-def waits_throughout(claim: int, steps: int, moments: list[Any], instants: tuple[int, ...]) -> bool:
-    """Did one obligation of the claim wait through the last steps of a concrete run, while time went on? Where time
-    goes on nothing is put off for ever, so the run is fair."""
+def not_waiting(claim: int, steps: int, moments: list[Any], instants: tuple[int, ...]) -> str:
+    """Did one obligation of the claim wait through the last steps of a concrete run, while time went on? "" if so, else
+    what is missing. Where time goes on nothing is put off for ever, so the run is fair."""
     last = moments[-steps:]
-    waited = all(m.waiting >> claim & 1 and not m.met >> claim & 1 for m in last)
-    return waited and instants[last[-1].instant] > instants[last[0].instant - 1]
+    if not all(m.waiting >> claim & 1 for m in last):
+        return "with real numbers it does not wait all the time"
+    if any(m.met >> claim & 1 for m in last):
+        return "it is met again and again, and another obligation waits then"
+    passed = instants[last[-1].instant] > instants[last[0].instant - 1]
+    return "" if passed else "no time passes in it"

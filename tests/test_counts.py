@@ -80,6 +80,8 @@ def test_a_run_that_goes_on_for_ever_comes_to_nothing_more() -> None:
     text = spec("count n over isn { client.s2 sends 2nd SYN }")
     endless = text.replace("sleep 1s -> gap", "either { sleep 1s } or { loop { sleep 1s } }")
     assert counted(endless) == (0, HALF)
+    (claim,) = verify_text(endless + " expect 2^31").claims
+    assert claim.verdict == "undecided" and claim.note.startswith("some run goes on for ever")
 
 
 def sets(text: str) -> tuple[ArcSet, ArcSet]:

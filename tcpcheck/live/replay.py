@@ -136,7 +136,7 @@ def check_trace(trace: Trace) -> None:
         unknown = [f for f in host.features if f.partition(" ")[2] not in FEATURES]
         if unknown or not all(known_sysctl(name, host) for name in host.sysctls):
             raise UsageError(f"host {host.name} of the trace has a feature or a sysctl that nobody knows")
-        if host.mss is not None and not 88 <= host.mss <= 65000:
+        if host.mss is not None and not 88 <= host.mss <= 65495:
             raise UsageError(f"host {host.name} of the trace: an MSS of {host.mss} cannot be had")
     for step in trace.steps:
         if step.host not in names or (step.segment is not None and not _sendable(step.segment, names)):
