@@ -78,7 +78,7 @@ def loaded(call: DiffCall) -> tuple[Scenario, Scenario]:
     if len(files) > 1:
         raise UsageError(f"{len(files)} specs below {call.spec}: name one of them")
     plain = load(files[0], REGISTRY)
-    having = list(dict.fromkeys(h.name for case in plain.cases for h in case.hosts if h.kernel != "none"))
+    having = list(dict.fromkeys(name for case in plain.cases for name in case.with_tcp))
     for host in call.hosts:
         if host not in having:
             near = nearest(host, having)

@@ -61,7 +61,8 @@ def check_format(call: TraceCall) -> None:
 
 def check_host(call: TraceCall, scenario: Scenario) -> None:
     packetdrill = call.format == "packetdrill"  # plays a TCP, which attackers have not
-    hosts = [host.name for host in scenario.cases[0].hosts if host.kernel != "none" or not packetdrill]
+    case = scenario.cases[0]
+    hosts = list(case.with_tcp) if packetdrill else [host.name for host in case.hosts]
     if call.host is None:
         if packetdrill:
             raise UsageError(f"a packetdrill script is for one host: choose --host {' or --host '.join(hosts)}")

@@ -644,6 +644,12 @@ class Case:
     chosen: dict[str, int | str] = field(default_factory=dict)  # families by the name after `->`
     router: Router | None = None
 
+    @property
+    def with_tcp(self) -> tuple[str, ...]:
+        """The hosts whose TCP the spec is about: not those without one, and not the router."""
+        router = self.router.host if self.router is not None else None
+        return tuple(h.name for h in self.hosts if h.kernel != "none" and h.name != router)
+
 
 @dataclass(frozen=True)
 class Scenario:

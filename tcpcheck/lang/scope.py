@@ -132,7 +132,8 @@ def routers_as_hosts(spec: ast.Spec) -> ast.Spec:
         if isinstance(item, ast.Router):
             word = item.name.span
             kernel = ast.Kernel(word, (ast.Kern(word, ast.Word(word, ROUTER_KERNEL), ()),), False, None)
-            items.append(ast.Host(item.span, item.name, (kernel, *item.items)))
+            rest = (i for i in item.items if not isinstance(i, (ast.Kernel, ast.Mss)))  # refused: routers.py
+            items.append(ast.Host(item.span, item.name, (kernel, *rest)))
         items.append(item)
     return replace(spec, items=tuple(items))
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
 
+from tcpcheck.lang.conntrack import PREFIX
+from tcpcheck.lang.conntrack import SYSCTLS as TRACKING
 from tcpcheck.lang.vocabulary import SEGMENT_FIELDS, SEGMENT_KINDS, SOCKET_VARIABLES, STATES
 from tcpcheck.lsp.names import Binding
 from tcpcheck.tcp.profile import FEATURES, PROFILES
@@ -43,7 +45,8 @@ def proposals(before: str, names: Iterable[Binding]) -> list[Proposal]:
     after = last[1] if last else ""
     owner, dot, _ = typed.rpartition(".")
     if after == "sysctl" or owner.startswith("net"):
-        return [Proposal(name, "sysctl", row.doc) for name, row in SYSCTLS.items()]
+        tracking = [Proposal(PREFIX + name, "sysctl", "connection tracking of a router") for name in TRACKING]
+        return [Proposal(name, "sysctl", row.doc) for name, row in SYSCTLS.items()] + tracking
     if dot:
         bound = [b for b in names if b.host == owner]
         return [Proposal(b.name, b.kind) for b in bound] + [Proposal(v, "variable") for v in SOCKET_VARIABLES]

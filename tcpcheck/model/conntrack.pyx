@@ -319,7 +319,7 @@ cdef int reset(Machine* m, Track* t, const Seg* s, int dir, int* state) noexcept
         if t.last_index == IX_ACK and t.last_dir == dir and seq_eq(y, s.seq, t.last_end):
             return WIN_IGNORE
         state[0] = t.state
-    if (t.seen_reply and t.last_index == IX_SYN) or (not t.assured and t.last_index == IX_ACK):
+    if (t.seen_reply and t.last_index == IX_SYN and t.last_dir != dir) or (not t.assured and t.last_index == IX_ACK):
         if seq_eq(y, s.ack if s.flags & F_ACK else num_const(0), t.last_end):
             return WIN_ACCEPT
     if t.state == CT_SYN_SENT and t.last_index == IX_ACK and t.last_dir == 1 and seq_eq(y, s.seq, t.last_ack):

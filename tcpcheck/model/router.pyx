@@ -6,7 +6,7 @@ one tuple leaves as the other one turned round.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memmove, memset
 
 from tcpcheck.model.conntrack cimport (
     CT_ACCEPTED, CT_INVALID, CT_REOPENED, is_syn_sent, track_expired, track_new, track_segment,
@@ -97,13 +97,16 @@ ctypedef struct Ports:
 
 
 cdef void add_port(Ports* p, int port, int lo, int hi) noexcept nogil:
-    cdef int i
+    """In rising order, so that the same choice is the same port whatever the order of sockets and segments."""
+    cdef int i = p.n
     if port < lo or port > hi or p.n >= PORTS_AT_LEAST:
         return
-    for i in range(p.n):
-        if p.port[i] == port:
-            return
-    p.port[p.n] = <uint16_t>port
+    while i > 0 and p.port[i - 1] > port:
+        i -= 1
+    if i > 0 and p.port[i - 1] == port:
+        return
+    memmove(&p.port[i + 1], &p.port[i], (p.n - i) * sizeof(uint16_t))
+    p.port[i] = <uint16_t>port
     p.n += 1
 
 
@@ -239,7 +242,9 @@ cdef const NatRule* rule_for(Machine* m, int chain, int src, int sport, int dst,
             continue
         if r.sport >= 0 and r.sport != sport or r.dport >= 0 and r.dport != dport:
             continue
-        return NULL if r.target == NAT_ACCEPT else r
+        if r.target == NAT_ACCEPT:
+            return NULL
+        return r
     return NULL
 
 

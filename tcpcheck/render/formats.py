@@ -25,7 +25,7 @@ def rendered(trace: Trace, format: str, host: str | None = None) -> str | bytes:
         from tcpcheck.render.packetdrill import packetdrill
 
         if host is None:
-            hosts = " or ".join(info.name for info in trace.hosts if info.has_tcp)
+            hosts = " or ".join(info.name for info in trace.hosts if info.has_tcp and not info.routes)
             raise UsageError(f"a packetdrill script is for one host: choose {hosts}")
         return packetdrill(trace, host)
     return _whole(trace, format)
