@@ -199,7 +199,7 @@ def play(trace: Trace, side: Side, wait: bool, other: bool = False) -> tuple[str
         if tries > 1:
             fresh()
         try:
-            played = play_once(trace, side, wait, other)
+            played = play_once(trace, side, wait, other, tries)
         except Unplayable as why:
             return SKIPPED, str(why), tries, None
         if played.disagreement is None and not played.by_chance:
@@ -218,11 +218,11 @@ def _worse(one: Played, other: Played) -> Played:
     return max(one, other, key=lambda played: (played.disagreement is not None, played.done))
 
 
-def play_once(trace: Trace, side: Side, wait: bool, other: bool) -> Played:
+def play_once(trace: Trace, side: Side, wait: bool, other: bool, tries: int = 1) -> Played:
     """In the namespace of this process, which must be fresh."""
     host = next(h for h in trace.hosts if h.name == side.host)
     if host.routes:
-        return play_router(trace, side, wait)
+        return play_router(trace, side, wait, early=tries % 2 == 0)
 
     def boot_again() -> Wire:
         fresh()

@@ -33,7 +33,7 @@ _RULE = re.compile(rf"(?:INPUT|OUTPUT|FORWARD|PREROUTING|POSTROUTING){_WORD}")
 _SIOCADDRT = 0x890B
 _SIOCSIFADDR, _SIOCSIFNETMASK, _SIOCGIFFLAGS, _SIOCSIFFLAGS = 0x8916, 0x891C, 0x8913, 0x8914
 _IFF_UP, _RTF_UP, _RTF_HOST = 1, 1, 4
-PATIENCE = 0.050  # s more than the trace waits where it waits for long: timeouts are whole jiffies
+PATIENCE = 0.050  # s more (or less) than the trace waits where it waits for long: what it tells may hang on a jiffy
 FEW = 0.5  # s: a shorter pause is of no account to connection tracking
 
 Flow = tuple[tuple[str, int], tuple[str, int]]
@@ -140,10 +140,11 @@ def _iptables(table: str, rule: str) -> None:
 
 
 class Routing:
-    """One play. ports: of the trace's router, and what the kernel chose in its place."""
+    """One play. patience: by how much long waits are longer (s). ports: of the trace's router, and what the kernel
+    chose in their place."""
 
-    def __init__(self, trace: Trace, host: HostInfo, machine: Machine, wait: bool) -> None:
-        self.trace, self.host, self.machine, self.wait = trace, host, machine, wait
+    def __init__(self, trace: Trace, host: HostInfo, machine: Machine, wait: bool, patience: float) -> None:
+        self.trace, self.host, self.machine, self.wait, self.patience = trace, host, machine, wait, patience
         self.acts = came(trace, host.name)
         self.played = Played(len(self.acts))
         self.ports: dict[int, int] = {}
@@ -157,7 +158,7 @@ class Routing:
                 if due - last > LONG and not self.wait:
                     self.played.cut = f"the next step is {due - last:.1f} s away (--wait waits for it)"
                     break
-                moved += PATIENCE
+                moved += self.patience
             time.sleep(max(0.0, moved + due - time.monotonic()))
             last = due
             came = self.give(act)
@@ -224,13 +225,15 @@ def told_packet(p: Packet, flow: Flow) -> str:
     return words + (f" TS {p.ts[0]} ecr {p.ts[1]}" if p.ts is not None else "")
 
 
-def play_router(trace: Trace, side: Side, wait: bool) -> Played:
-    """In the namespace of this process, which must be fresh."""
+def play_router(trace: Trace, side: Side, wait: bool, early: bool) -> Played:
+    """In a fresh namespace of this process. early: what is waited for long comes a little too soon, not
+    a little late: a trace may show the last moment at which a connection is remembered, or the first at which not.
+    """
     host = next(h for h in trace.hosts if h.name == side.host)
     if any(step.event == "call" and step.host == host.name for step in trace.steps):
         raise Unplayable("a router with a run of its own")
     machine = Machine(trace, host)
     try:
-        return Routing(trace, host, machine, wait).play()
+        return Routing(trace, host, machine, wait, -PATIENCE if early else PATIENCE).play()
     finally:
         machine.close()
