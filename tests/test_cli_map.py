@@ -9,6 +9,7 @@ import golden_files
 import pytest
 from cli_call import ROOT, SPECS, call
 
+from tcpcheck.cli import mapping
 from tcpcheck.cli.select import with_claim, with_members
 from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load
@@ -65,6 +66,19 @@ def test_a_page_and_the_maps_of_a_report(capfd: pytest.CaptureFixture[str], tmp_
     assert call(capfd, "verify", ISN_GAP, "-q", "--report", str(full)).code == 0
     assert call(capfd, "verify", ISN_GAP, "-q", "--no-maps", "--report", str(bare)).code == 0
     assert "map over pause" in full.read_text() and "map over" not in bare.read_text()
+
+
+def test_ctrl_c_leaves_maps_out_and_nothing_else(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mapping, "map_scenario", interrupted)
+    page = tmp_path / "report.html"
+    result = call(capfd, "verify", ISN_GAP, "-q", "--report", str(page))
+    assert result.code == 0 and "interrupted: no map over `pause`" in result.err
+    assert "as expected" in page.read_text() and "map over" not in page.read_text()
 
 
 def test_a_setting_from_outside(capfd: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,6 @@ from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load
 from tcpcheck.lang.scenario import Scenario
 from tcpcheck.mapping import MapResult, map_scenario, searched_names
-from tcpcheck.render.words import printable
 
 
 @dataclass(frozen=True)
@@ -66,16 +65,22 @@ def picture(result: MapResult, path: str) -> str:
     return svg(result)
 
 
-def maps_of(console: Console, scenario: Scenario, bounds: Bounds, quiet: bool) -> list[MapResult]:
-    """A map of each named pause and number of a spec. One that cannot be made is said, and left out."""
-    found = []
-    for name in searched_names(scenario):
+def maps_of(console: Console, scenarios: Sequence[Scenario], bounds: Bounds, quiet: bool) -> list[MapResult]:
+    """A map of each named pause and number of the specs. One that cannot be made is said, and left out, and so are all
+    after Ctrl-C."""
+    found: list[MapResult] = []
+    for scenario, name in [(s, name) for s in scenarios for name in searched_names(s)]:
         try:
-            found.append(mapped(console, scenario, name, bounds, quiet))
+            one = mapped(console, scenario, name, bounds, quiet)
         except TcpcheckError as failure:
-            console.message(f"tcpcheck: no map over `{printable(name)}`: {failure}")
-        if found and found[-1].interrupted:
+            console.message(f"tcpcheck: no map over `{name}` of {scenario.file}: {failure}")
+            continue
+        except KeyboardInterrupt:
+            one = None
+        if one is None or one.interrupted:
+            console.message(f"tcpcheck: interrupted: no map over `{name}` of {scenario.file}, nor any after it")
             break
+        found.append(one)
     return found
 
 

@@ -77,7 +77,7 @@ def memory(context: click.Context, option: click.Parameter, value: str | None) -
 
 
 COUNT = above_zero(int)
-FILE = click.Path()  # completed as a file's name; whether it is there is told by what reads it
+FILE = click.Path(readable=False)  # completed as a file's name; whether it is there is told by what reads it
 LOOK = (
     click.option("--ascii", is_flag=True, help="No Unicode in the output."),
     click.option("--color/--no-color", default=None, help="Colours; default: on a terminal, unless NO_COLOR is set."),

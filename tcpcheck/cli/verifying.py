@@ -129,7 +129,6 @@ def run_verify(console: Console, call: VerifyCall) -> int:
         must_be_possible()
     checkpoint = open_checkpoint(console, call.keeping, scenarios, call.decisive())
     results: list[SpecResult] = []
-    maps: list[MapResult] = []
     failures: list[TcpcheckError] = []
     for number, scenario in enumerate(scenarios, 1):
         try:
@@ -141,14 +140,11 @@ def run_verify(console: Console, call: VerifyCall) -> int:
         results.append(result)
         if not console.json:
             show(console, result, call, first=len(results) == 1)
-        if call.maps and not result.interrupted:
-            from tcpcheck.cli.mapping import maps_of
-
-            maps += maps_of(console, scenario, call.bounds, call.quiet)
         if result.interrupted:
             left = [s.file for s in scenarios[number:]]
             console.message("tcpcheck: interrupted" + (f"; not checked: {', '.join(left)}" if left else ""))
             break
+    maps = drawn(console, call, scenarios) if results and not results[-1].interrupted else []
     failures += write_files(console, call, results, maps, checkpoint)
     if failures:
         console.error_document(failures)
@@ -159,6 +155,15 @@ def run_verify(console: Console, call: VerifyCall) -> int:
         console.write(summary(results))
     tell_actions(console, results)
     return worst([*(failure.exit_code for failure in failures), *(exit_code(result) for result in results)])
+
+
+def drawn(console: Console, call: VerifyCall, scenarios: Sequence[Scenario]) -> list[MapResult]:
+    """The maps for the report. They come last, so that Ctrl-C leaves out maps only."""
+    if not call.maps:
+        return []
+    from tcpcheck.cli.mapping import maps_of
+
+    return maps_of(console, scenarios, call.bounds, call.quiet)
 
 
 def write_files(
