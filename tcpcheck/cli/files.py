@@ -48,7 +48,7 @@ def check_target(path: str) -> None:
         if not target.parent.is_dir():
             raise _error(errno.ENOTDIR if target.parent.exists() else errno.ENOENT)
         if (not target.exists() or target.is_file()) and not os.access(target.parent, os.W_OK | os.X_OK):
-            raise _error(errno.EACCES)
+            raise _error(_why_not(target.parent))
 
 
 def check_folder(path: str) -> None:
@@ -63,7 +63,7 @@ def check_folder(path: str) -> None:
         if not target.parent.is_dir():
             raise _error(errno.ENOTDIR if target.parent.exists() else errno.ENOENT)
         if not os.access(target.parent, os.W_OK | os.X_OK):
-            raise _error(errno.EACCES)
+            raise _error(_why_not(target.parent))
 
 
 def write_whole(path: str, data: bytes) -> None:
@@ -131,6 +131,11 @@ def told(path: str) -> Iterator[None]:
         if error.errno in WRONG_NAME:
             raise UsageError(said) from None
         raise Impossible(said) from None
+
+
+def _why_not(folder: Path) -> int:
+    """Why nothing can be made in a folder."""
+    return errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
 
 
 def _error(number: int) -> OSError:
