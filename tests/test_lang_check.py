@@ -17,7 +17,7 @@ DRAFTS = Path(__file__).parent / "specs_drafts"
 # Drafts whose spec says something that cannot be run yet, and the first thing of it.
 NOT_YET = {
     "c05_self_connect": "a sysctl with two numbers",
-    "c07_lost_window_update": "setsockopt",
+    "c07_lost_window_update": "SO_RCVBUF",
     "c12_wrap_fast_link": "send ... at` a rate",
     "c13_nat_two_clients": "more than one address",
     "s10_tw_ack_is_not_challenge": "nstat",

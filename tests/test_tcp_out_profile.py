@@ -186,7 +186,8 @@ def test_effective_sysctls() -> None:
     assert not old.sysctl_effective("net.ipv4.tcp_syn_linear_timeouts")
     assert not new.sysctl_effective("net.ipv4.tcp_tw_timeout")
     assert PROFILES["alinux-3"].sysctl_effective("net.ipv4.tcp_tw_timeout")
-    assert not new.sysctl_effective("net.ipv4.tcp_keepalive_time")
+    assert not new.sysctl_effective("net.ipv4.tcp_dsack")
+    assert PROFILES["rfc9293"].sysctl_effective("net.ipv4.tcp_keepalive_time")
     assert not PROFILES["rfc9293"].sysctl_effective("net.ipv4.tcp_tw_reuse")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from tcpcheck.conform.live import Live, Tuple4
 from tcpcheck.conform.packetdrill_reader import PEER, Barrier, Event, Unsupported
 from tcpcheck.tcp.drive import Driver
+from tcpcheck.tcp.options import timeouts_in
 
 JIFFY_NS = 4_000_000
 WINDOW_FIRST = 10  # segments: what a new connection may have in flight (RFC 6928); more is left to the script
@@ -283,18 +284,6 @@ class Caller:
     def _value(self) -> int | None:
         match = re.fullmatch(r"\[(\d{1,9})\]", self.args[3] if len(self.args) > 3 else self.args[-1])
         return int(match[1]) if match else None
-
-
-def timeouts_in(seconds: int) -> int:
-    """TCP_DEFER_ACCEPT is given in seconds and kept as a number of SYN-ACK timeouts (secs_to_retrans)."""
-    if seconds <= 0:
-        return 0
-    count, period, timeout = 1, 1, 1
-    while seconds > period and count < 255:
-        count += 1
-        timeout = min(2 * timeout, 120)
-        period += timeout
-    return count
 
 
 CALLS: dict[str, Callable[[Caller, Acting], int]] = {

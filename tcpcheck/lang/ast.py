@@ -96,7 +96,7 @@ class Shutdown(Node):
 class Setsockopt(Node):
     sock: Word
     option: Word
-    values: tuple[Value, ...]
+    value: Choice
 
 
 @dataclass(frozen=True)

@@ -189,8 +189,8 @@ class Builder:
     def shutdown(self, span: Span, sock: Token, way: Token) -> ast.Shutdown:
         return ast.Shutdown(span, self.word(sock), str(way))
 
-    def setsockopt(self, span: Span, sock: Token, option: Token, *values: Token) -> ast.Setsockopt:
-        return ast.Setsockopt(span, self.word(sock), self.word(option), tuple(self.literal(v) for v in values))
+    def setsockopt(self, span: Span, sock: Token, option: Token, value: ast.Choice) -> ast.Setsockopt:
+        return ast.Setsockopt(span, self.word(sock), self.word(option), value)
 
     def sleep(self, span: Span, time: ast.Choice) -> ast.Sleep:
         return ast.Sleep(span, time)

@@ -153,6 +153,8 @@ class _Checker:
             declare(step.time, TIME, f"{host}.sleep", in_loop)
         elif isinstance(step, ast.Sysctl):
             declare(step.choice, SYSCTL, f"{host}.{step.name.text}", in_loop)
+        elif isinstance(step, ast.Setsockopt):
+            declare(step.value, COUNT, f"{host}.{step.sock.text}.{step.option.text}", in_loop)
         elif isinstance(step, ast.Call):
             call = step.call
             if isinstance(call, ast.Listen) and call.backlog is not None:

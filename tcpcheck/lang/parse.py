@@ -50,7 +50,7 @@ _DESCRIBED = {
     "SHIFT": "`+=` or `-=`",
     "SIGN": "`+` or `-`",
     "FLAGS": "flags such as `[F.]`",
-    "SOCKOPT": "a socket option such as SO_RCVBUF",
+    "SOCKOPT": "a socket option such as SO_KEEPALIVE",
     "RULE": "the name of a rule",
     "COUNTER": "the name of a counter",
     "RESULT": "`ok`, `EOF` or an errno such as ECONNRESET",

@@ -14,6 +14,7 @@ from tcpcheck.lang.firewall import read_line
 from tcpcheck.lang.inject import Injecting, local_sockets
 from tcpcheck.lang.predicates import Predicates
 from tcpcheck.lang.registry import Registry
+from tcpcheck.lang.sockopts import OPTIONS, OTHERS
 from tcpcheck.lang.scope import HostScope, Scope, collect, steps_within
 from tcpcheck.lang.vocabulary import FIELDS_OF_CONNECT, SEQ, TS, time_text
 
@@ -21,7 +22,7 @@ BACKLOG_DEFAULT = 4096  # SOMAXCONN; the kernel takes the smaller of this and ne
 BACKLOG_MAX = 2**31 - 1
 BYTES_MAX = 2**30  # of one send or recv: no two of its numbers may be more than half the circle apart
 ROUNDS_MAX = 1000
-TIME_MAX = 24 * 86400 * sc.SECOND  # in 24.8 days a timestamp clock is half way round, and PAWS's limit is not modelled
+TIME_MAX = 100 * 86400 * sc.SECOND  # two wraps of a timestamp clock of 1 ms
 _FIELD_KINDS = {"seq": SEQ, "tsval": TS}
 _BARE_STEPS = (ast.Inject, ast.Receive, ast.Sleep, ast.Await, ast.Loop, ast.Either, ast.Exit, ast.Stop)
 _STEP_WORDS: dict[type, str] = {ast.Await: "await"}
@@ -437,11 +438,34 @@ class _Lowering:
         if bound.down and not isinstance(node, (ast.Boot, ast.Sleep, ast.Await, ast.Stop, ast.Exit)):
             self.mistakes.error(node.span, "the machine is down here", advice="put a `boot` before this step")
 
-    # ---- not yet
+    # ---- options
 
-    def _setsockopt(self, node: ast.Setsockopt, bound: Bound) -> None:
-        self._sock(node.sock, bound)
-        self.mistakes.keyword_not_yet(node.span, "setsockopt", "use a sysctl where there is one")
+    def _setsockopt(self, node: ast.Setsockopt, bound: Bound) -> sc.Step | None:
+        name, span = node.option.text, node.option.span
+        sock = self._sock(node.sock, bound)
+        if name in OTHERS:
+            self.mistakes.not_yet(span, f"`{name}`", OTHERS[name])
+            return None
+        if name not in OPTIONS:
+            self.mistakes.unknown(span, "socket option", name, list(OPTIONS))
+            return None
+        option = OPTIONS[name]
+        if option.listener and sock not in self.host.listeners:
+            self.mistakes.error(
+                node.sock.span, f"`{name}` is an option of a listener", advice="as in `listen :80 -> l`, then `l` here"
+            )
+            return None
+        interval = self.p.choices.value(node.value, COUNT, self.env)
+        if interval is None:
+            return None
+        if interval.lo != interval.hi:
+            self.mistakes.error(
+                node.value.span, "an option has one value at a time", advice="for one verdict each, write `{0, 1}`"
+            )
+        elif not option.lo <= interval.lo <= option.hi:
+            unit = f" {option.unit}" if option.unit else ""
+            self.mistakes.error(node.value.span, f"{name} takes a number from {option.lo} to {option.hi}{unit}")
+        return sc.Setsockopt(sock, name, interval.lo, node.span)
 
 
 def _waits(steps: tuple[ast.Step, ...]) -> bool:

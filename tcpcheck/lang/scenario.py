@@ -422,6 +422,16 @@ class SetSysctl:
 
 
 @dataclass(frozen=True)
+class Setsockopt:
+    """option: a name of lang/sockopts.py; value in the option's own unit."""
+
+    sock: str
+    option: str
+    value: int
+    span: Span
+
+
+@dataclass(frozen=True)
 class FirewallRule:
     """One iptables rule of the filter table: chain INPUT, OUTPUT or (a router's) FORWARD, target DROP. None matches
     anything. src/dst are host names. invalid: only what connection tracking calls INVALID."""
@@ -524,6 +534,7 @@ Step = (
     | Loop
     | Either
     | SetSysctl
+    | Setsockopt
     | Iptables
     | Inject
     | Receive

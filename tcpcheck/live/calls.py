@@ -85,6 +85,10 @@ def _close(player: Player, _act: Act, found: re.Match[str]) -> str | None:
     return _on(found[2], lambda s: s.close(found[2], found[1] == "abort"))(player)
 
 
+def _setsockopt(player: Player, act: Act, found: re.Match[str]) -> str | None:
+    return player.sockets.option(act.step.run, found[1], found[2], int(found[3]))
+
+
 def _exit(player: Player, act: Act, _found: re.Match[str]) -> str | None:
     return player.sockets.exit(act.step.run)
 
@@ -115,6 +119,7 @@ _CALLS: dict[re.Pattern[str], Callable[[Player, Act, re.Match[str]], str | None]
     re.compile(r"recv (\w+)(?: until eof| (\d+)B)?"): _recv,
     re.compile(r"shutdown (\w+) (write|read|both)"): _shutdown,
     re.compile(r"(close|abort) (\w+)"): _close,
+    re.compile(r"setsockopt (:?\w+) ([A-Z]\w*) (\d+)"): _setsockopt,
     re.compile(r"exit"): _exit,
     re.compile(r"sysctl (net\.[a-z0-9_.]+) = (\d+)"): _sysctl,
     re.compile(r"iptables (.*)"): _iptables,

@@ -141,6 +141,16 @@ class Sockets:
             self.named[name].shutdown(way)
         return ""
 
+    def option(self, run: str, name: str, option: str, value: int) -> str | None:
+        """name: `:80` is the listener of the run. None: this side has no such socket (any more)."""
+        sock = self.run(run).listener if name.startswith(":") else self.named.get(name)
+        if sock is None:
+            return None
+        level = socket.SOL_SOCKET if option.startswith("SO_") else socket.IPPROTO_TCP
+        with _errors() as error:
+            sock.setsockopt(level, getattr(socket, option), value)
+        return error[0] if error else ""
+
     def close(self, name: str, abort: bool = False) -> str:
         sock = self.named.pop(name)
         if abort:

@@ -10,6 +10,7 @@ from importlib import resources
 
 from tcpcheck.lang.conntrack import PREFIX
 from tcpcheck.lang.conntrack import SYSCTLS as TRACKING
+from tcpcheck.lang.sockopts import OPTIONS
 from tcpcheck.lang.vocabulary import SEGMENT_FIELDS, SEGMENT_KINDS, SOCKET_VARIABLES, STATES
 from tcpcheck.lsp.names import Binding
 from tcpcheck.tcp.profile import FEATURES, PROFILES
@@ -52,6 +53,8 @@ def proposals(before: str, names: Iterable[Binding]) -> list[Proposal]:
         return [Proposal(b.name, b.kind) for b in bound] + [Proposal(v, "variable") for v in SOCKET_VARIABLES]
     if re.search(r"\bkernel(\s*\{[^}]*)?$", head):
         return [Proposal(name.replace("-", " ", 1), "kernel") for name in PROFILES]
+    if re.search(r"\bsetsockopt\s+\w+$", head):
+        return [Proposal(o.name, "socket option", o.doc) for o in OPTIONS.values()]
     if after in ("with", "without"):
         return [Proposal(name, "feature") for name in FEATURES]
     if after == "takes":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tcpcheck.lang.scenario import MILLISECOND, Case, Host
 from tcpcheck.model.compile import Program, compile_case
+from tcpcheck.model.rests import outdates_timestamps, sets_options
 from tcpcheck.model.world import Model
 from tcpcheck.tcp.config import ConfigTable
 from tcpcheck.tcp.profile import profile_for
@@ -63,9 +64,10 @@ def build_model(
     for h, host in enumerate(case.hosts):
         rows, following = sysctl_rows(program, h, host)
         linked = exact or isn_matters(case, host)
+        profile = profile_for(host.kernel if host.kernel != "none" else UNUSED)[0]
         tables.append(
             ConfigTable(
-                profile_for(host.kernel if host.kernel != "none" else UNUSED)[0],
+                profile,
                 rows,
                 host.features_with,
                 host.features_without,
@@ -75,6 +77,8 @@ def build_model(
                 isn_linked=linked,
                 ts_linked=case.timed,
                 fixed=fixed.get(host.name, {}),
+                ts_ages=outdates_timestamps(case, profile.constants["paws_idle_ns"], exact or program.keeps_ts_recent),
+                keeps_heard=sets_options(host),
             )
         )
         nexts.append(following)

@@ -291,6 +291,7 @@ cdef void sock_clocks(Sock* s, ClockFn f, void* arg) noexcept nogil:
     f(arg, &s.oow_clk)
     f(arg, &s.tw_clk)
     f(arg, &s.ts_stamp_clk)
+    f(arg, &s.heard_clk)
 
 
 cdef void other_clocks(Machine* m, World* w, ClockFn f, void* arg) noexcept nogil:
@@ -338,6 +339,8 @@ cdef void forget_timestamps(Machine* m) noexcept nogil:
             s.ts_recent.off = <int64_t>m.nxt.tcp.sym.base[s.ts_recent.base].key
             s.ts_recent.base = BASE_PAST
             s.ts_recent.rd = 0
+            s.ts_stamp_clk = 0          # PAWS passes, so its age is not asked for
+            s.has_ts_recent = 1
 
 
 # ---- which sockets are still the same, and what names they hold

@@ -14,6 +14,7 @@ from tcpcheck.lang import scenario as sc
 from tcpcheck.model import layout as k
 from tcpcheck.model.rests import rests_long
 from tcpcheck.model.routing import router_table
+from tcpcheck.tcp.options import SOCK_OPTIONS, option_value
 
 CONSTANT_KEY = 1 << 56  # keys of the spec's own unknowns: CONSTANT_KEY + index; TCP's keys have other top bytes
 TS_KEY = 2 << 56
@@ -100,6 +101,7 @@ class Compiler:
         self.p = Program(case, hosts=[h.name for h in case.hosts])
         self.host_ix = {h.name: i for i, h in enumerate(case.hosts)}
         self.unknown_key: dict[str, int] = {}
+        self.listening: dict[tuple[str, str], str] = {}  # (host, name of a listener) -> how traces spell it, `:80`
         self.claim_vars: list[Any] = []
         self.absent_vars: set[int] = set()
 
@@ -252,6 +254,7 @@ class RunCompiler:
 
     def step_listen(self, s: sc.Listen) -> None:
         self.listener = self.name(s.name, "listen")
+        self.c.listening[self.host, s.name or ""] = f":{s.port}"
         self.emit(k.OP_LISTEN, f"listen :{s.port} backlog {s.backlog}", a=s.port, b=s.backlog, c=self.listener)
 
     def step_accept(self, s: sc.Accept) -> None:
@@ -303,6 +306,11 @@ class RunCompiler:
 
     def step_abort(self, s: sc.Abort) -> None:
         self.emit(k.OP_ABORT, f"abort {s.sock}", a=self.c.bind(self.host, s.sock))
+
+    def step_setsockopt(self, s: sc.Setsockopt) -> None:
+        row = {"b": SOCK_OPTIONS.index(s.option), "d": option_value(s.option, s.value)}
+        whose = self.c.listening.get((self.host, s.sock), s.sock)
+        self.emit(k.OP_SETSOCKOPT, f"setsockopt {whose} {s.option} {s.value}", a=self.c.bind(self.host, s.sock), **row)
 
     def step_sleep(self, s: sc.Sleep) -> None:
         span = f"..{duration(s.time.hi)}" if s.time.hi != s.time.lo else ""

@@ -47,6 +47,7 @@ cdef void masked_sock(const Sock* of, Sock* s) noexcept nogil:
         s.timer[k].lo = s.timer[k].hi = 0
     s.rtt_worst = 0
     s.synack_span = 0               # kept in concrete runs only
+    s.has_ts_recent = of.has_ts_recent != 0     # that it is outdated follows from times
     s.uid = 0
 
 

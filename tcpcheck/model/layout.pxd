@@ -163,6 +163,7 @@ cpdef enum:
     OP_INJECT = 17              # a inject table index
     OP_CRASH = 19
     OP_BOOT = 20
+    OP_SETSOCKOPT = 21          # a binding, b option, d value
     OP_RECEIVE = 18             # a pattern, b where the targets table has what to remember: n, then place, field, ...
 
 ctypedef struct Instr:

@@ -16,7 +16,7 @@ STATE_NAMES = {
 }  # fmt: skip
 TIMER_NAMES = {
     1: "retransmission timer", 2: "tail loss probe", 3: "persist timer", 4: "SYN-ACK timer", 5: "time-wait timer",
-    6: "delayed-ACK timer", 7: "FIN-WAIT-2 timer",
+    6: "delayed-ACK timer", 7: "keepalive timer", 9: "keepalive timer",
 }  # fmt: skip
 EF_SEND, EF_RULE, EF_LOST, EF_DROP, EF_ARRIVE, EF_DUP, EF_GETS, EF_EXPIRE = 0, 2, 7, 8, 9, 10, 6, 11
 EV_DELIVER, EV_TIMER, EV_PROGRAM = 0, 1, 2

@@ -5,8 +5,9 @@ from libc.string cimport memset
 
 from tcpcheck.model.layout cimport *
 from tcpcheck.model.scope cimport *
-from tcpcheck.sym.number cimport Num, diff_in, num_is_zero, seq_after, seq_eq
+from tcpcheck.sym.number cimport Num, age_at_least, diff_in, num_is_zero, seq_after, seq_eq
 from tcpcheck.tcp.calls cimport EOF_READ
+from tcpcheck.tcp.rules cimport R_PAWS_OUTDATED
 from tcpcheck.tcp.sockets cimport accept_queue_len, in_flight
 from tcpcheck.tcp.types cimport *
 
@@ -270,7 +271,28 @@ cdef int paws_old(Scope* sc) noexcept nogil:
     slack = sc.m.nxt.tcp.cfg[s.host].paws_slack if s.kind == SK_FULL else 0
     if not diff_in(&sc.m.nxt.tcp.sym, s.ts_recent, sc.seg.tsval, 1 + slack, (<int64_t>1 << 31) - 1 - slack):
         return 0
-    return not num_is_zero(&sc.m.nxt.tcp.sym, s.ts_recent)
+    return not num_is_zero(&sc.m.nxt.tcp.sym, s.ts_recent) and not out_of_date(sc, s)
+
+
+cdef int out_of_date(Scope* sc, const Sock* s) noexcept nogil:
+    """Is its ts_recent too old to be used? In the second in which Linux may see it so or not, what it did tells."""
+    cdef const Config* c = sc.m.nxt.tcp.cfg[s.host]
+    cdef const Effect* e
+    cdef int i
+    if c.paws_idle_ns == 0 or s.kind == SK_REQUEST:
+        return 0
+    for i in range(sc.m.nxt.tcp.fx.n):
+        e = &sc.m.nxt.tcp.fx.e[i]
+        if e.kind == EF_RULE and e.arg == R_PAWS_OUTDATED and e.sock == sc.ref[sc.subject].slot:
+            return 1
+    if s.has_ts_recent == TS_OUTDATED:
+        return 1
+    return s.ts_stamp_clk and age_at_least(&sc.m.nxt.tcp.sym, s.ts_stamp_clk, c.paws_idle_ns + c.jiffy_ns)
+
+
+cdef int may_send(const Sock* s, int timer) noexcept nogil:
+    """Could this timer send anything when it fires? An orphan's in FIN-WAIT-2 ends it, as a rule in silence."""
+    return timer != TM_NONE and timer != TM_TIMEWAIT and (timer != TM_KEEPALIVE or s.keepalive)
 
 
 cdef int is_quiet(const World* w) noexcept nogil:
@@ -281,8 +303,7 @@ cdef int is_quiet(const World* w) noexcept nogil:
         if w.tcp.sock[i].kind == SK_FREE:
             continue
         for k in range(SLOTS):
-            if w.tcp.sock[i].timer[k].kind != TM_NONE and w.tcp.sock[i].timer[k].kind != TM_TIMEWAIT and \
-                    w.tcp.sock[i].timer[k].kind != TM_KEEPALIVE:
+            if may_send(&w.tcp.sock[i], w.tcp.sock[i].timer[k].kind):
                 return 0
     return 1
 
@@ -316,7 +337,7 @@ cdef int timer_is(Scope* sc, const PNode* n) noexcept nogil:
             return 1
         if n.b == 1 and kind == TM_PERSIST:
             return 1
-        if n.b == 2 and kind == TM_KEEPALIVE:
+        if n.b == 2 and (kind == TM_KEEPALIVE or kind == TM_KEEP_PROBE):
             return 1
         if n.b == 3 and (kind == TM_RTO or kind == TM_TLP or kind == TM_SYNACK):
             return 1

@@ -18,6 +18,7 @@ from tcpcheck.tcp.calls cimport (
     tcp_shutdown_read, tcp_shutdown_write,
 )
 from tcpcheck.tcp.checks cimport ECR_FORGED
+from tcpcheck.tcp.keepalive cimport tcp_setsockopt
 from tcpcheck.tcp.sockets cimport E_AGAIN, E_NOTCONN, accept_queue_len, effect, sock_free
 from tcpcheck.tcp.types cimport (
     EF_GETS, Effect, F_ACK, F_SYN, SK_FREE, SK_FULL, ST_CLOSED, ST_SYN_RECV, ST_SYN_SENT, Seg, Sock,
@@ -268,6 +269,10 @@ cdef void run_simple(Machine* m, int p, const Instr* i) noexcept nogil:
             m.nxt.firewall |= 1 << i.a
         else:
             m.nxt.firewall &= ~(1 << i.a)
+    elif i.op == OP_SETSOCKOPT:
+        s = slot_of(m, i.a)
+        if s >= 0:
+            tcp_setsockopt(&m.nxt.tcp, s, i.b, i.d)
     elif i.op == OP_SHUTDOWN or i.op == OP_CLOSE or i.op == OP_ABORT:
         s = slot_of(m, i.a)
         if s >= 0 and i.op == OP_SHUTDOWN:

@@ -355,6 +355,14 @@ class _Script:
         how = {"write": "SHUT_WR", "read": "SHUT_RD", "both": "SHUT_RDWR"}[found[2]]
         self.on_fd(step, found[1], f"shutdown({{fd}}, {how})", "0")
 
+    def setsockopt(self, step: Step, found: re.Match[str]) -> None:
+        level = "SOL_SOCKET" if found[2].startswith("SO_") else "SOL_TCP"
+        call = f"{level}, {found[2]}, [{found[3]}], 4)"
+        if found[1].startswith(":") and self.listener is not None:
+            self.line(step.time_ns, f"setsockopt({self.listener}, {call} = 0")
+        else:
+            self.on_fd(step, found[1], f"setsockopt({{fd}}, {call}", "0")
+
     def close(self, step: Step, found: re.Match[str]) -> None:
         if found[1] == "abort":
             self.on_fd(step, found[2], "setsockopt({fd}, SOL_SOCKET, SO_LINGER, {{onoff=1, linger=0}}, 8)", "0")
@@ -418,6 +426,7 @@ _CALLS: tuple[tuple[re.Pattern[str], Callable[[_Script, Step, re.Match[str]], No
     (re.compile(r"recv (\w+)(?: (until eof|(\d+) ?(\w*)))?"), _Script.recv),
     (re.compile(r"shutdown (\w+) (write|read|both)"), _Script.shutdown),
     (re.compile(r"(close|abort) (\w+)"), _Script.close),
+    (re.compile(r"setsockopt (:?\w+) ([A-Z]\w*) (\d+)"), _Script.setsockopt),
     (re.compile(r"exit\b"), _Script.exit),
     (re.compile(r"sysctl (net\.ipv4\.[a-z0-9_]+) ?= ?(\d+)$"), _Script.sysctl),
     (re.compile(r"iptables "), _Script.iptables),

@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, int64_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport diff_in, diff_known, num_add, seq_after, seq_before, seq_eq
 from tcpcheck.tcp.checks cimport keep_timestamp, paws_fails, seg_length
+from tcpcheck.tcp.keepalive cimport heard_ack
 from tcpcheck.tcp.rules cimport R_ACK_ADVANCES, R_ACK_INSIDE_SEGMENT, R_ACK_NOTHING_NEW, R_ACK_OLD_TOLERATED
 from tcpcheck.tcp.sockets cimport config_of, in_flight, rule
 from tcpcheck.tcp.rto cimport full_payload, persist_acked, probe_acked, send_progress
@@ -51,6 +52,7 @@ cdef void _take(Stack* t, int sock, const Seg* g, int32_t flight) noexcept nogil
     rule(t, sock, R_ACK_INSIDE_SEGMENT if inside else R_ACK_ADVANCES if n else R_ACK_NOTHING_NEW)
     _update_timestamp(t, sock, g)
     _update_window(t, k, g, n != 0)
+    heard_ack(t, sock, g, n > 0)
     if n:
         k.snd_una = num_add(k.snd_una, n)
         k.bytes_acked = k.bytes_acked + n if k.bytes_acked < BYTES_ACKED_MAX - n else BYTES_ACKED_MAX
@@ -122,7 +124,7 @@ cdef void _update_timestamp(Stack* t, int sock, const Seg* g) noexcept nogil:
     """RFC 7323 4.3 (2), with Last.ACK.sent = rcv_wup (tcp_replace_ts_recent)."""
     cdef Sock* k = &t.sock[sock]
     if k.ts_ok and g.has_ts and not seq_after(&t.sym, g.seq, k.rcv_wup) and not paws_fails(t, k, g, 0):
-        keep_timestamp(k, g)
+        keep_timestamp(t, k, g)
 
 
 cdef int window_news(Stack* t, const Sock* k, const Seg* g) noexcept nogil:

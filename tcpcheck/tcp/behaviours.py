@@ -223,6 +223,15 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         ),
     ),
     Behaviour(
+        "user_timeout_clamped",
+        "the last retransmission timeout is cut short to end with TCP_USER_TIMEOUT",
+        "RFC 5482 3; tcp_clamp_rto_to_user_timeout",
+        rfc=1,
+        since=(4, 19),
+        commit="b701a99e431d",
+        rules=("RTO_GIVES_UP",),
+    ),
+    Behaviour(
         "memory_given_back",
         "a socket with empty queues has no memory set aside, so header prediction lets no text through to it",
         "sk_mem_uncharge, tcp_rcv_established",

@@ -22,7 +22,7 @@ from tcpcheck.tcp.sockets cimport (
 from tcpcheck.tcp.types cimport (
     SK_BUCKET, SK_DEAD, SK_FULL, SK_LISTENER, SK_REQUEST, ST_CLOSE_WAIT, ST_CLOSING,
     ST_ESTABLISHED, ST_FIN_WAIT1, ST_FIN_WAIT2, ST_LAST_ACK, ST_LISTEN, ST_SYN_RECV, ST_SYN_SENT, ST_TIME_WAIT,
-    Config, Seg, Sock, Stack,
+    TS_OUTDATED, Config, Seg, Sock, Stack,
 )
 
 cdef int64_t MS = 1000000
@@ -85,6 +85,8 @@ cdef int rested_long_enough(Stack* t, int bucket) noexcept nogil:
     cdef Sock* s = &t.sock[bucket]
     cdef int clk = s.ts_stamp_clk if c.tw_reuse_rule < 2 and s.ts_stamp_clk != 0 else s.tw_clk
     cdef int64_t delay = c.tcp_tw_reuse_delay_ms * MS
+    if c.tw_reuse_rule < 2 and s.has_ts_recent == TS_OUTDATED:
+        return 1
     if clk == 0 and t.sym.timed:
         return 1                    # forgotten because it is old
     if c.tw_reuse_rule == 0:

@@ -10,5 +10,6 @@ cdef int32_t seg_length(const Seg* g) noexcept nogil            # SEG.LEN: paylo
 cdef Num seg_end(const Seg* g) noexcept nogil                   # SEG.SEQ + SEG.LEN
 cdef int in_window(Stack* t, const Seg* g, Num left, int32_t wnd) noexcept nogil        # tcp_in_window
 cdef int paws_fails(Stack* t, const Sock* k, const Seg* g, int slack) noexcept nogil    # tcp_paws_check, negated
-cdef void keep_timestamp(Sock* k, const Seg* g) noexcept nogil  # ts_recent = SEG.TSval
+cdef int outdated(Stack* t, const Sock* k) noexcept nogil      # is ts_recent too old to be used?
+cdef void keep_timestamp(Stack* t, Sock* k, const Seg* g) noexcept nogil        # ts_recent = SEG.TSval
 cdef int tsecr_in_range(Stack* t, int sock, const Seg* g) noexcept nogil

@@ -2,13 +2,17 @@
 
 Each is one comparison where the kernel needs two or three: a comparison that is not decided doubles the branches.
 """
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
-from tcpcheck.sym.number cimport MODE_CONCRETE, Num, diff_in, diff_known, num_add, num_is_zero
+from tcpcheck.sym.number cimport MODE_CONCRETE, Num, clock_start, diff_in, diff_known, num_add, num_is_zero
 from tcpcheck.tcp.output cimport read_tsval
-from tcpcheck.tcp.types cimport F_FIN, F_SYN, SK_REQUEST, Seg, Sock, Stack
+from tcpcheck.tcp.rto cimport elapsed
+from tcpcheck.tcp.rules cimport R_PAWS_OUTDATED
+from tcpcheck.tcp.sockets cimport rule
+from tcpcheck.tcp.types cimport F_FIN, F_SYN, SK_REQUEST, TS_OUTDATED, Config, Seg, Sock, Stack
 
 cdef int64_t HALF = 1 << 31
+cdef int64_t SECOND = 1000000000
 
 
 cdef int32_t seg_length(const Seg* g) noexcept nogil:
@@ -31,17 +35,34 @@ cdef int in_window(Stack* t, const Seg* g, Num left, int32_t wnd) noexcept nogil
 cdef int paws_fails(Stack* t, const Sock* k, const Seg* g, int slack) noexcept nogil:
     """Is SEG.TSval older than ts_recent by more than `slack` ticks (RFC 7323 5.3 R1; tcp_paws_check)?
 
-    ts_recent 0 switches PAWS off. That ts_recent is too old to be used (24 days; 2,147 s in newer kernels) is not
-    modelled: then the peer's counter has moved on as well.
+    ts_recent 0 switches PAWS off, and so does one stored too long ago.
     """
     if not k.has_ts_recent or not diff_in(&t.sym, k.ts_recent, g.tsval, slack + 1, HALF - 1 - slack):
         return 0
-    return not num_is_zero(&t.sym, k.ts_recent)
+    if num_is_zero(&t.sym, k.ts_recent):
+        return 0
+    if outdated(t, k):
+        rule(t, <int>(k - &t.sock[0]), R_PAWS_OUTDATED)
+        return 0
+    return 1
 
 
-cdef void keep_timestamp(Sock* k, const Seg* g) noexcept nogil:
+cdef int outdated(Stack* t, const Sock* k) noexcept nogil:
+    """Was ts_recent stored too long ago to be used (RFC 7323 5.5: 24 days; TCP_PAWS_WRAP: 2,147 s)? Linux counts whole
+    seconds, of a clock that ticks. A request never lives so long."""
+    cdef const Config* c = t.cfg[k.host]
+    cdef int64_t blur = SECOND + c.jiffy_ns if c.linux_timers else 0
+    if c.paws_idle_ns == 0 or k.kind == SK_REQUEST:
+        return 0
+    return k.has_ts_recent == TS_OUTDATED or elapsed(
+        t, k.ts_stamp_clk, c.paws_idle_ns - blur, c.paws_idle_ns + (c.jiffy_ns if c.linux_timers else 0))
+
+
+cdef void keep_timestamp(Stack* t, Sock* k, const Seg* g) noexcept nogil:
     """ts_recent = SEG.TSval (tcp_store_ts_recent). It is there (ts_recent_stamp) even when it is 0."""
     k.has_ts_recent = 1
+    if t.cfg[k.host].paws_idle_ns and k.kind != SK_REQUEST:
+        k.ts_stamp_clk = <uint8_t>clock_start(&t.sym)
     k.ts_recent = g.tsval
     k.ts_recent_inc = g.inc
 

@@ -21,22 +21,26 @@ cdef class ConfigTable:
     """One host's Configs. rows: for each the sysctls set by then, full name to value (a spec may change them midway).
     mss in bytes; rtt_max_ns: an upper bound of every round trip, delayed ACKs included; isn_linked, ts_linked: are
     readings of the ISN clock and of the timestamp clock related to one another through time? rcv_buf in bytes, 0: the
-    profile's. fixed: constants in the place of the profile's own."""
+    profile's. fixed: constants in the place of the profile's own. ts_ages: may a ts_recent become too old to be used
+    (paws_idle_ns)? keeps_heard: do sockets have keepalive or a user timeout?"""
 
     def __cinit__(
         self, profile, list rows, tuple features_with=(), tuple features_without=(), int mss=1460,
         rtt_max_ns=50 * MILLISECOND, rtt_syn_max_ns=None, int isn_linked=1, int ts_linked=1,
-        int rcv_buf=0, dict fixed=None,
+        int rcv_buf=0, dict fixed=None, int ts_ages=0, int keeps_heard=0,
     ):
         cdef int i
         profile = profile.with_features(features_with, features_without)
         settings = {
             "mss": mss, "rtt_max_ns": rtt_max_ns, "isn_linked": isn_linked, "ts_linked": ts_linked,
+            "keeps_heard": keeps_heard,
             "rtt_syn_max_ns": rtt_max_ns if rtt_syn_max_ns is None else rtt_syn_max_ns,
         }
         if rcv_buf > 0:
             settings["rcv_buf"] = rcv_buf
             settings["rcv_wscale"] = 0      # SO_RCVBUF: nothing beyond 16 bits to offer
+        if not ts_ages:
+            settings["paws_idle_ns"] = 0
         settings |= fixed or {}
         self.n = len(rows)
         self.rows = <Config*>calloc(max(self.n, 1), sizeof(Config))

@@ -70,6 +70,7 @@ cdef void _forget_clocks(Stack* t) noexcept nogil:
         _keep_clock(&s.oow_clk, keep, new, &n)
         _keep_clock(&s.tw_clk, keep, new, &n)
         _keep_clock(&s.ts_stamp_clk, keep, new, &n)
+        _keep_clock(&s.heard_clk, keep, new, &n)
     sym_select(&t.sym, keep, n)
 
 
@@ -115,7 +116,7 @@ cdef class Driver:
         cdef ConfigTable table
         row = {name if "." in name else "net.ipv4." + name: value for name, value in self._args[1].items()}
         profile, _ = profile_for(self._args[0])
-        table = ConfigTable(profile, [row], rtt_max_ns=self._args[3])
+        table = ConfigTable(profile, [row], rtt_max_ns=self._args[3], ts_ages=bool(self._args[2]))
         self.cfg = table.rows[0]
 
     cdef void _wire(self) noexcept:

@@ -52,3 +52,4 @@ cdef int retransmit_head(Stack* t, int sock) noexcept nogil                 # th
 # ---- what the timers send
 cdef int send_loss_probe(Stack* t, int sock) noexcept nogil                 # new data or the last segment again; 0: refused
 cdef int send_window_probe(Stack* t, int sock) noexcept nogil               # tcp_write_wakeup; OutputFn's result
+cdef int send_old_segment(Stack* t, int sock) noexcept nogil                # tcp_xmit_probe_skb; OutputFn's result

@@ -550,12 +550,18 @@ cdef int send_loss_probe(Stack* t, int sock) noexcept nogil:
 cdef int send_window_probe(Stack* t, int sock) noexcept nogil:
     """What fits the window; when that is nothing, an empty segment that is old for sure, so that it draws an ACK."""
     cdef Sock* k = &t.sock[sock]
-    cdef Seg s
     cdef int32_t room = k.snd_wnd - in_flight(t, sock), n
-    if room > 0:
-        n = k.unsent if k.unsent < payload_most(k) else payload_most(k)
-        n = n if n < room else room
-        return send_new(t, sock, n, k.fin_queued and n == k.unsent and n < room, 0)
+    if room <= 0:
+        return send_old_segment(t, sock)
+    n = k.unsent if k.unsent < payload_most(k) else payload_most(k)
+    n = n if n < room else room
+    return send_new(t, sock, n, k.fin_queued and n == k.unsent and n < room, 0)
+
+
+cdef int send_old_segment(Stack* t, int sock) noexcept nogil:
+    """Empty, and one number too old: it draws an ACK (tcp_xmit_probe_skb; RFC 9293 3.8.4)."""
+    cdef Sock* k = &t.sock[sock]
+    cdef Seg s
     ack_goes_out(t, sock)
     build_segment(t, sock, F_ACK, &s)
     s.seq = num_add(k.snd_una, -1)

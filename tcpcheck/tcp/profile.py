@@ -30,6 +30,8 @@ MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
 WHEEL_ROUNDS_UP = (4, 8)  # before, a timer of n jiffies fired at the n-th tick, the first of which may be cut short
 TLP_SHORTER = (4, 14)  # TCP_TIMEOUT_MIN instead of 10 ms
+PAWS_IDLE = 24 * 86400  # s; RFC 7323 5.5
+PAWS_WRAP = 2147  # s; TCP_PAWS_WRAP: half way round of a clock of microseconds
 RCV_WSCALE = 7  # as SYNs offer it with tcp_rmem as it is by default
 RCV_BUF = 65535  # bytes; a Linux host offers 64,240 to 65,483 at first, which nothing here depends on
 
@@ -44,6 +46,9 @@ _RFC_SYSCTLS = {
     "net.ipv4.tcp_synack_retries",
     "net.core.somaxconn",
     "net.ipv4.tcp_abort_on_overflow",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
 }
 _RFC_DEFAULTS = {
     "net.ipv4.tcp_tw_reuse": 0,
@@ -126,6 +131,7 @@ def _linux(name: str, release: Release, family: str = "linux") -> Profile:
         "timer_early_ns": 0 if release >= WHEEL_ROUNDS_UP else SECOND // hz,
         "rcv_buf": RCV_BUF,
         "rcv_wscale": RCV_WSCALE,
+        "paws_idle_ns": (PAWS_WRAP if release >= (6, 7) else PAWS_IDLE) * SECOND,
     }
     return Profile(name, family, release, hz, flags, {n: s.default(release) for n, s in SYSCTLS.items()}, constants)
 
@@ -145,6 +151,7 @@ def _rfc9293() -> Profile:
         "timer_early_ns": 0,
         "rcv_buf": RCV_BUF,
         "rcv_wscale": 0,
+        "paws_idle_ns": PAWS_IDLE * SECOND,
     }
     return Profile("rfc9293", "rfc", newest, 1000, flags, defaults, constants)
 

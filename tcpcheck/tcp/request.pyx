@@ -4,8 +4,9 @@ A request has fewer checks than a full socket and in another order: the same SYN
 window, RST, SYN. It has no challenge ACK of its own and no slack in PAWS.
 """
 from libc.stdint cimport uint8_t
-from tcpcheck.sym.number cimport MODE_CONCRETE, Num, num_add, seq_after, seq_eq
+from tcpcheck.sym.number cimport MODE_CONCRETE, Num, clock_start, num_add, seq_after, seq_eq
 from tcpcheck.tcp.checks cimport in_window, keep_timestamp, paws_fails, tsecr_in_range
+from tcpcheck.tcp.keepalive cimport inherit_options
 from tcpcheck.tcp.output cimport (
     first_window, oow_rate_limited, read_tsval, send_limited_ack, send_reset_for, send_synack, timestamp_key,
 )
@@ -136,7 +137,10 @@ cdef void request_to_child(Stack* t, int sock, const Seg* g, int has_ts) noexcep
     k.snd_wnd = g.wnd
     k.max_window = g.wnd
     if has_ts and k.ts_ok and not seq_after(&t.sym, g.seq, k.rcv_nxt):
-        keep_timestamp(k, g)
+        keep_timestamp(t, k, g)
+    if k.ts_ok and config_of(t, sock).paws_idle_ns:
+        k.ts_stamp_clk = <uint8_t>clock_start(&t.sym)   # as if ts_recent were of now
+    inherit_options(t, sock)
     queue_for_accept(t, sock)
     synchronized_arrives(t, sock, g)
 
@@ -168,7 +172,7 @@ cdef void request_fill(Stack* t, int sock, int listener, const Seg* syn, Num iss
     k.ts_key = timestamp_key(t, syn.dst, syn.src, syn.dport, syn.sport)
     if syn.has_ts and cfg.tcp_timestamps:
         k.ts_ok = 1
-        keep_timestamp(k, syn)
+        keep_timestamp(t, k, syn)
     k.mss = cfg.mss
     if syn.mss and syn.mss < k.mss:
         k.mss = syn.mss

@@ -14,6 +14,8 @@ cdef void arm_retrans(Stack* t, int sock, int kind, int64_t lo, int64_t hi) noex
 cdef void arm_rto(Stack* t, int sock) noexcept nogil            # restart with the current backoff (tcp_rearm_rto); disarms when nothing is in flight
 cdef void arm_rto_or_probe(Stack* t, int sock) noexcept nogil   # new data or progress: tail loss probe if it applies, else RTO
 cdef int probe_applies(Stack* t, int sock) noexcept nogil       # may a tail loss probe be scheduled?
+cdef void cut_to_user_timeout(Stack* t, int sock, int clk) noexcept nogil
+    # The retransmission timer was armed just now: it fires no later than when clk reaches TCP_USER_TIMEOUT.
 cdef void arm_persist(Stack* t, int sock) noexcept nogil        # probe0_when: nothing is in flight and the next segment cannot go
 cdef void arm_synack(Stack* t, int request) noexcept nogil      # 1 s << retries
 cdef void send_progress(Stack* t, int sock, int dsack) noexcept nogil      # snd_una moved (already stored): retries forgotten, timer restarted

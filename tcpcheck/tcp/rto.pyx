@@ -4,14 +4,16 @@ No congestion control is modelled; what it decides of timing (no tail loss probe
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
-from tcpcheck.sym.number cimport age_at_least, clock_start, diff_known
+from tcpcheck.sym.number cimport age_allows, age_at_least, clock_start, diff_known
+from tcpcheck.sym.zone cimport TIME_INF
 from tcpcheck.tcp.rules cimport R_BUCKETS_FULL, R_FIN_WAIT2_BUCKET, R_FIN_WAIT2_KEEPALIVE, R_TIME_WAIT_ENTERED
 from tcpcheck.tcp.sockets cimport (
     arm, arm_between, arm_nominal, config_of, disarm, in_flight, receive_window, rule, to_closed, wheel_latest,
 )
 from tcpcheck.tcp.types cimport (
     SK_BUCKET, SLOT_KEEPALIVE, SLOT_RETRANS, ST_FIN_WAIT2, ST_TIME_WAIT, TM_KEEPALIVE, TM_PERSIST, TM_RTO,
-    TLP_AGAIN, TLP_ANSWERED, TLP_NEW, TLP_NONE, TM_SYNACK, TM_TIMEWAIT, TM_TLP, Config, Sock, Stack,
+    TLP_AGAIN, TLP_ANSWERED, TLP_NEW, TLP_NONE, TM_NONE, TM_SYNACK, TM_TIMEWAIT, TM_TLP,
+    Config, Sock, Stack, Timer,
 )
 from libc.string cimport memset
 
@@ -281,9 +283,31 @@ cdef void persist_acked(Stack* t, int sock) noexcept nogil:
     s.retries = 0
     if next_fits(t, sock):
         s.backoff = 0
+        s.rtx_clk = 0
         disarm(t, sock, SLOT_RETRANS)
     else:
         arm_persist(t, sock)
+        cut_to_user_timeout(t, sock, s.rtx_clk)
+
+
+# ---- user timeout -------------------------------------------------------------------------------------------------
+
+cdef void cut_to_user_timeout(Stack* t, int sock, int clk) noexcept nogil:
+    """tcp_clamp_rto_to_user_timeout, tcp_clamp_probe0_to_user_timeout."""
+    cdef const Config* c = config_of(t, sock)
+    cdef Sock* s = &t.sock[sock]
+    cdef Timer* m = &s.timer[<int>SLOT_RETRANS]
+    cdef int64_t lo, hi, late, after = s.user_timeout_ms * MS
+    if not s.user_timeout_ms or not c.user_timeout_clamped or clk == 0 or m.kind == TM_NONE:
+        return
+    rto_bounds(t, sock, s.backoff, &lo, &hi)
+    if hi < after and not elapsed(t, clk, after - hi, after - lo):
+        return
+    late = wheel_latest(hi, c.jiffy_ns) - hi
+    late = hi // 8 + c.jiffy_ns if hi // 8 + c.jiffy_ns > late else late
+    m.clk = <uint8_t>clk
+    m.lo = after if age_allows(&t.sym, clk, after - MS, TIME_INF) else after - MS       # counted in milliseconds
+    m.hi = after + late
 
 
 # ---- FIN-WAIT-2 and TIME-WAIT ------------------------------------------------------------------------------

@@ -124,6 +124,8 @@ cdef enum ArriveRule:       # a segment arrives: rules_arrives.py
     R_TW_NO_ACK_SILENT
     R_TW_ACK_SILENT
     R_TW_FIN_RESTARTS
+    # whoever asks for PAWS: checks.pyx
+    R_PAWS_OUTDATED
 
 cdef enum SendRule:         # calls, output and timers: rules_sends.py
     # calls
@@ -183,3 +185,5 @@ cdef enum SendRule:         # calls, output and timers: rules_sends.py
     R_FIN_WAIT2_EXPIRED
     R_FIN_WAIT2_FULL_TO_BUCKET
     R_FIN_WAIT2_FULL_RST
+    R_KEEPALIVE_PROBE
+    R_KEEPALIVE_GIVES_UP

@@ -443,4 +443,10 @@ ARRIVE_RULES: tuple[tuple[str, str, str, str], ...] = (
         "RFC 9293 3.10.7.4",
         "FreeBSD tcp_twcheck, lwIP tcp_timewait_input",
     ),
+    (
+        "PAWS_OUTDATED",
+        "the timestamp looks older, but ts_recent was stored too long ago to be used",
+        "RFC 7323 5.5",
+        "tcp_paws_check",
+    ),
 )

@@ -131,6 +131,8 @@ _TIMERS: tuple[tuple[str, str, str, str], ...] = (
     ("FIN_WAIT2_EXPIRED", "an orphan waited long enough for the peer's FIN", "", "tw_timer_handler"),
     ("FIN_WAIT2_FULL_TO_BUCKET", "the orphan's timer: the rest of its wait as a bucket", "", "tcp_keepalive_timer"),
     ("FIN_WAIT2_FULL_RST", "the orphan's timer, nothing left to wait: RST", "", "tcp_keepalive_timer"),
+    ("KEEPALIVE_PROBE", "idle with SO_KEEPALIVE: an old empty segment", "RFC 9293 3.8.4", "tcp_keepalive_timer"),
+    ("KEEPALIVE_GIVES_UP", "no probe was answered: RST, ETIMEDOUT", "RFC 9293 3.8.4", "tcp_keepalive_timer"),
 )
 
 SEND_RULES = _CALLS + _OUTPUT + _TIMERS

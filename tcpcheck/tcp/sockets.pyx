@@ -5,7 +5,7 @@ from tcpcheck.sym.number cimport Num, age_allows, clock_start, diff_known
 from tcpcheck.tcp.types cimport (
     EF_DIED, EF_MERGED, EF_RULE, EFFECTS_MAX, SLOTS, SLOT_DELACK, SOCKS_MAX, SK_BUCKET, SK_DEAD, SK_FREE,
     SK_FULL, SK_LISTENER, SK_REQUEST, ST_CLOSED, ST_CLOSE_WAIT, ST_SYN_RECV, ST_SYN_SENT,
-    ST_TIME_WAIT, TLP_AGAIN, TLP_NEW, Config, Effect, Seg, Sock, Stack, Timer,
+    ST_TIME_WAIT, TLP_AGAIN, TLP_NEW, TM_PERSIST, TS_OUTDATED, Config, Effect, Seg, Sock, Stack, Timer,
 )
 
 cdef int64_t MS = 1000000
@@ -305,7 +305,7 @@ cdef void tidy_full(Stack* t, int sock) noexcept nogil:
     cdef int i
     if in_flight(t, sock) == 0:
         s.una_inside = 0
-    if s.retries == 0 and not s.una_inside and s.rtt_known:
+    if s.retries == 0 and not s.una_inside and s.rtt_known and not (s.user_timeout_ms and s.timer[0].kind == TM_PERSIST):
         s.rtx_clk = 0
     if s.state != ST_SYN_SENT and s.state != ST_SYN_RECV:
         s.syn_clk = 0
@@ -351,6 +351,9 @@ cdef void stack_tidy(Stack* t, uint32_t clean=0) noexcept nogil:
         if not s.ts_ok and s.state != ST_SYN_SENT:
             s.has_ts_recent = 0
             s.ts_recent_inc = 0
+            s.ts_stamp_clk = 0
+        if c.paws_idle_ns and surely_older(t, s.ts_stamp_clk, c.paws_idle_ns + c.jiffy_ns):
+            s.has_ts_recent = TS_OUTDATED
             s.ts_stamp_clk = 0
         if not s.has_ts_recent:
             memset(&s.ts_recent, 0, sizeof(Num))

@@ -277,7 +277,7 @@ cdef int _predicted(Stack* t, int sock, const Seg* g, int verdict) noexcept nogi
     if g.len > 0 and choose(t.sym.ch, 2, CHOOSE_FATE) == (k.rcv_queued > 0 or in_flight(t, sock) > 0):
         return 0
     if k.ts_ok and diff_known(&t.sym, k.rcv_nxt, k.rcv_wup, &owed) and owed == 0:
-        keep_timestamp(k, g)
+        keep_timestamp(t, k, g)
     if verdict == ACK_OLD:
         return 1
     rule(t, sock, R_ACK_TOO_OLD_PREDICTED)

@@ -3,6 +3,7 @@ from libc.string cimport memset
 from tcpcheck.sym.number cimport diff_in, num_add
 from tcpcheck.tcp.ack cimport process_ack
 from tcpcheck.tcp.checks cimport keep_timestamp, paws_fails, tsecr_in_range
+from tcpcheck.tcp.keepalive cimport keepalive_starts
 from tcpcheck.tcp.output cimport send_ack, send_reset_for, send_synack
 from tcpcheck.tcp.rules cimport (
     R_SYNSENT_BAD_ACK_RST, R_SYNSENT_BAD_ACK_RST_IGNORED, R_SYNSENT_ESTABLISHED, R_SYNSENT_NO_FLAGS_IGNORED,
@@ -65,7 +66,7 @@ cdef void _take_syn(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil
     k.snd_wl1 = g.seq
     k.ts_ok = has_ts
     if has_ts:
-        keep_timestamp(k, g)
+        keep_timestamp(t, k, g)
     else:
         k.has_ts_recent = 0
     k.sack_ok = g.sack_ok and config_of(t, sock).tcp_sack
@@ -86,6 +87,7 @@ cdef void _established(Stack* t, int sock, const Seg* g, int has_ts) noexcept no
         k.rcv_wscale = 0
     set_state(t, sock, ST_ESTABLISHED)
     rtt_after_handshake(t, sock, repeats)
+    keepalive_starts(t, sock)
     send_ack(t, sock)
     memset(&owed, 0, sizeof(Owed))
     send_what_is_due(t, sock, &owed)

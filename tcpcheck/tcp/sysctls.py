@@ -127,9 +127,17 @@ _ROWS = (
     _row("tcp_rto_max_ms", "greatest RTO", 1000, 120_000, 120_000, "rto_max_ms", "ms", (6, 15)),
     _row("tcp_window_scaling", "no effect in the model: windows are in bytes", 0, 1, 1, ""),
     _row("tcp_dsack", "no effect in the model", 0, 1, 1, ""),
-    _row("tcp_keepalive_time", "no effect in the model: SO_KEEPALIVE is off", 1, INT_MAX, 7200, "", "s"),
-    _row("tcp_keepalive_intvl", "no effect in the model: SO_KEEPALIVE is off", 1, INT_MAX, 75, "", "s"),
-    _row("tcp_keepalive_probes", "no effect in the model: SO_KEEPALIVE is off", 1, 127, 9, ""),
+    _row(
+        "tcp_keepalive_time",
+        "how long a connection with SO_KEEPALIVE is idle before it is probed",
+        1,
+        32767,
+        7200,
+        "tcp_keepalive_time_s",
+        "s",
+    ),
+    _row("tcp_keepalive_intvl", "time between keepalive probes", 1, 32767, 75, "tcp_keepalive_intvl_s", "s"),
+    _row("tcp_keepalive_probes", "keepalive probes without answer before it gives up", 1, 127, 9),
 )
 
 

@@ -278,7 +278,7 @@ cdef class TestStack:
                 n[i].rd = place[n[i].rd]
 
     cdef void each_clock(self, Sock* s, uint8_t* mark, const uint8_t* place):
-        cdef uint8_t* clk[16]
+        cdef uint8_t* clk[17]
         cdef int i
         for i in range(3):
             clk[i] = &s.timer[i].clk
@@ -295,7 +295,8 @@ cdef class TestStack:
         clk[13] = &s.rcv_wup.rd
         clk[14] = &s.ts_recent.rd
         clk[15] = &s.syn_tsval.rd
-        for i in range(16):
+        clk[16] = &s.heard_clk
+        for i in range(17):
             if mark != NULL:
                 mark[clk[i][0]] = 1
             if place != NULL:

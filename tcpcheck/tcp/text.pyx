@@ -3,6 +3,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport Num, diff_in, diff_known, num_add, seq_after, seq_before, seq_eq
 from tcpcheck.tcp.checks cimport seg_end, seg_length
+from tcpcheck.tcp.keepalive cimport heard_text
 from tcpcheck.tcp.output cimport ack_compressed, ack_delayed, push_pending, send_ack, send_sack
 from tcpcheck.tcp.rto cimport elapsed, enter_time_wait
 from tcpcheck.tcp.rules cimport (
@@ -99,6 +100,8 @@ cdef void _accept(Stack* t, int sock, const Seg* g, int32_t n, Owed* o) noexcept
     cdef Sock* k = &t.sock[sock]
     cdef int32_t fin = 1 if g.flags & F_FIN else 0
     _advance(t, sock, n, n - fin)
+    if g.len > 0:
+        heard_text(t, sock)
     if g.len > 0 and not k.got_data:
         k.got_data = 1                  # the first text, be it old (tcp_event_data_recv)
         if not k.fin_rcvd or k.state == ST_CLOSING:     # else: ping-pong mode since the FIN

@@ -2,11 +2,12 @@
 from libc.stdint cimport int64_t, uint8_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport clock_start
+from tcpcheck.tcp.keepalive cimport keepalive_fires, user_timeout_over
 from tcpcheck.tcp.output cimport (
     retransmit_head, send_ack, send_active_reset, send_loss_probe, send_synack, send_window_probe,
 )
 from tcpcheck.tcp.rto cimport (
-    arm_persist, arm_retrans, arm_rto, arm_synack, elapsed, enter_time_wait, fin_time, next_fits, pending,
+    arm_persist, arm_retrans, arm_rto, arm_synack, cut_to_user_timeout, elapsed, enter_time_wait, fin_time, next_fits, pending,
     rto_bounds,
 )
 from tcpcheck.tcp.rules cimport (
@@ -52,8 +53,10 @@ cdef void timer_fires(Stack* t, int sock, int slot) noexcept nogil:
     elif kind == TM_COMPRESSED:
         rule(t, sock, R_COMPRESSED_ACK_FIRED)
         send_ack(t, sock)
-    elif kind == TM_KEEPALIVE:
+    elif kind == TM_KEEPALIVE and t.sock[sock].state == ST_FIN_WAIT2 and is_orphan(&t.sock[sock]):
         fin_wait2_fires(t, sock)
+    else:                               # TM_KEEPALIVE, TM_KEEP_PROBE
+        keepalive_fires(t, sock)
 
 
 # ---- retransmission ----------------------------------------------------------------------------------------
@@ -88,8 +91,10 @@ cdef int64_t least_elapsed(Stack* t, int sock) noexcept nogil:
 
 
 cdef int timed_out(Stack* t, int sock, int clk, int retries, int64_t unit) noexcept nogil:
-    """retransmits_timed_out: it counts milliseconds, so it may see the end one early."""
+    """retransmits_timed_out: it counts milliseconds, so it may see the end one early. A user timeout comes first."""
     cdef int64_t after = give_up_after(retries, unit, config_of(t, sock).rto_max_ns)
+    if t.sock[sock].user_timeout_ms:
+        after = t.sock[sock].user_timeout_ms * MS
     if clk == 0 and least_elapsed(t, sock) >= after:
         return 1                        # `time off`: at any time, but not for ever
     return elapsed(t, clk, after - MS, after)
@@ -116,7 +121,7 @@ cdef int gives_up(Stack* t, int sock) noexcept nogil:
     cdef int most = c.tcp_retries2
     if is_orphan(s):
         most = c.tcp_orphan_retries
-        if most == 0 and not rto_at_most(t, sock):
+        if most == 0 and not s.user_timeout_ms and not rto_at_most(t, sock):
             most = 8
     if s.retries > 0 and s.rtx_clk == 0 and t.sym.timed:
         return 1                            # the SYN was repeated, and its time forgotten: see _established()
@@ -128,6 +133,8 @@ cdef int window_shut_gives_up(Stack* t, int sock) noexcept nogil:
     one tcp_rto_max, newer after two; when the peer was last heard is not kept, so it may be later as well)."""
     cdef Sock* s = &t.sock[sock]
     cdef int64_t most = config_of(t, sock).rto_max_ns
+    if s.user_timeout_ms:
+        return s.retries > 0 and user_timeout_over(t, sock, s.heard_clk)
     return s.retries > 0 and elapsed(t, s.rtx_clk, most, most) and choose(t.sym.ch, 2, CHOOSE_FATE)
 
 
@@ -175,6 +182,7 @@ cdef void rto_fires(Stack* t, int sock) noexcept nogil:
     if s.backoff < BACKOFF_MOST and (s.state != ST_SYN_SENT or s.retries > c.tcp_syn_linear_timeouts):
         s.backoff += 1
     arm_rto(t, sock)
+    cut_to_user_timeout(t, sock, s.syn_clk if opening else s.rtx_clk)
 
 
 cdef void probe_fires(Stack* t, int sock) noexcept nogil:
@@ -210,6 +218,17 @@ cdef int persist_gives_up(Stack* t, int sock) noexcept nogil:
     return s.retries >= most
 
 
+cdef int user_timeout_of_probes(Stack* t, int sock) noexcept nogil:
+    """It counts from the first probe, answered or not, until the window opens (icsk_probes_tstamp)."""
+    cdef Sock* s = &t.sock[sock]
+    if not s.user_timeout_ms:
+        return 0
+    if s.rtx_clk == 0 and (s.retries == 0 or t.sym.timed):
+        s.rtx_clk = <uint8_t>clock_start(&t.sym)
+        return 0
+    return user_timeout_over(t, sock, s.rtx_clk)
+
+
 cdef void persist_fires(Stack* t, int sock) noexcept nogil:
     """tcp_probe_timer, tcp_send_probe0. A probe that the own firewall refuses counts too."""
     cdef Sock* s = &t.sock[sock]
@@ -217,7 +236,7 @@ cdef void persist_fires(Stack* t, int sock) noexcept nogil:
     if in_flight(t, sock) > 0 or not pending(t, sock):
         s.retries = 0
         return
-    if persist_gives_up(t, sock):
+    if persist_gives_up(t, sock) or user_timeout_of_probes(t, sock):
         dies(t, sock, R_PERSIST_GIVES_UP)
         return
     if out_of_resources(t, sock):
@@ -236,6 +255,7 @@ cdef void persist_fires(Stack* t, int sock) noexcept nogil:
     if s.backoff < config_of(t, sock).tcp_retries2 and s.backoff < 10:
         s.backoff += 1
     arm_persist(t, sock)
+    cut_to_user_timeout(t, sock, s.rtx_clk)
 
 
 # ---- request sockets ---------------------------------------------------------------------------------------

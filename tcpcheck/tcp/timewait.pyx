@@ -4,10 +4,11 @@ A bucket looks at sequence number, flags and timestamps only, never at the ACK f
 old connection had them and net.ipv4.tcp_timestamps is on now.
 """
 from libc.stdint cimport int64_t
-from tcpcheck.sym.number cimport age_at_least, clock_start, num_add, seq_after, seq_before, seq_eq
+from tcpcheck.sym.number cimport clock_start, num_add, seq_after, seq_before, seq_eq
 from tcpcheck.tcp.checks cimport in_window, keep_timestamp, paws_fails, seg_end, seg_length
 from tcpcheck.tcp.listen cimport listener_takes_bucket
 from tcpcheck.tcp.output cimport send_ack, send_limited_ack, send_reset_for
+from tcpcheck.tcp.rto cimport elapsed
 from tcpcheck.tcp.rules cimport (
     R_FW2_DATA_RST, R_FW2_FIN_TIME_WAIT, R_FW2_NOTHING_NEW, R_FW2_OUT_OF_WINDOW, R_FW2_PAWS, R_FW2_RST_KILLED,
     R_FW2_SYN_RST, R_TW_ACK_ANSWERED, R_TW_ACK_RESTARTS, R_TW_ACK_SILENT, R_TW_FIN_RESTARTS, R_TW_NO_ACK_ANSWERED,
@@ -46,7 +47,7 @@ cdef int _too_old(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
     cdef Sock* k = &t.sock[sock]
     if not has_ts or not paws_fails(t, k, g, 0):
         return 0
-    return not (g.flags & F_RST and k.ts_stamp_clk and age_at_least(&t.sym, k.ts_stamp_clk, RST_AGE))
+    return not (g.flags & F_RST and k.ts_stamp_clk and elapsed(t, k.ts_stamp_clk, RST_AGE - SECOND, RST_AGE))
 
 
 cdef void _restart(Stack* t, int sock) noexcept nogil:
@@ -56,8 +57,9 @@ cdef void _restart(Stack* t, int sock) noexcept nogil:
 cdef void _keep_timestamp(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
     cdef Sock* k = &t.sock[sock]
     if has_ts:
-        keep_timestamp(k, g)
-        k.ts_stamp_clk = clock_start(&t.sym)
+        keep_timestamp(t, k, g)
+        if not k.ts_stamp_clk or not config_of(t, sock).paws_idle_ns:
+            k.ts_stamp_clk = clock_start(&t.sym)
 
 
 # ---- TIME-WAIT --------------------------------------------------------------------------------------------------

@@ -48,14 +48,18 @@ cdef enum TimerKind:
     TM_SYNACK = 4           # request socket
     TM_TIMEWAIT = 5         # bucket
     TM_DELACK = 6
-    TM_KEEPALIVE = 7        # orphaned FIN-WAIT-2 that is still a full socket
+    TM_KEEPALIVE = 7        # SO_KEEPALIVE: the connection is idle; or an orphan in FIN-WAIT-2 that is still a full socket
     TM_COMPRESSED = 8       # duplicate ACKs held back, to be sent as one
+    TM_KEEP_PROBE = 9       # a keepalive probe is out: when the next one is due
 
 cdef enum TlpState:         # Sock.tlp_done
     TLP_NONE = 0
     TLP_AGAIN = 1           # the last segment was sent again
     TLP_NEW = 2             # new text was sent
     TLP_ANSWERED = 3        # acknowledged by the ACK of what was sent again: lost it may have been, or not
+
+cdef enum TsRecent:         # Sock.has_ts_recent
+    TS_OUTDATED = 2         # stored so long ago that PAWS does not use it
 
 cdef enum TimerSlot:
     SLOT_RETRANS = 0        # RTO, TLP, PERSIST, SYNACK, TIMEWAIT share one, as in the kernel
@@ -155,13 +159,20 @@ ctypedef struct Sock:
     uint8_t ts_ok           # timestamps negotiated
     uint8_t sack_ok
     uint8_t rcv_wscale      # shift of the windows this side offers; 0 too where the peer offered no scaling
-    uint8_t has_ts_recent   # there is a ts_recent (the kernel: ts_recent_stamp is not 0); it may be 0
+    uint8_t has_ts_recent   # there is a ts_recent (the kernel: ts_recent_stamp is not 0); it may be 0 (TsRecent)
     uint8_t ts_linked       # the TS counter's readings are compared through the zone
     uint8_t ts_recent_inc   # incarnation whose TSval ts_recent is
-    uint8_t ts_stamp_clk    # age of ts_recent (TIME-WAIT's 60 s rule for RST); 0: not kept
+    uint8_t ts_stamp_clk    # when ts_recent was stored (PAWS's idle limit, TIME-WAIT's rule for RST); 0: not kept
     Num ts_recent
     uint64_t ts_key         # the constant behind this side's TSvals
     Num syn_tsval           # TSval of the first SYN, only for `tsval any` in SYN-SENT; base 0 and off 0: none
+    # --- options of setsockopt(); 0: as the sysctl has it
+    uint16_t keepidle_s, keepintvl_s
+    int32_t user_timeout_ms
+    uint8_t keepalive       # SO_KEEPALIVE
+    uint8_t keepcnt
+    uint8_t keep_probes     # keepalive probes since the peer's last ACK
+    uint8_t heard_clk       # since the peer's last ACK or text in order; 0: not kept (Config.keeps_heard)
     # --- timers
     uint8_t retries         # icsk_retransmits: RTO firings since progress
     uint8_t backoff
@@ -193,6 +204,8 @@ ctypedef struct Config:
     int32_t tcp_syncookies, tcp_max_syn_backlog, somaxconn, tcp_abort_on_overflow
     int32_t tcp_invalid_ratelimit_ms, tcp_challenge_ack_limit, tcp_early_retrans, tcp_max_tw_buckets, tcp_max_orphans
     int64_t rto_min_ns, rto_max_ns, rto_init_ns, jiffy_ns, ts_tick_ns, isn_tick_ns
+    int32_t tcp_keepalive_time_s, tcp_keepalive_intvl_s, tcp_keepalive_probes
+    int64_t paws_idle_ns                        # from that age on ts_recent is not used; 0: it never gets so old here
     int64_t tlp_min_ns                          # the least tail loss probe timeout
     int64_t timer_early_ns                      # by which a timer may fire before its time: a jiffy before 4.8
     int64_t rtt_syn_max_ns                      # longest round trip of a SYN or SYN-ACK: no delayed ACK in it
@@ -201,6 +214,7 @@ ctypedef struct Config:
     int32_t rcv_wscale                          # window scale that SYNs offer, from tcp_rmem; none with a small rcv_buf
     uint8_t isn_linked                          # ISNs of one 4-tuple are related through the ISN clock (else: unrelated, coarser)
     uint8_t ts_linked                           # likewise TSvals
+    uint8_t keeps_heard                         # the spec has keepalive or user timeouts: heard_clk is kept
     # profile flags: one for each behaviour that differs between kernels (tcp/profile.py says which and since when)
     uint8_t rfc5961                             # exact RST, challenge ACKs
     uint8_t oow_ratelimit                       # per-socket limiter (4.0)
@@ -218,6 +232,7 @@ ctypedef struct Config:
     uint8_t simopen_synack_accepted             # SYN-ACK in SYN-RECV of a simultaneous open is accepted (6.12)
     uint8_t syn_dropped_when_acceptq_full       # always (4.10), before only with more than one young request
     uint8_t acks_compressed                     # duplicate ACKs after the third wait and are joined (4.18)
+    uint8_t user_timeout_clamped                # TCP_USER_TIMEOUT is met to the tick: the last RTO is cut short (4.19)
     uint8_t memory_given_back                   # a socket with empty queues has no memory set aside: text is not predicted
     uint8_t tw_recycle                          # has tcp_tw_recycle (< 4.12)
     uint8_t fw2_bucket_reuse                    # autobind reuses FIN-WAIT-2 buckets too (< 6.12)
