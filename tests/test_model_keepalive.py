@@ -24,7 +24,10 @@ def situation(options: str, server: str = "crash", client: str = "recv s", netwo
     )
 
 
-KEEP = "setsockopt s SO_KEEPALIVE 1 ; setsockopt s TCP_KEEPIDLE 10 ; setsockopt s TCP_KEEPINTVL 4 ; setsockopt s TCP_KEEPCNT 2"
+KEEP = (
+    "setsockopt s SO_KEEPALIVE 1 ; setsockopt s TCP_KEEPIDLE 10 ; "
+    "setsockopt s TCP_KEEPINTVL 4 ; setsockopt s TCP_KEEPCNT 2"
+)
 GONE = "server.c in CLOSED"
 
 
@@ -38,7 +41,7 @@ def told(within: str) -> str:
         # 10 s, then 4 s and 4 s; each wait late by an eighth and a jiffy at most
         (KEEP, [(told("17s..21s"), H), (told("18200ms..21s"), V), (told("0s..18s"), V)]),
         # switched off again, or never on: nothing happens
-        (KEEP + " ; setsockopt s SO_KEEPALIVE 0", [(f"reach {{ client.s sends RST }}", U)]),
+        (KEEP + " ; setsockopt s SO_KEEPALIVE 0", [("reach { client.s sends RST }", U)]),
         ("setsockopt s TCP_KEEPIDLE 1", [("reach { client.s takes KEEPALIVE_PROBE }", U)]),
         # a user timeout in the place of the count: the first firing at which it is over, after one probe at least
         (KEEP + " ; setsockopt s TCP_USER_TIMEOUT 11000", [(told("13s..16s"), H), (told("0s..13s"), V)]),
@@ -123,7 +126,8 @@ def test_no_probe_while_data_is_out() -> None:
 def test_a_window_that_stays_shut_is_given_up() -> None:
     """Probes that are answered end it too, when there is a user timeout: it counts from the first of them."""
     text = """
-host server { kernel linux 6.18.44 ; run { listen :80 backlog 5 ; accept -> c ; setsockopt c TCP_USER_TIMEOUT LIMIT ; send c 100B ; recv c } }
+host server { kernel linux 6.18.44 ; run { listen :80 backlog 5 ; accept -> c
+    setsockopt c TCP_USER_TIMEOUT LIMIT ; send c 100B ; recv c } }
 host greedy { kernel none ; run {
     inject SYN from :2000 to server:80 (seq = 1000, win = 1000)
     receive SYN-ACK -> sa
@@ -147,7 +151,8 @@ def test_a_listener_hands_its_options_on() -> None:
 host server { kernel linux 6.18.44 ; run {
     listen :80 -> l backlog 5 ; setsockopt l SO_KEEPALIVE 1 ; setsockopt l TCP_KEEPIDLE 10 ; setsockopt l TCP_KEEPCNT 1
     setsockopt l TCP_KEEPINTVL 5 ; accept -> c ; recv c } }
-host client { kernel linux 6.18.44 ; run { connect server:80 from :1000 -> s ; await { server.c in ESTABLISHED } ; crash } }
+host client { kernel linux 6.18.44 ; run {
+    connect server:80 from :1000 -> s ; await { server.c in ESTABLISHED } ; crash } }
 network { delay 1ms }
 """
     rows = [

@@ -67,7 +67,8 @@ def test_the_peers_own_timestamps_never_look_older() -> None:
     for kernel in ("linux 6.18.44", "linux 6.6", "rfc9293"):
         text = f"""
 host server {{ kernel {kernel} ; run {{ listen :80 backlog 5 ; accept -> c ; recv c }} }}
-host client {{ kernel linux 6.18.44 ; run {{ connect server:80 from :1000 -> s ; sleep {{21d, 30d, 60d}} ; send s 10B }} }}
+host client {{ kernel linux 6.18.44 ; run {{
+    connect server:80 from :1000 -> s ; sleep {{21d, 30d, 60d}} ; send s 10B }} }}
 network {{ delay 1ms }}
 always {{ server.c receives DATA implies accepts }}
 reach {{ server.c receives DATA (paws_old) }} expect unreachable

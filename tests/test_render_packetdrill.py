@@ -119,14 +119,18 @@ def test_calls_and_their_errors() -> None:
     recorder.step(6 * MS, "a", "call", "shutdown c write")
     recorder.step(6 * MS, "a", "call", "iptables -A INPUT -p tcp -s 10.0.0.2 --sport 4000 -j DROP")
     recorder.step(6 * MS, "a", "call", "sysctl net.ipv4.tcp_rfc1337 = 1")
+    recorder.step(6 * MS, "a", "call", "setsockopt c TCP_KEEPIDLE 5")
+    recorder.step(6 * MS, "a", "call", "setsockopt :80 SO_KEEPALIVE 1")
     recorder.step(7 * MS, "a", "call", "abort c", a_c="CLOSED")
-    assert lines(recorder, "a")[-8:] == [
+    assert lines(recorder, "a")[-10:] == [
         "+0.001 read(4, ..., 1000) = 4",
         "+0 read(4, ..., 1000) = 6",
         "+0 read(4, ..., 1000) = 0",
         "+0 shutdown(4, SHUT_WR) = 0",
         "+0 `iptables -A INPUT -p tcp -s 192.0.2.1 --sport 4000 -j DROP`",
         "+0 `sysctl -q net.ipv4.tcp_rfc1337=1`",
+        "+0 setsockopt(4, SOL_TCP, TCP_KEEPIDLE, [5], 4) = 0",
+        "+0 setsockopt(3, SOL_SOCKET, SO_KEEPALIVE, [1], 4) = 0",
         "+0.001 setsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1, linger=0}, 8) = 0",
         "+0 close(4) = 0",
     ]

@@ -10,6 +10,7 @@ from tcpcheck.cli.profiling import spelled
 from tcpcheck.errors import UsageError
 from tcpcheck.exercised import specs_with
 from tcpcheck.lang.diagnostics import nearest
+from tcpcheck.lang.sockopts import OPTIONS, SockOption
 from tcpcheck.lang.vocabulary import STATES, canonical_state
 from tcpcheck.tcp.behaviours import BEHAVIOURS, CONSTANT_DOCS, Behaviour
 from tcpcheck.tcp.differences import dotted, since
@@ -33,7 +34,7 @@ def run_explain(console: Console, word: str | None) -> int:
 
 
 def explained(word: str, width: int) -> list[str]:
-    """The paragraphs on every rule, state, sysctl and feature of that name."""
+    """The paragraphs on every rule, state, sysctl, feature and socket option of that name."""
     folded = word.strip().lower().replace("-", "_")
     found: list[list[tuple[str, str]]] = []
     state = canonical_state(word.strip())
@@ -47,6 +48,8 @@ def explained(word: str, width: int) -> list[str]:
             found.append(_sysctl(SYSCTLS[prefix + folded]))
     if folded in FEATURES:
         found.append(_feature(folded))
+    if folded.upper() in OPTIONS:
+        found.append(_option(OPTIONS[folded.upper()]))
     if not found:
         raise _unknown(word)
     return [_paragraph(rows, width) for rows in found]
@@ -54,13 +57,13 @@ def explained(word: str, width: int) -> list[str]:
 
 def names() -> list[str]:
     """Every word that is known; sysctls with and without their first parts."""
-    return [*STATES, *BY_NAME, *SYSCTLS, *(name.rpartition(".")[2] for name in SYSCTLS), *FEATURES]
+    return [*STATES, *BY_NAME, *SYSCTLS, *(name.rpartition(".")[2] for name in SYSCTLS), *FEATURES, *OPTIONS]
 
 
 def _unknown(word: str) -> UsageError:
     near = nearest(word, names())
     hint = f"did you mean `{near}`?" if near else "`tcpcheck explain` alone lists what there is"
-    return UsageError(f"`{word}` is no rule, sysctl, state or feature: {hint}")
+    return UsageError(f"`{word}` is no rule, sysctl, state, feature or socket option: {hint}")
 
 
 def _paragraph(rows: list[tuple[str, str]], width: int) -> str:
@@ -129,6 +132,12 @@ def _feature(name: str) -> list[tuple[str, str]]:
     return [*rows, ("present in", _listed(p for p in PROFILES.values() if _has(p, name)))]
 
 
+def _option(option: SockOption) -> list[tuple[str, str]]:
+    unit = f" {option.unit}" if option.unit else ""
+    rows = [(option.name, "socket option"), ("what", option.doc), ("values", f"{option.lo}..{option.hi}{unit}")]
+    return [*rows, ("as in", f"setsockopt {'l' if option.listener else 's'} {option.name} {option.lo or 1}")]
+
+
 def _has(profile: Profile, feature: str) -> bool:
     """The flag or sysctl that the feature is named after decides; it may switch others along."""
     key, present = FEATURES[feature][0]
@@ -141,6 +150,7 @@ def _everything(console: Console) -> str:
         "rules": [rule.name for rule in RULES],
         "sysctls": list(SYSCTLS),
         "features": list(FEATURES),
+        "socket options": list(OPTIONS),
     }
     lines = []
     for title, names in groups.items():

@@ -56,7 +56,7 @@ class Connect(Node):
 class Send(Node):
     sock: Word
     size: Choice
-    rate: Value | None
+    rate: Choice | None
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,7 @@ class Setsockopt(Node):
     sock: Word
     option: Word
     value: Choice
+    second: Value | None
 
 
 @dataclass(frozen=True)

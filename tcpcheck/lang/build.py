@@ -171,8 +171,8 @@ class Builder:
     def connect(self, span: Span, to: Any, source: Any, fields: Any, name: Token | None) -> ast.Connect:
         return ast.Connect(span, to, source, fields or (), self.maybe(name))
 
-    def send(self, span: Span, sock: Token, size: ast.Choice, rate: Token | None) -> ast.Send:
-        return ast.Send(span, self.word(sock), size, self.maybe_literal(rate))
+    def send(self, span: Span, sock: Token, size: ast.Choice, rate: ast.Choice | None) -> ast.Send:
+        return ast.Send(span, self.word(sock), size, rate)
 
     def recv(self, span: Span, sock: Token, size: ast.Choice | None) -> ast.Recv:
         return ast.Recv(span, self.word(sock), size, False)
@@ -189,8 +189,10 @@ class Builder:
     def shutdown(self, span: Span, sock: Token, way: Token) -> ast.Shutdown:
         return ast.Shutdown(span, self.word(sock), str(way))
 
-    def setsockopt(self, span: Span, sock: Token, option: Token, value: ast.Choice) -> ast.Setsockopt:
-        return ast.Setsockopt(span, self.word(sock), self.word(option), value)
+    def setsockopt(
+        self, span: Span, sock: Token, option: Token, value: ast.Choice, second: Token | None
+    ) -> ast.Setsockopt:
+        return ast.Setsockopt(span, self.word(sock), self.word(option), value, self.maybe_literal(second))
 
     def sleep(self, span: Span, time: ast.Choice) -> ast.Sleep:
         return ast.Sleep(span, time)

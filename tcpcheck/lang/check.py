@@ -10,7 +10,7 @@ from pathlib import Path
 from tcpcheck.errors import Span
 from tcpcheck.lang import ast
 from tcpcheck.lang import scenario as sc
-from tcpcheck.lang.choices import CASES_MAX, COUNT, MSS, SIZE, SYSCTL, TIME, UNKNOWN_PROFILE, Choices, Env
+from tcpcheck.lang.choices import CASES_MAX, COUNT, MSS, RATE, SIZE, SYSCTL, TIME, UNKNOWN_PROFILE, Choices, Env
 from tcpcheck.lang.claims import Claims
 from tcpcheck.lang.diagnostics import Mistakes
 from tcpcheck.lang.expressions import Expressions, Place
@@ -161,6 +161,8 @@ class _Checker:
                 declare(call.backlog, COUNT, f"{host}.backlog", in_loop)
             elif isinstance(call, ast.Send):
                 declare(call.size, SIZE, f"{host}.send", in_loop)
+                if call.rate is not None:
+                    declare(call.rate, RATE, f"{host}.rate", in_loop)
             elif isinstance(call, ast.Recv) and call.size is not None:
                 declare(call.size, SIZE, f"{host}.recv", in_loop)
             elif isinstance(call, ast.Connect):

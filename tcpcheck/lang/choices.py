@@ -20,7 +20,7 @@ from tcpcheck.lang.vocabulary import RESERVED
 CASES_MAX = 4096
 T = TypeVar("T")
 
-COUNT, TIME, SIZE, SYSCTL, MSS = "count", "time", "size", "sysctl", "mss"
+COUNT, TIME, SIZE, SYSCTL, MSS, RATE = "count", "time", "size", "sysctl", "mss", "rate"
 # The kinds of literal that fit, and how to say so.
 _FITS: dict[str, tuple[tuple[str, ...], str]] = {
     COUNT: (("int",), "a count carries no unit"),
@@ -28,6 +28,7 @@ _FITS: dict[str, tuple[tuple[str, ...], str]] = {
     SIZE: (("size",), "a size carries a unit: B kB MB GB KiB MiB GiB"),
     SYSCTL: (("int",), "a sysctl takes the bare number, as on a real machine"),
     MSS: (("int", "size"), "the mss is a number of bytes"),
+    RATE: (("rate",), "a rate carries a unit: bit/s kbit/s Mbit/s Gbit/s Tbit/s"),
 }
 
 
@@ -37,6 +38,7 @@ _INSTEAD_OF_ANY = {
     SIZE: "write a size such as `10B`",
     SYSCTL: "write a value, or a family `{0, 1}` for one verdict each",
     MSS: "write a size such as `1460`",
+    RATE: "write a rate such as `10Gbit/s`",
 }
 
 
@@ -224,15 +226,15 @@ class Choices:
 
     @staticmethod
     def _with_unit(value: ast.Value, kind: str) -> str | None:
-        if value.kind == "int" and kind in (TIME, SIZE):
-            return value.text + {TIME: "s", SIZE: "B"}[kind]
+        if value.kind == "int" and kind in (TIME, SIZE, RATE):
+            return value.text + {TIME: "s", SIZE: "B", RATE: "Gbit/s"}[kind]
         digits = re.match("[0-9]+", value.text)
         return digits.group() if digits and kind in (COUNT, SYSCTL) else None
 
     @staticmethod
     def _shown(one: ast.One, interval: Interval) -> int | str:
         if one.hi is None:
-            return one.lo.text if one.lo.kind in ("time", "size") else interval.lo
+            return one.lo.text if one.lo.kind in ("time", "size", "rate") else interval.lo
         return f"{one.lo.text}..{one.hi.text}"
 
     def profile(self, kern: ast.Kern) -> Profile:

@@ -7,20 +7,22 @@ from dataclasses import dataclass, field, replace
 from tcpcheck.errors import Span
 from tcpcheck.lang import ast
 from tcpcheck.lang import scenario as sc
-from tcpcheck.lang.choices import COUNT, SIZE, SYSCTL, TIME, Choices, Env, Interval
+from tcpcheck.lang.choices import COUNT, RATE, SIZE, SYSCTL, TIME, Choices, Env, Interval
 from tcpcheck.lang.diagnostics import Mistakes, nearest
 from tcpcheck.lang.expressions import Expressions, Place
 from tcpcheck.lang.firewall import read_line
 from tcpcheck.lang.inject import Injecting, local_sockets
 from tcpcheck.lang.predicates import Predicates
 from tcpcheck.lang.registry import Registry
-from tcpcheck.lang.sockopts import OPTIONS, OTHERS
 from tcpcheck.lang.scope import HostScope, Scope, collect, steps_within
+from tcpcheck.lang.sockopts import OPTIONS, OTHERS
 from tcpcheck.lang.vocabulary import FIELDS_OF_CONNECT, SEQ, TS, time_text
 
 BACKLOG_DEFAULT = 4096  # SOMAXCONN; the kernel takes the smaller of this and net.core.somaxconn
 BACKLOG_MAX = 2**31 - 1
 BYTES_MAX = 2**30  # of one send or recv: no two of its numbers may be more than half the circle apart
+BULK_MAX = 2**36  # of one send at a rate: sixteen times round
+RATE_MIN, RATE_MAX = 10**3, 10**15
 ROUNDS_MAX = 1000
 TIME_MAX = 100 * 86400 * sc.SECOND  # two wraps of a timestamp clock of 1 ms
 _FIELD_KINDS = {"seq": SEQ, "tsval": TS}
@@ -319,15 +321,20 @@ class _Lowering:
         chosen[name] = expr
 
     def _send(self, node: ast.Send, bound: Bound) -> sc.Step:
+        rate = None
         if node.rate is not None:
-            self.mistakes.not_yet(node.rate.span, "`send ... at` a rate", "remove the rate")
-        size = self.p.exact(node.size, SIZE, BYTES_MAX, "the size of a `send`", self.env)
+            known = len(self.mistakes.errors)
+            rate = self.p.exact(node.rate, RATE, RATE_MAX, "a rate in bit/s", self.env)
+            if rate < RATE_MIN and len(self.mistakes.errors) == known:
+                self.mistakes.error(node.rate.span, "a rate is at least 1kbit/s")
+        most = BYTES_MAX if rate is None else BULK_MAX
+        size = self.p.exact(node.size, SIZE, most, "the size of a `send`", self.env)
         if size < 1:
             self.mistakes.error(
                 node.size.span,
                 "`send` sends at least 1B",
             )
-        return sc.Send(self._sock(node.sock, bound), size, None, node.span)
+        return sc.Send(self._sock(node.sock, bound), size, None, node.span, rate)
 
     def _recv(self, node: ast.Recv, bound: Bound) -> sc.Step:
         size = None
@@ -450,6 +457,8 @@ class _Lowering:
             self.mistakes.unknown(span, "socket option", name, list(OPTIONS))
             return None
         option = OPTIONS[name]
+        if node.second is not None:
+            self.mistakes.error(node.second.span, f"{name} takes one number", advice="remove this one")
         if option.listener and sock not in self.host.listeners:
             self.mistakes.error(
                 node.sock.span, f"`{name}` is an option of a listener", advice="as in `listen :80 -> l`, then `l` here"

@@ -341,10 +341,13 @@ class Connect:
 
 @dataclass(frozen=True)
 class Send:
+    """rate in bit/s: a bulk transfer, whose own segments are not followed; None: an ordinary send()."""
+
     sock: str
     nbytes: int
     orelse: tuple[Step, ...] | None
     span: Span
+    rate: int | None = None
 
 
 @dataclass(frozen=True)

@@ -164,6 +164,8 @@ cpdef enum:
     OP_CRASH = 19
     OP_BOOT = 20
     OP_SETSOCKOPT = 21          # a binding, b option, d value
+    OP_BULK_START = 22          # a binding
+    OP_BULK = 23                # a binding, b bytes, lo, hi: how long they take
     OP_RECEIVE = 18             # a pattern, b where the targets table has what to remember: n, then place, field, ...
 
 ctypedef struct Instr:

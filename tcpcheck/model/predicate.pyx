@@ -290,6 +290,15 @@ cdef int out_of_date(Scope* sc, const Sock* s) noexcept nogil:
     return s.ts_stamp_clk and age_at_least(&sc.m.nxt.tcp.sym, s.ts_stamp_clk, c.paws_idle_ns + c.jiffy_ns)
 
 
+cdef int wrapped(Scope* sc) noexcept nogil:
+    """Is its sequence number, counted on without going round, half a turn or more from RCV.NXT? Made-up numbers that
+    have nothing to do with the connection's never are."""
+    cdef const Sock* s = sock_seen(sc, sc.subject)
+    if s == NULL or sc.seg.seq.base != s.rcv_nxt.base:
+        return 0
+    return not -(<int64_t>1 << 31) < sc.seg.seq.off - s.rcv_nxt.off < (<int64_t>1 << 31)
+
+
 cdef int may_send(const Sock* s, int timer) noexcept nogil:
     """Could this timer send anything when it fires? An orphan's in FIN-WAIT-2 ends it, as a rule in silence."""
     return timer != TM_NONE and timer != TM_TIMEWAIT and (timer != TM_KEEPALIVE or s.keepalive)
@@ -323,6 +332,8 @@ cdef int flag(Scope* sc, const PNode* n) noexcept nogil:
         return paws_old(sc)
     if n.b == 4:
         return sc.seg.has_ts
+    if n.b == 5:
+        return wrapped(sc)
     return 0
 
 

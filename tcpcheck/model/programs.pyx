@@ -3,6 +3,7 @@
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t
 from libc.string cimport memset
 
+from tcpcheck.model.bulk cimport bulk_can_run, bulk_can_start, bulk_run, bulk_start
 from tcpcheck.model.layout cimport *
 from tcpcheck.model.monitor cimport await_holds
 from tcpcheck.model.network cimport output_forged
@@ -62,7 +63,7 @@ cdef void go_on(Machine* m, int p, int pc) noexcept nogil:
     m.nxt.proc[p].got = 0
     m.nxt.proc[p].status = PROC_READY
     m.nxt.proc[p].clk = 0
-    if i.op == OP_SLEEP:
+    if i.op == OP_SLEEP or i.op == OP_BULK:
         m.nxt.proc[p].status = PROC_SLEEPING
         m.nxt.proc[p].clk = <uint8_t>clock_start(&m.nxt.tcp.sym)
     elif i.op == OP_STOP:
@@ -119,6 +120,8 @@ cdef int can_run(Machine* m, int p) noexcept nogil:
     cdef int s
     if pr.status == PROC_DONE:
         return 0
+    if pr.status == PROC_SLEEPING and i.op == OP_BULK:
+        return bulk_can_run(m, i, p, slot_of(m, i.a))
     if pr.status == PROC_SLEEPING:
         return 2 if age_allows(&m.nxt.tcp.sym, pr.clk, i.lo, i.hi) else 0
     if i.op == OP_AWAIT:
@@ -132,6 +135,8 @@ cdef int can_run(Machine* m, int p) noexcept nogil:
         return readable(m, pr, i)
     if i.op == OP_RECEIVE:
         return 0                        # hand_over() goes on with it
+    if i.op == OP_BULK_START:
+        return bulk_can_start(m, i, slot_of(m, i.a))
     if i.op == OP_INJECT:
         return numbers_known(m, &m.t.inject[i.a], i.host)
     return 1
@@ -172,6 +177,8 @@ cdef void run_step(Machine* m, int p) noexcept nogil:
         age_require(&m.nxt.tcp.sym, m.nxt.proc[p].clk, i.lo, i.hi)
         note_slept(m, p)
         go_on(m, p, m.nxt.proc[p].pc + 1)
+    elif i.op == OP_BULK:
+        run_bulk(m, p, i)
     elif i.op == OP_EXIT:
         exit_run(m, p)
     elif i.op == OP_EITHER:
@@ -187,6 +194,12 @@ cdef void run_step(Machine* m, int p) noexcept nogil:
         boot(m, p, i.host)
     else:
         run_simple(m, p, i)
+
+
+cdef void run_bulk(Machine* m, int p, const Instr* i) noexcept nogil:
+    cdef int slot = slot_of(m, i.a), result = 0
+    if bulk_run(m, i, p, slot, &result):
+        done(m, p, i, slot, result, 0)
 
 
 cdef void run_listen(Machine* m, int p, const Instr* i) noexcept nogil:
@@ -269,6 +282,8 @@ cdef void run_simple(Machine* m, int p, const Instr* i) noexcept nogil:
             m.nxt.firewall |= 1 << i.a
         else:
             m.nxt.firewall &= ~(1 << i.a)
+    elif i.op == OP_BULK_START:
+        bulk_start(m, i, slot_of(m, i.a))
     elif i.op == OP_SETSOCKOPT:
         s = slot_of(m, i.a)
         if s >= 0:

@@ -38,6 +38,7 @@ def outdates_timestamps(case: sc.Case, limit: int, keeps: bool) -> bool:
     sent = any(isinstance(step, sc.Inject) and step.tsval is not None for step, _ in steps)
     sent |= any(rewrite.field == "tsval" for rewrite in case.network.rewrites)
     chosen = any(isinstance(step, sc.Connect) and step.tsval is not None for step, _ in steps)
+    chosen |= case.router is not None  # two hosts' clocks behind one address
     if not sent and not chosen:
         return False
     connects = sum(rounds for step, rounds in steps if isinstance(step, sc.Connect))
@@ -52,7 +53,8 @@ def sets_options(host: sc.Host) -> bool:
 
 def slept(case: sc.Case) -> float:
     """ns that all sleeps of all runs add up to at most; infinite for a loop without end that sleeps."""
-    return sum(step.time.hi * rounds for step, rounds in _steps(case) if isinstance(step, sc.Sleep) and step.time.hi)
+    sleeps = ((step, rounds) for step, rounds in _steps(case) if isinstance(step, sc.Sleep) and step.time.hi)
+    return float(sum(step.time.hi * rounds for step, rounds in sleeps))
 
 
 def _give_up(case: sc.Case) -> float:

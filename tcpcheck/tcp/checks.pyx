@@ -77,7 +77,7 @@ cdef int tsecr_in_range(Stack* t, int sock, const Seg* g) noexcept nogil:
     """
     cdef const Sock* k = &t.sock[sock]
     cdef Seg now
-    cdef int64_t elapsed
+    cdef int64_t since
     if g.ecr_inc == 0:
         return 1
     if g.ecr_inc != ECR_FORGED:
@@ -88,7 +88,7 @@ cdef int tsecr_in_range(Stack* t, int sock, const Seg* g) noexcept nogil:
         return diff_in(&t.sym, g.tsecr, k.syn_tsval, 0, <int64_t>k.synack_span + 1)
     if k.syn_tsval.base or k.syn_tsval.off:
         read_tsval(t, sock, &now)
-        if not diff_known(&t.sym, now.tsval, k.syn_tsval, &elapsed):
-            elapsed = HALF - 1
-        return diff_in(&t.sym, g.tsecr, k.syn_tsval, 0, elapsed + 1)
+        if not diff_known(&t.sym, now.tsval, k.syn_tsval, &since):
+            since = HALF - 1
+        return diff_in(&t.sym, g.tsecr, k.syn_tsval, 0, since + 1)
     return 1 - choose(t.sym.ch, 2, CHOOSE_FATE)
