@@ -18,6 +18,7 @@ DRAFTS = Path(__file__).parent / "specs_drafts"
 NOT_YET = {
     "c05_self_connect": "a sysctl with two numbers",
     "c07_lost_window_update": "SO_RCVBUF",
+    "c12_wrap_fast_link": "a name for a `lifetime`",
     "c13_nat_two_clients": "more than one address",
     "s10_tw_ack_is_not_challenge": "nstat",
     "s13_quiz_cookies": "`any` in a loop",

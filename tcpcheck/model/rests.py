@@ -43,7 +43,7 @@ def outdates_timestamps(case: sc.Case, limit: int, keeps: bool) -> bool:
         return False
     connects = sum(rounds for step, rounds in steps if isinstance(step, sc.Connect))
     vain = _give_up(case) * (2 * connects if sent else 1) + SYN_TIME * max(connects - 1, 0)
-    return options or slept(case) + vain * sc.SECOND + 2 * sc.SECOND > limit
+    return options or bool(slept(case) + vain * sc.SECOND + 2 * sc.SECOND > limit)
 
 
 def sets_options(host: sc.Host) -> bool:
@@ -63,7 +63,7 @@ def _give_up(case: sc.Case) -> float:
     values = [host.sysctls.get(name, 15) for host in case.hosts]
     values += [step.value for step, _ in _steps(case) if isinstance(step, sc.SetSysctl) and step.name == name]
     most = max(values)
-    return 0.2 * (2 ** (min(most, 9) + 1) - 1) + 120 * max(most - 9, 0) + 136
+    return 0.2 * (2.0 ** (min(most, 9) + 1) - 1) + 120 * max(most - 9, 0) + 136
 
 
 def _steps(case: sc.Case) -> Iterator[tuple[Any, float]]:
