@@ -1,4 +1,4 @@
-"""Connection tracking of TCP as a Linux router does it (net/netfilter/nf_conntrack_proto_tcp.c, as of 6.5 and later).
+"""Connection tracking of TCP as a Linux router does it (net/netfilter/nf_conntrack_proto_tcp.c of 6.18.44).
 
 Windows are in bytes here, scaled already, as in every Seg; so the router's own notion of the scale is not kept.
 """
