@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 from model_specs import results
 
+from tcpcheck.checking import verify_text
+from tcpcheck.live.replay import Plan
+from tcpcheck.tcp.profile import PROFILES
+
 H, V, R, U = "holds", "violated", "reachable", "unreachable"
 
 
@@ -87,3 +91,13 @@ def test_the_first_segment_may_be_lost() -> None:
     ]
     text = situation("send s 5GiB at 100Gbit/s ; close s", "1ms", server="recv c until eof", network="lose 0..1 DATA")
     assert results(text, rows) == rows
+
+
+def test_the_trace_says_what_it_did_and_is_not_played() -> None:
+    (claim,) = verify_text(situation("send s 5GiB at 100Gbit/s", "1s") + TAKEN).claims
+    assert claim.witness is not None
+    texts = [step.text for step in claim.witness.steps if step.event == "call"]
+    assert "send s 5368709120B at 100Gbit/s: piece 4 of 5 begins" in texts
+    plan = Plan()
+    plan.add(claim.witness, PROFILES["linux-6.18.44"])
+    assert plan.parts and all("at a rate" in part.why_not for part in plan.parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ LONG_PLAY = 60.0  # s: what takes longer is not tried again, but for a second lo
 TRIES = 5  # a race with one of the kernel's own timers may be lost; a real difference comes each time
 # What the kernel must also have, though the model knows nothing of it.
 HOUSE: dict[str, int | str] = {"tcp_congestion_control": "reno", "tcp_no_metrics_save": 1, "tcp_ecn": 0}
+BULK = re.compile(r"^send \w+ \S+ at \S+bit/s")
 AGREES, DISAGREES, CUT, SKIPPED = "agrees", "disagrees", "cut", "skipped"
 
 
@@ -94,6 +96,10 @@ class Plan:
         if not known:
             nobody = Side(trace.hosts[0].name, trace.hosts[0].name)
             self.parts.append(Part(trace, nobody, why_not="nothing happens in this trace"))
+            return
+        if any(BULK.search(step.text) for step in trace.steps):
+            why = "what a transfer at a rate sends is not in the trace"
+            self.parts.extend(Part(trace, side, why_not=why) for side in known if only in (None, side.name, side.host))
             return
         chosen = [s for s in known if only in (None, s.name, s.host)]
         if not chosen:

@@ -302,15 +302,15 @@ class RunCompiler:
             raise _refuse(
                 s.span, "not supported yet: `send` at a rate in a spec with a router, which would have to see it all"
             )
-        sock, text = self.c.bind(self.host, s.sock), f"send {s.sock} {s.nbytes}B at {rate}bit/s"
+        sock, text = self.c.bind(self.host, s.sock), f"send {s.sock} {s.nbytes}B at {rate_text(rate)}"
         first = min(s.nbytes, BULK_FIRST)
         rest, pieces = s.nbytes - first, -(-(s.nbytes - first) // BULK_PIECE)
         calls = [self.emit(k.OP_SEND, f"send {s.sock} {first}B", a=sock, b=first)]
         for piece in range(pieces):
             n = rest * (piece + 1) // pieces - rest * piece // pieces
             ns = -(-n * 8 * sc.SECOND // rate)
-            self.emit(k.OP_BULK_START, "", a=sock)
             shown = f"{text}: piece {piece + 1} of {pieces}"
+            self.emit(k.OP_BULK_START, f"{shown} begins", a=sock)
             calls.append(self.emit(k.OP_BULK, shown, a=sock, b=n, lo=ns, hi=ns + ns // 8 + sc.MILLISECOND))
         self.orelse(calls[-1], s.orelse)
         for pc in calls[:-1]:
@@ -810,6 +810,14 @@ def duration(ns: int) -> str:
         if ns >= size:
             return f"{ns / size:.9f}".rstrip("0").rstrip(".") + unit
     return f"{ns}ns" if ns else "0s"
+
+
+def rate_text(rate: int) -> str:
+    """`100Gbit/s`: exact, in the greatest unit that leaves no fraction."""
+    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if rate % size == 0:
+            return f"{rate // size}{unit}bit/s"
+    return f"{rate}bit/s"
 
 
 def states_mask(names: tuple[str, ...]) -> int:
