@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALL_LOG := build/install.log
+EXTRAS ?= dev
 SOURCES := $(shell find tcpcheck bench -name '*.pyx' -o -name '*.pxd' -o -name '*.lark')
 
 .PHONY: demo test lint docs bench clean
@@ -35,7 +36,7 @@ $(INSTALLED): pyproject.toml setup.py $(SOURCES)
 	mkdir -p build
 	rm -rf build/cython
 	$(BIN)/python -m pip install -q --disable-pip-version-check 'setuptools>=77' 'cython>=3.1,<4' 'lark>=1.2,<2'
-	$(BIN)/python -m pip install -v --disable-pip-version-check --no-build-isolation -e '.[dev]' > $(INSTALL_LOG) 2>&1 \
+	$(BIN)/python -m pip install -v --disable-pip-version-check --no-build-isolation -e '.[$(EXTRAS)]' > $(INSTALL_LOG) 2>&1 \
 		|| { tail -n 50 $(INSTALL_LOG); exit 1; }
 	touch $@
 

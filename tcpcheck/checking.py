@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,11 @@ def verify_scenario(
     def work(member: int, progress: Progress) -> MemberOutcome:
         return check_member(scenario, scenario.cases[member], limits, deadline, progress, searches(member))
 
-    outcomes = run_members(len(scenario.cases), work, workers, report)
+    return spec_result(scenario, run_members(len(scenario.cases), work, workers, report))
+
+
+def spec_result(scenario: Scenario, outcomes: Sequence[MemberOutcome | None]) -> SpecResult:
+    """Of what came of each member; None: Ctrl-C came before it was checked."""
     totals = Totals()
     claims: list[ClaimResult] = []
     for case, outcome in zip(scenario.cases, outcomes, strict=True):
@@ -171,11 +175,11 @@ def expected_verdict(claim: Claim) -> str:
     return claim.expected or ("reachable" if claim.kind == "reach" else "holds")
 
 
-def not_checked(claim: Claim, case: Case) -> ClaimResult:
-    """Ctrl-C came first."""
+def not_checked(claim: Claim, case: Case, why: str = "interrupted") -> ClaimResult:
+    """Ctrl-C, or something worse, came first."""
     expected = expected_verdict(claim)
     return ClaimResult(
-        claim.name, claim.kind, "undecided", expected, False, case.settings, {"truncated": True}, note="interrupted"
+        claim.name, claim.kind, "undecided", expected, False, case.settings, {"truncated": True}, note=why
     )
 
 

@@ -114,6 +114,7 @@ def cli() -> None:
 
 
 def _verify(console: Console, o: dict[str, Any], settings: dict[str, tuple[str, ...]]) -> int:
+    from tcpcheck.cli.engines import Engine
     from tcpcheck.cli.keeping import Keeping
     from tcpcheck.cli.verifying import Bounds, VerifyCall, run_verify
 
@@ -122,6 +123,7 @@ def _verify(console: Console, o: dict[str, Any], settings: dict[str, tuple[str, 
     if o["wait"] and not o["replay"]:
         raise UsageError("--wait belongs to --replay")
     maps = o["report"] is not None and not o["no_maps"]
+    keeping = Keeping(o["checkpoint"], o["resume"], o["checkpoint_every"]).checked(o["jobs"])
     call = VerifyCall(
         o["specs"],
         bounds,
@@ -134,7 +136,8 @@ def _verify(console: Console, o: dict[str, Any], settings: dict[str, tuple[str, 
         o["replay"],
         o["wait"],
         maps,
-        Keeping(o["checkpoint"], o["resume"], o["checkpoint_every"]).checked(o["jobs"]),
+        keeping,
+        Engine(o["engine"], o["parts"]).checked(keeping.path is not None),
     )
     return run_verify(_with_console(console, o["color"], o["ascii"]), call)
 

@@ -108,6 +108,18 @@ QUIET = click.option("--quiet", "-q", is_flag=True, help="No progress and no sta
 TRACES = ("one", "all", "none")
 
 
+ENGINE = (
+    click.option(
+        "--engine",
+        type=click.Choice(("local", "ray")),
+        default="local",
+        show_default=True,
+        help="Search on this machine, or on a Ray cluster (RAY_ADDRESS; else one of its own, here).",
+    ),
+    click.option("--parts", callback=COUNT, metavar="N", help="With --engine ray: each search in N parts."),
+)
+
+
 def verify_options(traces: str) -> tuple[Callable[[Any], Any], ...]:
     """What `verify` and `sweep` have in common. traces: the default of --traces."""
     return (
@@ -131,6 +143,7 @@ def verify_options(traces: str) -> tuple[Callable[[Any], Any], ...]:
         click.option(
             "--jobs", "-j", callback=COUNT, metavar="N", help="Members checked at once; default: one for each CPU."
         ),
+        *ENGINE,
         *KEEPING,
         click.option("--replay", is_flag=True, help="Play each trace on the running kernel, which may confirm it."),
         click.option("--wait", is_flag=True, help="With --replay: wait for timers of more than 5 s, too."),

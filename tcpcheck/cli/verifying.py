@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tcpcheck.checking import verify_scenario
 from tcpcheck.cli.ci import tell_actions
 from tcpcheck.cli.console import Console
+from tcpcheck.cli.engines import LOCAL, Engine
 from tcpcheck.cli.failures import SeveralBad, fault, worst
 from tcpcheck.cli.files import check_target, spec_files, write_whole
 from tcpcheck.cli.keeping import NOT_KEPT, Keeping, close_checkpoint, open_checkpoint
@@ -30,6 +31,7 @@ from tcpcheck.witness.verdict import SpecResult
 
 if TYPE_CHECKING:
     from tcpcheck.checkpoint import Checkpoint
+    from tcpcheck.cluster.engine import RayEngine
     from tcpcheck.mapping import MapResult
 
 COUNT_MAX = 1 << 60
@@ -94,6 +96,7 @@ class VerifyCall:
     wait: bool = False
     maps: bool = False
     keeping: Keeping = NOT_KEPT
+    engine: Engine = LOCAL
 
     def decisive(self) -> dict[str, Any]:
         """The options on which verdicts depend, beside limits of time and memory."""
@@ -127,12 +130,18 @@ def run_verify(console: Console, call: VerifyCall) -> int:
         from tcpcheck.cli.replaying import must_be_possible
 
         must_be_possible()
+    with call.engine.opened(scenarios, call.bounds.limits(), call.bounds.jobs) as engine:
+        return verify_all(console, call, scenarios, engine)
+
+
+def verify_all(console: Console, call: VerifyCall, scenarios: Sequence[Scenario], engine: RayEngine | None) -> int:
+    """-> the exit code."""
     checkpoint = open_checkpoint(console, call.keeping, scenarios, call.decisive())
     results: list[SpecResult] = []
     failures: list[TcpcheckError] = []
     for number, scenario in enumerate(scenarios, 1):
         try:
-            result = check(console, scenario, call, checkpoint, number)
+            result = check(console, scenario, call, checkpoint, number, engine)
         except TcpcheckError as failure:
             console.failure(failure)
             failures.append(failure)
@@ -196,10 +205,15 @@ def write_document(
 
 
 def check(
-    console: Console, scenario: Scenario, call: VerifyCall, checkpoint: Checkpoint | None = None, number: int = 1
+    console: Console,
+    scenario: Scenario,
+    call: VerifyCall,
+    checkpoint: Checkpoint | None = None,
+    number: int = 1,
+    engine: RayEngine | None = None,
 ) -> SpecResult:
     """One spec's verdicts, its traces played on the running kernel if asked for. number: of the spec in the call."""
-    result = search(console, scenario, call, checkpoint, number)
+    result = search(console, scenario, call, checkpoint, number, engine)
     if not call.replay or result.interrupted:
         return result
     from tcpcheck.cli.replaying import confirm
@@ -208,11 +222,18 @@ def check(
 
 
 def search(
-    console: Console, scenario: Scenario, call: VerifyCall, checkpoint: Checkpoint | None, number: int
+    console: Console,
+    scenario: Scenario,
+    call: VerifyCall,
+    checkpoint: Checkpoint | None,
+    number: int,
+    engine: RayEngine | None,
 ) -> SpecResult:
     limits = call.bounds.limits()
     progress = None if call.quiet else ProgressLine(console, scenario.file, allowed=limits.memory_bytes)
     try:
+        if engine is not None:
+            return engine.verify(scenario, progress)
         if checkpoint is not None:
             return verify_scenario(scenario, limits, progress, searches=partial(checkpoint.searches, number))
         return verify_scenario(scenario, limits, progress, call.bounds.processes)

@@ -5,8 +5,10 @@ from tcpcheck.explore.memory cimport Arena
 from tcpcheck.explore.numbers cimport Numbers, Reader
 from tcpcheck.explore.search cimport BATCH_MAX, CLAIMS_MAX, Search
 
-cdef enum:
+cpdef enum:
     PARTS_MAX = 1024
+
+cdef enum:
     SENT_BITS = 16              # 2^16 hashes sent lately are remembered
 
 ctypedef struct Head:           # what a state is sent with, before its bytes, its zone and the choices

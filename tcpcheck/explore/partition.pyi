@@ -1,8 +1,6 @@
 from tcpcheck.explore.result import PartTally
 from tcpcheck.explore.system import Handle
 
-PARTS_MAX: int
-
 class Partition:
     def __init__(
         self,

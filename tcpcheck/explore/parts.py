@@ -37,22 +37,14 @@ class Asked:
 
 
 class Worker:
-    """One part and the model that it runs, wherever that is. make: builds what has a handle() to the system."""
+    """One part and the model that it runs, wherever that is; of one search after the other."""
 
-    def __init__(
-        self, make: Callable[[], Any], part: int, parts: int, asked: Asked, wanted: Sequence[Any] = ()
-    ) -> None:
+    def begin(self, make: Callable[[], Any], part: int, parts: int, asked: Asked, wanted: Sequence[Any] = ()) -> None:
+        """A new search. make: builds what has a handle() to the system."""
         self.model = make()
         handle = self.model.handle(wanted) if wanted else self.model.handle()
-        self.part = Partition(
-            handle,
-            part,
-            parts,
-            claims=asked.claims,
-            lasso=asked.lasso,
-            memory_bytes=asked.memory_bytes,
-            exact=asked.exact,
-        )
+        how: dict[str, Any] = {"claims": asked.claims, "lasso": asked.lasso, "exact": asked.exact}
+        self.part = Partition(handle, part, parts, memory_bytes=asked.memory_bytes, **how)
 
     def start(self) -> tuple[bytes, PartTally]:
         return self.part.start()
@@ -76,6 +68,10 @@ class Worker:
     def hit(self, claim: int) -> tuple[str, int, bytes]:
         return self.part.hit(claim)
 
+    def processor_seconds(self) -> float:
+        """Of its process."""
+        return time.process_time()
+
     def notes(self) -> tuple[list[tuple[int, int]], Any]:
         """What the model noted by itself, and when."""
         return self.part.noted(), getattr(self.model, "notes", None)
@@ -87,8 +83,8 @@ class Team(Protocol):
     @property
     def size(self) -> int: ...
 
-    def call(self, part: int, method: str, *arguments: Any, returns: int = 1) -> Any:
-        """returns: how many things the method gives; several: a sequence of them."""
+    def call(self, part: int, method: str, *arguments: Any, returns: int | None = None) -> Any:
+        """returns: the method gives so many things, and so does this; None: one thing."""
 
     def get(self, things: Sequence[Any]) -> list[Any]:
         """Their values. Errors: Lost."""
@@ -98,13 +94,15 @@ class HereTeam:
     """All parts in this process, one after the other: what they cost without a network, and for tests."""
 
     def __init__(self, make: Callable[[], Any], parts: int, asked: Asked, wanted: Sequence[Any] = ()) -> None:
-        self.workers = [Worker(make, part, parts, asked, wanted) for part in range(parts)]
+        self.workers = [Worker() for _ in range(parts)]
+        for part, worker in enumerate(self.workers):
+            worker.begin(make, part, parts, asked, wanted)
 
     @property
     def size(self) -> int:
         return len(self.workers)
 
-    def call(self, part: int, method: str, *arguments: Any, returns: int = 1) -> Any:
+    def call(self, part: int, method: str, *arguments: Any, returns: int | None = None) -> Any:
         return getattr(self.workers[part], method)(*arguments)
 
     def get(self, things: Sequence[Any]) -> list[Any]:
