@@ -82,14 +82,18 @@ def test_what_commands_print(name: str, folder: Path) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+# Documents whose commands have tests of their own: test_specs.py runs the gallery's, and those for Ray need Ray.
+ELSEWHERE = ("docs/gallery.md", "docs/scale.md")
+
+
 def indented() -> Iterator[tuple[str, str]]:
-    """(document, command). The gallery's are run by test_specs.py; here it is enough that the specs are there."""
+    """(document, command)."""
     for name in NAMES:
         for line in INDENTED.findall(read(name)):
             yield name, line
 
 
-@pytest.mark.parametrize(("name", "line"), [pair for pair in indented() if pair[0] != "docs/gallery.md"])
+@pytest.mark.parametrize(("name", "line"), [pair for pair in indented() if pair[0] not in ELSEWHERE])
 def test_commands_without_output_run(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, line: str
 ) -> None:
@@ -115,6 +119,7 @@ def test_commands_without_output_run(
 
 
 def test_commands_of_the_gallery() -> None:
+    """Each names a spec that test_specs.py checks."""
     specs = {path.relative_to(ROOT).as_posix() for path in (ROOT / "specs").rglob("*.tcp")}
     assert {line for name, line in indented() if name == "docs/gallery.md"} == {f"tcpcheck verify {s}" for s in specs}
 
