@@ -37,6 +37,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "export",
+    "fixtures",
     "map_over",
     "to_scapy",
     "trace",
@@ -45,7 +46,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from tcpcheck.api import export, map_over, to_scapy, trace, traces, verify
+    from tcpcheck.api import export, fixtures, map_over, to_scapy, trace, traces, verify
     from tcpcheck.errors import Diagnostic, Impossible, SpecError, TcpcheckError, Undecided, UsageError
     from tcpcheck.explore.result import Limits
     from tcpcheck.mapping.result import MapResult
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from tcpcheck.witness.verdict import ClaimResult, Count, SpecResult
 
 _HOMES = {
-    "api": ("export", "map_over", "to_scapy", "trace", "traces", "verify"),
+    "api": ("export", "fixtures", "map_over", "to_scapy", "trace", "traces", "verify"),
     "errors": ("Diagnostic", "Impossible", "SpecError", "TcpcheckError", "Undecided", "UsageError"),
     "explore.result": ("Limits",),
     "mapping.result": ("MapResult",),

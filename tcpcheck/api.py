@@ -61,6 +61,26 @@ def trace(spec: str | Path | SpecResult, claim: str, **settings: int | str) -> T
     raise LookupError(f"no violated or reached claim `{claim}`{wanted} in {where}")
 
 
+def fixtures(
+    spec: str | Path,
+    *,
+    cover: str = "rules",
+    goals: Sequence[str] = (),
+    limits: Limits = NO_LIMITS,
+    jobs: int = 1,
+    settings: Mapping[str, Sequence[str]] | None = None,
+) -> list[Trace]:
+    """Few traces that together take every rule that the spec can take; cover: `pairs`, every rule after every other.
+
+    goals: only these, `RULE` or `RULE,RULE`. A trace's `claim` is the goal that it was looked for, its `kind` `cover`.
+    What could not be taken is left out; `tcpcheck fixtures` says what and why. Errors: as `verify`.
+    """
+    from tcpcheck.covering.cover import Wanted, cover_scenario
+
+    found = cover_scenario(_scenario(spec, settings), Wanted.of(cover, goals), limits, jobs=jobs)
+    return [fixture.trace for fixture in found.fixtures]
+
+
 def export(trace: Trace, format: str = "text", *, host: str | None = None) -> str | bytes:
     """A trace in a format of `tcpcheck trace`; bytes of `pcapng`, text of all others.
 

@@ -64,7 +64,17 @@ class Result:
 
 
 def validate(document: Any) -> None:
-    names = ("verify/1", "verify-all/1", "error/1", "trace/1", "simulate/1", "map/1", "profiles/1", "diff/1")
+    names = (
+        "verify/1",
+        "verify-all/1",
+        "error/1",
+        "trace/1",
+        "simulate/1",
+        "map/1",
+        "profiles/1",
+        "diff/1",
+        "fixtures/1",
+    )
     schemas = {name: render_json.schema(name) for name in names}
     registry = referencing.Registry().with_resources(
         (schema["$id"], referencing.Resource.from_contents(schema)) for schema in schemas.values()

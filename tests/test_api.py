@@ -19,7 +19,7 @@ SPEC = CONNECTION % f"{AS_EXPECTED}\n{NOT_AS_EXPECTED}"
 STABLE = [
     *("Change", "ClaimResult", "Count", "Diagnostic", "HostInfo", "Impossible", "Limits", "MapResult"),
     *("Segment", "SpecError", "SpecResult", "Step", "TcpcheckError", "Trace", "Undecided", "UsageError", "__version__"),
-    *("export", "map_over", "to_scapy", "trace", "traces", "verify"),
+    *("export", "fixtures", "map_over", "to_scapy", "trace", "traces", "verify"),
 ]
 
 
@@ -85,6 +85,15 @@ def test_maps() -> None:
     assert found.ok and found.name == "pause" and ET.fromstring(found._repr_svg_()).tag.endswith("svg")
     with pytest.raises(tcpcheck.UsageError, match="did you mean `pause`"):
         tcpcheck.map_over(spec, "paus")
+
+
+def test_fixtures_take_the_rules_of_a_spec() -> None:
+    every = tcpcheck.fixtures(SPEC)
+    assert {trace.kind for trace in every} == {"cover"} and len(every) > 1
+    (one,) = tcpcheck.fixtures(SPEC, goals=["LISTEN_SYN"])
+    assert one.claim == "LISTEN_SYN" and "LISTEN_SYN" in {rule for step in one for rule in step.rules}
+    with pytest.raises(tcpcheck.UsageError, match="LISTEN_SYN"):
+        tcpcheck.fixtures(SPEC, goals=["LISTEN_SYM"])
 
 
 def test_notebooks_draw_them(result: tcpcheck.SpecResult) -> None:

@@ -9,7 +9,7 @@ import pytest
 from cli_call import ROOT, call, program
 
 from tcpcheck import __version__, exercised
-from tcpcheck.cli.app import LATER, cli
+from tcpcheck.cli.app import cli
 from tcpcheck.cli.explaining import explained, specs_of
 from tcpcheck.lang.vocabulary import STATES
 from tcpcheck.tcp.profile import FEATURES
@@ -43,13 +43,6 @@ def test_help_needs_nothing_but_click() -> None:
 def test_2_without_a_command(capfd: Capture) -> None:
     result = call(capfd)
     assert result.code == 2 and result.out == "" and "Usage: tcpcheck" in result.err
-
-
-@pytest.mark.parametrize("name", LATER)
-def test_2_for_a_command_of_a_later_version(capfd: Capture, name: str) -> None:
-    result = call(capfd, name, "specs/tw_syn.tcp")
-    assert (result.code, result.err) == (2, f"tcpcheck: `tcpcheck {name}` is not available in this version\n")
-    assert name not in cli.commands
 
 
 @pytest.mark.parametrize(

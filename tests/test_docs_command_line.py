@@ -7,7 +7,7 @@ import re
 import pytest
 from cli_call import ROOT
 
-from tcpcheck.cli.app import LATER, cli
+from tcpcheck.cli.app import cli
 
 TEXT = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
 OPTIONS = {
@@ -22,11 +22,6 @@ OPTIONS = {
 @pytest.mark.parametrize("name", sorted(cli.commands))
 def test_every_command(name: str) -> None:
     assert f"`tcpcheck {name}" in TEXT
-
-
-@pytest.mark.parametrize("name", LATER)
-def test_commands_of_a_later_version(name: str) -> None:
-    assert f"`{name}`" in TEXT and f"tcpcheck {name}" not in TEXT
 
 
 @pytest.mark.parametrize(("name", "option"), sorted(OPTIONS))

@@ -144,3 +144,13 @@ def test_check_binding_sees_each_break() -> None:
     assert check_binding(pc, Binding((S, S), {1: 0})) == (-1,)
     assert check_binding(pc, Binding((0, 0), {})) == (-1,)
     assert check_binding(pc, Binding((0,), {1: 0})) == (-1,)
+
+
+def test_numbers_of_which_the_solver_has_many_are_refused_where_they_must_be_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pc = PathConstraints(3, (Age(0, 1, -10 * S),))
+    assert concretise(pc, any_numbers=False) == concretise(pc)
+    monkeypatch.setattr("tcpcheck.witness.solve.earliest_binding", lambda *_: None)
+    answer = concretise(pc, any_numbers=False)
+    assert isinstance(concretise(pc), Binding) and isinstance(answer, Refuted) and not answer.proved

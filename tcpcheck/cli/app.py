@@ -19,6 +19,8 @@ from tcpcheck.cli.options import (
     DIFF_CODES,
     EXIT_CODES,
     FILE,
+    FIXTURES,
+    FIXTURES_CODES,
     LOOK,
     MAP_CODES,
     MEMBER,
@@ -29,8 +31,6 @@ from tcpcheck.cli.options import (
 )
 from tcpcheck.errors import Impossible, TcpcheckError, Undecided, UsageError
 
-LATER = ("fixtures",)  # promised, not in this version
-
 
 class Commands(click.Group):
     """A group that proposes the nearest command."""
@@ -40,8 +40,6 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
-            if name in LATER:
-                raise UsageError(f"`tcpcheck {name}` is not available in this version")
             from tcpcheck.lang.diagnostics import nearest, shorten
 
             near = nearest(name, self.commands)
@@ -200,6 +198,20 @@ def trace(console: Console, /, **options: Any) -> int:
     bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"], exact=o["exact"])
     call = TraceCall(o["spec"], o["claim"], format_, o["output"], o["host"], o["members"], bounds, o["quiet"])
     return run_trace(_with_console(console, o["color"], o["ascii"]), call)
+
+
+@cli.command(epilog=FIXTURES_CODES, short_help="Write traces that together take every rule.")
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...", type=FILE)
+@add(*FIXTURES)
+@click.pass_obj
+def fixtures(console: Console, /, **options: Any) -> int:
+    """Writes few traces that together take every rule that the specs can take, and an index of them.
+
+    Each trace as text and JSON, and for each host as a capture and as a packetdrill script; the same bytes on every
+    machine."""
+    from tcpcheck.cli.fixturing import call_of, run_fixtures
+
+    return run_fixtures(_with_console(console, options["color"], options["ascii"]), call_of(options))
 
 
 @cli.command("map", epilog=MAP_CODES, short_help="Say which values of an unknown lead to which outcome.")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from tcpcheck.cli.console import Console
 from tcpcheck.render import verdicts
 from tcpcheck.render.mermaid import mermaid
-from tcpcheck.render.words import printable, settings_text
+from tcpcheck.render.words import markdown, settings_text
 from tcpcheck.witness.verdict import ClaimResult, SpecResult
 
 ANNOTATIONS_MAX = 10  # of each kind in one step; more are not shown there
@@ -57,14 +57,15 @@ def summary(results: Sequence[SpecResult]) -> str:
     for result, claim in bad:
         name, settings = f"{claim.kind} {claim.name}", settings_text(claim.settings)
         cells = (result.file, name, settings, verdicts.found(claim), claim.expected)
-        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+        lines.append("| " + " | ".join(markdown(cell) for cell in cells) + " |")
     shown = next((claim.witness for _, claim in bad if claim.witness is not None), None)
     if shown is not None:
-        lines += ["", f"{_cell(shown.kind)} {_cell(shown.claim)}:", "", "```mermaid", mermaid(shown).rstrip(), "```"]
+        lines += [
+            "",
+            f"{markdown(shown.kind)} {markdown(shown.claim)}:",
+            "",
+            "```mermaid",
+            mermaid(shown).rstrip(),
+            "```",
+        ]
     return "\n".join(lines) + "\n\n"
-
-
-def _cell(text: str) -> str:
-    """Text in a table's cell that Markdown leaves as it is."""
-    safe = printable(text).replace("&", "&amp;").replace("<", "&lt;")
-    return "".join(f"\\{char}" if char in "|`*_[]" else char for char in safe)

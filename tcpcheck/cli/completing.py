@@ -66,6 +66,14 @@ def words(_context: click.Context, _parameter: click.Parameter, typed: str) -> l
     return _beginning(names(), typed)
 
 
+def rules(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """A rule; after a comma the one that follows it."""
+    from tcpcheck.tcp.rules import BY_NAME
+
+    before, comma, rest = typed.rpartition(",")
+    return [f"{before}{comma}{name}" for name in _beginning(BY_NAME, rest)]
+
+
 def _specs() -> list[Scenario]:
     """Those on the line. (click itself gives up on a line that ends in an option without its value.)"""
     from click.shell_completion import split_arg_string

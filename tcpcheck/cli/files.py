@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tcpcheck.errors import Impossible, UsageError
@@ -51,14 +51,14 @@ def check_target(path: str) -> None:
             raise _error(_why_not(target.parent))
 
 
-def check_folder(path: str) -> None:
-    """Refuses what cannot become a folder of new files: a file, a folder that is not empty or whose parent is not there
-    or read-only. Errors: as `write_whole`."""
+def check_folder(path: str, filled: bool = False) -> None:
+    """Refuses what cannot become a folder of new files: a file, a folder that is not empty (unless `filled`: it may be)
+    or whose parent is not there or read-only. Errors: as `write_whole`."""
     with told(path):
         target = Path(os.path.realpath(path))
         if target.exists() and not target.is_dir():
             raise _error(errno.EEXIST)
-        if target.exists() and any(target.iterdir()):
+        if target.exists() and not filled and any(target.iterdir()):
             raise _error(errno.ENOTEMPTY)
         if not target.parent.is_dir():
             raise _error(errno.ENOTDIR if target.parent.exists() else errno.ENOENT)
@@ -103,6 +103,47 @@ def write_folder(path: str, files: Mapping[str, bytes]) -> None:
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise
+
+
+def replace_folder(path: str, files: Mapping[str, bytes], old: Collection[str]) -> None:
+    """As `write_folder`, into a folder that holds an earlier run's files, `old`: these go or get new contents, all
+    others stay. UsageError where one of the others stands in the way.
+
+    All is written aside first; then there is only renaming, which needs no room on the disk."""
+    with told(path):
+        target = Path(os.path.realpath(path))
+        mine = [name for name in old if _is_below(target, name)]
+        for name in files:
+            if name not in mine and os.path.lexists(target / name):
+                raise UsageError(
+                    f"cannot write {printable(path)}: {name} is there, and no earlier run's index lists it"
+                )
+        aside = Path(tempfile.mkdtemp(dir=target, prefix=".", suffix=".part"))
+        try:
+            for name, data in files.items():
+                (aside / name).parent.mkdir(parents=True, exist_ok=True)
+                (aside / name).write_bytes(data)
+            for name in files:
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(aside / name, target / name)
+            for name in mine:
+                if name not in files:
+                    (target / name).unlink()
+                    with contextlib.suppress(OSError):  # something else is in it
+                        (target / name).parent.rmdir()
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _is_below(folder: Path, name: str) -> bool:
+    """An ordinary file in the folder or below it, and no link leads out: an index may be anybody's."""
+    path = folder / name
+    return (
+        path.is_file()
+        and not path.is_symlink()
+        and os.path.realpath(path) == os.path.normpath(path)
+        and (folder in path.parents and ".." not in path.parts)
+    )
 
 
 # What is wrong with the name; anything else is the machine's refusal.

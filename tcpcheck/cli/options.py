@@ -33,6 +33,11 @@ Exit codes:
   0  every set of values proved    3  undecided: a bound was reached, or a set not proved
   2  the input or the call is wrong                    4  not possible on this machine"""
 
+FIXTURES_CODES = """\b
+Exit codes:
+  0  every rule taken, or none can 3  undecided of some rule; the rest is written
+  2  the input or the call is wrong                    4  not possible on this machine"""
+
 REPLAY_CODES = """\b
 Exit codes:
   0  the kernel agrees             3  interrupted, or a spec is undecided
@@ -151,6 +156,38 @@ def verify_options(traces: str) -> tuple[Callable[[Any], Any], ...]:
         *LOOK,
     )
 
+
+FIXTURES = (
+    click.option("--output", "-o", required=True, metavar="FOLDER", type=FILE, help="A new or empty folder."),
+    click.option(
+        "--cover",
+        type=click.Choice(("rules", "pairs")),
+        default="rules",
+        show_default=True,
+        help="Every rule, or every rule after every other at the same host.",
+    ),
+    click.option(
+        "--goal",
+        "goals",
+        multiple=True,
+        metavar="RULE|RULE,RULE",
+        help="Only this rule, or this rule after that one.",
+        shell_complete=completing.rules,
+    ),
+    click.option("--claims", is_flag=True, help="Also a trace of each violated or reached claim."),
+    click.option(
+        "--format", "formats", multiple=True, metavar="FORMAT", help="pcapng, packetdrill, json, text: only this."
+    ),
+    click.option("--force", is_flag=True, help="Replace what an earlier run wrote into the folder."),
+    click.option("--json", "as_json", is_flag=True, help="The index on standard output, too."),
+    MEMBER,
+    *BOUNDS,
+    click.option(
+        "--jobs", "-j", callback=COUNT, metavar="N", help="Members looked at once; default: one for each CPU."
+    ),
+    QUIET,
+    *LOOK,
+)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -207,6 +207,15 @@ def judge(capture: Capture, asked: str | None, setting: Setting, midstream: bool
 DROPPED = "explained with packets that were dropped between loopback device and host (--lost none: no packet was)"
 
 
+def _listened_on(steps: list[Step]) -> set[int]:
+    """Ports from which the host sends SYN-ACKs, but not where its own SYN came first: the SYNs crossed."""
+    first: dict[Tuple4, int] = {}
+    for key, inbound, packet in steps:
+        if not inbound and packet.flags & SYN:
+            first.setdefault(key, packet.flags)
+    return {key[1].port for key, flags in first.items() if flags & ACK}
+
+
 class _Judging:
     """Connections of one capture."""
 
@@ -323,8 +332,7 @@ class _Judging:
                 outcome = follower.run(timed[1:], self.end_ns + shift)
                 return replace(outcome, matched=outcome.matched + 1)
         else:
-            ports = {key[1].port for key, inbound, p in steps if not inbound and p.flags & SYN and p.flags & ACK}
-            follower.start(sorted(ports))
+            follower.start(sorted(_listened_on(steps)))
         return follower.run(timed, self.end_ns + shift)
 
     # ---- results

@@ -98,6 +98,7 @@ class SearchResult:
     omission_bound: float  # expected number of states lost to hash collisions: states^2 / 2^65, exact: 0
     lassos: list[Lasso] = field(default_factory=list)
     expected: tuple[int, int] = (0, 0)  # memory ended it: nodes and bytes that all of it may need; 0: nothing tells
+    marks: dict[int, list[Path]] = field(default_factory=dict)  # mark -> runs that end by taking it, shortest first
 
     @property
     def exhaustive(self) -> bool:

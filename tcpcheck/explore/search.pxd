@@ -3,6 +3,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from tcpcheck.explore.ancestry cimport Ancestry
 from tcpcheck.explore.edges cimport Edges
 from tcpcheck.explore.frontier cimport Frontier
+from tcpcheck.explore.marks cimport Marks
 from tcpcheck.explore.memory cimport Arena, Memory
 from tcpcheck.explore.store cimport Store
 from tcpcheck.explore.system cimport RULE_WORDS, STATE_BYTES_MAX, System
@@ -90,6 +91,7 @@ ctypedef struct Search:
     int64_t overflows
     uint64_t hit_mask
     uint64_t rules[RULE_WORDS]
+    Marks marks
     FirstHit hit[CLAIMS_MAX]
 
 # What a search in parts (partition.pyx) shares with a search in one piece.

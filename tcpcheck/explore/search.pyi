@@ -7,6 +7,7 @@ def search(
     claims: int = 0,
     stop: int = 0,
     lasso: int = 0,
+    marks: int = 0,
     limits: Limits = ...,
     progress: Progress | None = None,
     batch: int = 16,

@@ -17,6 +17,7 @@ from tcpcheck.explore.edges cimport edges_add, edges_add_node, edges_free, edges
 from tcpcheck.explore.frontier cimport frontier_free, frontier_get, frontier_init, frontier_put, frontier_reserve
 from tcpcheck.explore.hash64 cimport hash64, hash_keys
 from tcpcheck.explore.lasso cimport find_cycles
+from tcpcheck.explore.marks cimport marks_free, marks_init, marks_note, marks_paths
 from tcpcheck.explore.memory cimport (
     MEMORY_LIMIT, arena_at, arena_free, arena_init, arena_reserve, arena_take, memory_give, memory_init,
     memory_take_raw,
@@ -183,6 +184,9 @@ cdef void _feasible_step(Search* s) noexcept nogil:
         s.sys.rules(s.sys.ctx, s.rules)
     if s.sys.truncated != NULL and s.sys.truncated(s.sys.ctx):
         s.truncated += 1
+        return
+    if s.marks.total and not marks_note(&s.marks, &s.sys, s.node, &s.ch):
+        search_give_up(s, STOP_MEMORY)
         return
     if s.sys.hits != NULL:
         hits = s.sys.hits(s.sys.ctx)
@@ -357,7 +361,7 @@ cdef int search_open(Search* s, int exact, int64_t nodes_max) noexcept nogil:
     edges_init(&s.edges, &s.mem)
     arena_init(&s.levels, &s.mem)
     s.buffer = <uint8_t*>memory_take_raw(&s.mem, BATCH_BYTES)
-    if not frontier_init(&s.frontier, &s.mem) or s.buffer == NULL:
+    if not marks_init(&s.marks, &s.mem) or not frontier_init(&s.frontier, &s.mem) or s.buffer == NULL:
         return search_give_up(s, STOP_MEMORY)
     timed = s.sys.save_zone != NULL and s.sys.save_zone(s.sys.ctx, <int64_t*>s.buffer) > 0
     if not store_init(&s.store, &s.mem, timed, s.lasso_mask != 0, exact, nodes_max):
@@ -380,6 +384,7 @@ cdef void search_close(Search* s) noexcept nogil:
     frontier_free(&s.frontier)
     edges_free(&s.edges)
     arena_free(&s.levels)
+    marks_free(&s.marks)
     memory_give(&s.mem, s.buffer, BATCH_BYTES)
 
 
@@ -536,15 +541,17 @@ cdef class _Searcher:
             omission_bound=0.0 if s.store.exact else float(states) * float(states) / 2.0**65,
             lassos=lassos,
             expected=self.expected() if s.stop == STOP_MEMORY else (0, 0),
+            marks=marks_paths(&s.marks, &s.ancestry),
         )
 
 
-def search(Handle handle not None, *, claims=0, stop=0, lasso=0, limits=Limits(), progress=None, int batch=BATCH_MAX,
-           saver=None, int64_t _fail_after=-1):
+def search(Handle handle not None, *, claims=0, stop=0, lasso=0, int32_t marks=0, limits=Limits(), progress=None,
+           int batch=BATCH_MAX, saver=None, int64_t _fail_after=-1):
     """Explores everything reachable from the initial state of a System. -> SearchResult
 
     claims: mask of the claims whose hits are wanted. stop: end as soon as all of these are hit (0: never).
     lasso: mask of the claims for which cycles of waiting states are looked for.
+    marks: how many marks the system tells of; the first transitions that take each are wanted.
     limits: Limits; reaching one ends the search with complete == False and what was found so far. So does Ctrl-C.
     progress: called about 5 times a second at most, see result.Progress; its exceptions end the search.
     batch: successors looked up together, 1..64.
@@ -559,6 +566,7 @@ def search(Handle handle not None, *, claims=0, stop=0, lasso=0, limits=Limits()
     w.s.claims = claims
     w.s.stop_mask = stop & claims
     w.s.lasso_mask = lasso
+    w.s.marks.total = marks
     w.s.batch = max(1, min(batch, BATCH_MAX))
     seconds = 0.0
     if w.start(limits, _fail_after, None if saver is None else saver.source()):

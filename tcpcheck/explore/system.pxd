@@ -6,6 +6,7 @@ cdef enum:
     STATE_BYTES_MAX = 32768
     EXPANSION_MAX = 64          # successors that expand() writes at most
     RULE_WORDS = 16             # rules() writes at most so many words
+    STEP_MARKS_MAX = 64         # marks() writes at most so many
 
 ctypedef struct System:         # NULL where a system has nothing to say: untimed, no claims, no rules, no limits
     void* ctx
@@ -29,6 +30,8 @@ ctypedef struct System:         # NULL where a system has nothing to say: untime
     uint64_t (*hits_at_end)(void* ctx) noexcept nogil
     # Bit r of word r / 64: rule r was taken in the step just run.
     void (*rules)(void* ctx, uint64_t* words) noexcept nogil
+    # What the step just run took, as numbers below the total that search() is given; how many (STEP_MARKS_MAX at most).
+    int32_t (*marks)(void* ctx, int32_t* out) noexcept nogil
     # 1: the step just run (after construction: the initial state) met a limit of the model: the search is truncated.
     int (*truncated)(void* ctx) noexcept nogil
 

@@ -338,6 +338,12 @@ class Connect:
     orelse: tuple[Step, ...] | None
     span: Span
 
+    @property
+    def text(self) -> str:
+        """As traces have it: without the numbers."""
+        source = f" from :{self.lport}" if self.lport else ""
+        return f"connect {self.host}:{self.port}{source}" + (f" -> {self.name}" if self.name else "")
+
 
 @dataclass(frozen=True)
 class Send:

@@ -276,11 +276,9 @@ class RunCompiler:
         elif s.tsval is not None:
             raise _refuse(s.span, "connect takes `tsval any` only")
         self.p.connects.append(spec)
-        source = f" from :{s.lport}" if s.lport else ""
-        arrow = f" -> {s.name}" if s.name else ""
         pc = self.emit(
             k.OP_CONNECT,
-            f"connect {s.host}:{s.port}{source}{arrow}",
+            s.text,
             a=self.c.host_ix[s.host],
             b=s.port,
             d=s.lport or 0,

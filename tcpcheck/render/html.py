@@ -118,7 +118,7 @@ def _trace(trace: Trace, name: str, rules: RuleLookup) -> dict[str, Any]:
     facts = (
         ("with", settings_text(trace.settings)),
         ("found", values),
-        ("confirmed by", confirmed_text(trace) or "nobody"),
+        ("confirmed by", confirmed_text(trace.confirmed_by) or "nobody"),
     )
     return {
         "id": name,

@@ -7,7 +7,7 @@ UsageError is raised:
 * Numbers of segments with SYN are absolute, all others count from the first ISNs of the connection as packetdrill
   knows it. The kernel chooses its own ISNs, so outbound numbers count from 0. A new incarnation that the kernel
   accepts on the same 4-tuple can be followed only if its ISN derives from the old numbers (Linux: out of TIME-WAIT);
-  one from the ISN clock is different in each run.
+  one from the ISN clock is different in each run. A second accept() gets no descriptor once the first one's is closed.
 * `connect ... (seq any)` cannot be forced upon the kernel; a segment whose payload crosses 2^32 has no spelling.
 * What the host's own OUTPUT chain drops is never seen, and INPUT drops happen behind packetdrill's back.
 * Timers: Linux fires a timer of nominal T between T and 1.125 T + 1 jiffy; what a timer sends has that much room on
@@ -17,19 +17,20 @@ UsageError is raised:
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from tcpcheck.errors import UsageError
 from tcpcheck.render.vantage import drop_chain
 from tcpcheck.render.wire import flag_bits, flag_letters, options, window_field
-from tcpcheck.render.words import printable, settings_text
+from tcpcheck.render.words import COVER, printable, regenerate, settings_text
 from tcpcheck.witness.trace import Change, HostInfo, Segment, Step, Trace
 
 HOST_ADDRESS, PEER_ADDRESS = "192.168.0.1", "192.0.2.1"  # packetdrill's own choice
 TIME_WAIT_ISN_STEP = 65537  # Linux: the ISN of a connection accepted in TIME-WAIT, counted from the old SND.NXT
 JIFFY_NS = 4_000_000
 TOLERANCE_US = 10_000
+IP_TCP_BYTES = 40  # headers without options
 RMEM = "4096 131072 33554432"  # its maximum makes Linux offer the window scale of wire.WSCALE
 
 ERRNO_NOTES = {
@@ -101,12 +102,13 @@ def _check(trace: Trace, host: str) -> None:
 
 
 def _header(trace: Trace, host: str) -> list[str]:
-    command = ["tcpcheck", "trace", trace.spec, trace.claim, "--format", "packetdrill", "--host", host]
     settings = settings_text(trace.settings)
     values = ", ".join(f"{name} = {value}" for name, value in trace.values.items())
+    of_claim = f"when `{trace.kind} {trace.claim}` is {trace.verdict}"
+    when = f"on the way to {trace.claim}" if trace.kind == COVER else of_claim
     lines = [
-        f"{trace.title}: what {host} does when `{trace.kind} {trace.claim}` is {trace.verdict}",
-        f"regenerate: {shlex.join(command)}",
+        f"{trace.title}: what {host} does {when}",
+        f"regenerate: {regenerate(trace, '--format', 'packetdrill', '--host', host)}",
         f"kernel: {' '.join([_info(trace, host).kernel, *_info(trace, host).features])}",
         f"settings: {settings}" if settings else "",
         f"found: {values}" if values else "",
@@ -118,6 +120,8 @@ def _header(trace: Trace, host: str) -> list[str]:
 def _setup(script: _Script, sysctls: Mapping[str, int | str]) -> list[str]:
     """Options of packetdrill, then one command that sets the sysctls (names and numbers only: a shell runs it)."""
     lines = [f"--tolerance_usecs={TOLERANCE_US}", "--tcp_ts_ecr_scaled"]
+    mss = _info(script.trace, script.host).mss
+    lines += [] if mss is None else [f"--mtu={mss + IP_TCP_BYTES}"]
     lines += [] if script.bind_port is None else [f"--bind_port={script.bind_port}"]
     lines += [] if script.connect_port is None else [f"--connect_port={script.connect_port}"]
     commands = [f'sysctl -q net.ipv4.tcp_rmem="{RMEM}"']
@@ -143,13 +147,19 @@ class _Numbers:
         self.local: int | None = None  # the same for outbound numbers; None until the host's first SYN
         self.local_next = 0  # SND.NXT, for the ISN that Linux derives from it
 
-    def inbound(self, segment: Segment) -> tuple[int, int]:
+    def inbound(self, segment: Segment) -> Segment:
+        """As the script has it."""
         seq = segment.seq if "S" in segment.flags else segment.seq - self.remote
-        return seq % 2**32, (segment.ack - (self.local or 0)) % 2**32
+        return self._counted(segment, seq, segment.ack - (self.local or 0), self.local or 0)
 
-    def outbound(self, segment: Segment) -> tuple[int, int]:
+    def outbound(self, segment: Segment) -> Segment:
         ack = segment.ack if "S" in segment.flags else segment.ack - self.remote
-        return (segment.seq - (self.local or 0)) % 2**32, ack % 2**32
+        return self._counted(segment, segment.seq - (self.local or 0), ack, self.remote)
+
+    @staticmethod
+    def _counted(segment: Segment, seq: int, ack: int, sack_base: int) -> Segment:
+        sack = segment.sack and ((segment.sack[0] - sack_base) % 2**32, (segment.sack[1] - sack_base) % 2**32)
+        return replace(segment, seq=seq % 2**32, ack=ack % 2**32, sack=sack)
 
 
 class _Script:
@@ -173,6 +183,9 @@ class _Script:
         self.partial: dict[str, int] = {}  # bytes that a `recv` has taken so far
         self.asserts: list[str] = []
         self.received: set[tuple[int, int]] = set()
+        self.rules: tuple[str, ...] = ()  # of the latest step that took some: what is sent then is sent by these
+        self.listener_run = ""  # whose exit closes it
+        self.accepted_closed = False
 
     # ---- lines
 
@@ -197,6 +210,7 @@ class _Script:
     # ---- steps
 
     def step(self, step: Step) -> None:
+        self.rules = step.rules or (self.rules if step.event in ("send", "lose") else ())
         if step.event == "call":
             self.call(step)
         elif step.event == "timer":
@@ -217,7 +231,7 @@ class _Script:
             self.numbers = _Numbers(segment.seq)
         elif self.active and self.numbers.remote == 0 and "S" in segment.flags and "." in segment.flags:
             self.numbers.remote = segment.seq
-        said = _segment(segment, *self.numbers.inbound(segment), f" win {window_field(segment)}")
+        said = _segment(self.numbers.inbound(segment), f" win {window_field(segment)}")
         if said is None:
             return self.end("a payload crosses 2^32")
         if step.event == "drop":
@@ -238,9 +252,16 @@ class _Script:
                 numbers.local = segment.seq
             elif segment.seq not in (numbers.local, (numbers.local_next + TIME_WAIT_ISN_STEP) % 2**32):
                 return self.end("the kernel takes a new ISN from its clock, which packetdrill cannot follow")
-        said = _segment(segment, *numbers.outbound(segment), "")
+        if segment.flags == "R." and segment.seq == 0 and numbers.local:
+            return self.end("a RST with sequence number 0, which lies elsewhere from the kernel's own ISN each time")
+        said = _segment(numbers.outbound(segment), "")
         if said is None:
             return self.end("a payload crosses 2^32")
+        if "LISTEN_COOKIE_SENT" in self.rules and segment.tsval is None:
+            said = said.replace(",nop,wscale 10", "")  # a cookie has no room for it but in a timestamp
+        if "DATA_OUT_OF_ORDER_AGAIN" in self.rules and segment.sack is not None:
+            block = said[said.index("sack ") + 5 : -1]
+            said = f"{said[:-1]} {block}>"  # a D-SACK, and the same once more as what is out of order
         delay = step.time_ns - self.time_ns
         when = f"+{_seconds(0)}"
         if delay:
@@ -309,7 +330,7 @@ class _Script:
         return fd
 
     def listen(self, step: Step, found: re.Match[str]) -> None:
-        self.listener = self.socket(step, None, int(found[1]))
+        self.listener, self.listener_run = self.socket(step, None, int(found[1])), step.run
         self.line(step.time_ns, f"listen({self.listener}, {found[2] or 128}) = 0")
 
     def accept(self, step: Step, found: re.Match[str]) -> None:
@@ -317,6 +338,8 @@ class _Script:
             return self.comment(step.text)
         listener = self.listener
         self.line(step.time_ns, f"accept({listener}, ..., ...) = {self.new_fd(found[1])}")
+        if self.accepted_closed:
+            self.end("packetdrill has no descriptor for a second connection accepted after the first was closed")
 
     def connect(self, step: Step, found: re.Match[str]) -> None:
         error = _gets(step)
@@ -368,6 +391,7 @@ class _Script:
             self.on_fd(step, found[2], "setsockopt({fd}, SOL_SOCKET, SO_LINGER, {{onoff=1, linger=0}}, 8)", "0")
         self.on_fd(step, found[2], "close({fd})", "0")
         self.fds.pop(found[2], None)
+        self.accepted_closed = not self.active
 
     def received_bytes(self, step: Step, name: str, wanted: int) -> None:
         """One call of a `recv`; of one that waits for so many bytes the trace tells how many it has by now."""
@@ -391,6 +415,10 @@ class _Script:
         names = [_own_name(change, self.host) for change in step.changes]
         for name in dict.fromkeys(name for name in names if name in self.fds):
             self.line(step.time_ns, f"close({self.fds.pop(name)}) = 0")
+            self.accepted_closed = not self.active
+        if self.listener is not None and step.run == self.listener_run:
+            self.line(step.time_ns, f"close({self.listener}) = 0")
+            self.listener = None
 
     def on_fd(self, step: Step, name: str, call: str, expected: str) -> None:
         """A call on a named socket, or a comment when the script holds no descriptor of that name."""
@@ -451,14 +479,14 @@ def _seconds(time_ns: int) -> str:
     return f"{micros // 10**6}.{micros % 10**6:06d}".rstrip("0").rstrip(".")
 
 
-def _segment(segment: Segment, seq: int, ack: int, window: str) -> str | None:
+def _segment(segment: Segment, window: str) -> str | None:
     """`S. 0:0(0) ack 1 win 65160 <...>`; None when its end lies beyond 2^32."""
     bits = flag_bits(segment.flags)
-    end = seq + segment.length
+    end = segment.seq + segment.length
     if end >= 2**32:
         return None
-    said = f"{'-' if bits == 0 else flag_letters(bits)} {seq}:{end}({segment.length})"
-    said += f" ack {ack}" if bits & 16 else ""
+    said = f"{'-' if bits == 0 else flag_letters(bits)} {segment.seq}:{end}({segment.length})"
+    said += f" ack {segment.ack}" if bits & 16 else ""
     written = ",".join(_option(name, numbers) for name, numbers in options(segment))
     return f"{said}{window}" + (f" <{written}>" if written else "")
 

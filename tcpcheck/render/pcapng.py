@@ -86,7 +86,7 @@ def _section_comment(trace: Trace) -> str:
         ("", f"{trace.kind} {trace.claim}: {trace.verdict}"),
         ("with ", settings_text(trace.settings)),
         ("found ", values),
-        ("confirmed by ", confirmed_text(trace)),
+        ("confirmed by ", confirmed_text(trace.confirmed_by)),
         ("", trace.note),
     )
     return "\n".join(f"{title}{printable(text)}" for title, text in rows if text)

@@ -57,7 +57,7 @@ def summary(trace: Trace, width: int, glyphs: styled.Glyphs) -> list[Line]:
     for title, content in (
         ("with", settings_text(trace.settings)),
         ("found", values),
-        ("confirmed by", confirmed_text(trace)),
+        ("confirmed by", confirmed_text(trace.confirmed_by)),
     ):
         if content:
             pieces = styled.wrap(f"{title} {content}", width, " " * (len(title) + 1))

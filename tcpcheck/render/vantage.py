@@ -34,12 +34,19 @@ def vantages(trace: Trace) -> list[str]:
     return names if WIRE in names else [*names, WIRE]
 
 
+def emissions(trace: Trace) -> dict[int, Step]:
+    """uid -> the step in which the segment left its host: sent, or lost as soon as it was."""
+    found: dict[int, Step] = {}
+    for step in trace.steps:
+        if step.event in ("send", "lose") and step.segment is not None:
+            found.setdefault(step.segment.uid, step)
+    return found
+
+
 def sender(trace: Trace, segment: Segment) -> str:
     """The host that emitted the segment: an attacker's name where its source is forged."""
-    for step in trace.steps:
-        if step.event == "send" and step.segment is not None and step.segment.uid == segment.uid:
-            return step.host
-    return segment.src
+    emitted = emissions(trace).get(segment.uid)
+    return segment.src if emitted is None else emitted.host
 
 
 def receiver(trace: Trace, segment: Segment) -> str:
@@ -74,6 +81,11 @@ def drop_chain(trace: Trace, step: Step) -> str:
     return "INPUT" if segment.dst == step.host and sent and sent[0] < step.time_ns else "OUTPUT"
 
 
+def powerless(step: Step) -> bool:
+    """It came to a host that is switched off: nobody sees it there."""
+    return step.event == "drop" and "no power" in step.text
+
+
 def sightings(trace: Trace, vantage: str) -> list[Sighting]:
     """What is seen at a host or on the wire, in the order it happens. Raises UsageError for an unknown vantage."""
     if vantage not in vantages(trace):
@@ -84,14 +96,15 @@ def sightings(trace: Trace, vantage: str) -> list[Sighting]:
         for step in trace.steps
         if step.event == "drop" and step.segment is not None and drop_chain(trace, step) == "OUTPUT"
     }
+    emitted = {id(step) for step in emissions(trace).values()}
     seen = []
     for step in trace.steps:
         segment = step.segment
         if segment is None or (is_host and step.host != vantage):
             continue
-        if step.event == "send" and segment.uid not in refused:
+        if id(step) in emitted and segment.uid not in refused:
             seen.append(Sighting(step, segment, True))
-        arrived = is_host and step.event in ("receive", "drop") and segment.uid not in refused
+        arrived = is_host and step.event in ("receive", "drop") and segment.uid not in refused and not powerless(step)
         if arrived and sender(trace, segment) != step.host:
             seen.append(Sighting(step, segment, False))
     return seen

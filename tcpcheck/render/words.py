@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tcpcheck.witness.trace import Trace
 
@@ -43,7 +44,31 @@ def settings_text(settings: Mapping[str, int | str]) -> str:
 CONFIRMATIONS = {"z3": "z3", "concrete-rerun": "a concrete re-run", "kernel": "a live kernel"}
 
 
-def confirmed_text(trace: Trace) -> str:
-    """How the trace was confirmed (`z3 and a concrete re-run`); "" when it was not."""
-    ways = [CONFIRMATIONS.get(how, printable(how)) for how in trace.confirmed_by]
+def confirmed_text(confirmed_by: Sequence[str]) -> str:
+    """How a trace was confirmed (`z3 and a concrete re-run`); "" when it was not."""
+    ways = [CONFIRMATIONS.get(how, printable(how)) for how in confirmed_by]
     return " and ".join([*([", ".join(ways[:-1])] if ways[1:] else []), *ways[-1:]])
+
+
+def many(number: int, what: str) -> str:
+    """`1 trace`, `2 traces`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def markdown(text: str) -> str:
+    """Text that Markdown leaves as it is, also in a table's cell."""
+    safe = printable(text).replace("&", "&amp;").replace("<", "&lt;")
+    return "".join(f"\\{char}" if char in "|`*_[]\\" else char for char in safe)
+
+
+COVER = "cover"  # Trace.kind of a trace that stands for no claim: for a rule, or a rule after another, that it takes
+
+
+def regenerate(trace: Trace, *options: str) -> str:
+    """The command that writes the trace again. options: of `trace`, where it is that of a claim."""
+    members = [part for name, value in trace.settings.items() for part in ("--member", f"{name}={value}")]
+    if trace.kind == COVER:
+        words = ["tcpcheck", "fixtures", trace.spec, *members, "--goal", trace.claim, "-o", "FOLDER"]
+    else:
+        words = ["tcpcheck", "trace", trace.spec, trace.claim, *members, *options]
+    return printable(shlex.join(words))

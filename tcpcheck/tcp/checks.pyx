@@ -67,12 +67,21 @@ cdef void keep_timestamp(Stack* t, Sock* k, const Seg* g) noexcept nogil:
     k.ts_recent_inc = g.inc
 
 
+cdef int _echoes_synack(Stack* t, const Sock* k, const Seg* g) noexcept nogil:
+    """Of a request that has answered since: is it a SYN-ACK's TSval? The choice is made in any case: a run made once more
+    with numbers has as many."""
+    cdef int left_open = choose(t.sym.ch, 2, CHOOSE_FATE) == 0
+    if t.sym.mode == MODE_CONCRETE:
+        return diff_in(&t.sym, g.tsecr, k.syn_tsval, 0, <int64_t>k.synack_span + 1)
+    return left_open
+
+
 cdef int tsecr_in_range(Stack* t, int sock, const Seg* g) noexcept nogil:
     """Does SEG.TSecr echo a TSval that this connection sent (SYN-SENT; request sockets)?
 
     The kernel compares numbers: [TSval of the first SYN, now], or [that of the first SYN-ACK, that of the latest]. Only
     this incarnation's own TSvals lie there, so who is echoed decides; whether it is a SYN-ACK or a later ACK of the
-    request is left open. A made-up TSecr is compared where the number is kept, else it may be either. TSecr 0 is not
+    request is left open, but where all numbers are known. A made-up TSecr is compared where the number is kept, else it may be either. TSecr 0 is not
     looked at.
     """
     cdef const Sock* k = &t.sock[sock]
@@ -81,7 +90,7 @@ cdef int tsecr_in_range(Stack* t, int sock, const Seg* g) noexcept nogil:
     if g.ecr_inc == 0:
         return 1
     if g.ecr_inc != ECR_FORGED:
-        if g.ecr_inc == k.inc and (not k.req_answered or choose(t.sym.ch, 2, CHOOSE_FATE) == 0):
+        if g.ecr_inc == k.inc and (not k.req_answered or _echoes_synack(t, k, g)):
             return 1
         return not g.ecr_not_zero and num_is_zero(&t.sym, g.tsecr)
     if k.kind == SK_REQUEST and t.sym.mode == MODE_CONCRETE:

@@ -19,8 +19,11 @@ from tcpcheck.witness.least import earliest_binding, tightened
 CORE_EFFORT = 2_000_000  # of making a contradiction smaller
 
 
-def concretise(pc: PathConstraints) -> Binding | Refuted:
-    """Instants and constants that meet every entry, confirmed by z3, or what contradicts. Impossible without z3."""
+def concretise(pc: PathConstraints, any_numbers: bool = True) -> Binding | Refuted:
+    """Instants and constants that meet every entry, confirmed by z3, or what contradicts. Impossible without z3.
+
+    any_numbers: False where they must not hang on which of many this solver comes upon first: then only
+    the earliest and plainest will do, and Refuted (not proved) says that these were not found."""
     g = group(pc)
     problem = Problem(pc, g)
     plain = earliest_binding(pc, g)
@@ -31,6 +34,8 @@ def concretise(pc: PathConstraints) -> Binding | Refuted:
         return _refuted(pc, problem.core)
     if answer != "sat":
         return Refuted((), (), "the solver found neither numbers nor a contradiction within its effort", proved=False)
+    if not any_numbers:
+        return Refuted((), (), "the earliest and plainest numbers were not found within the effort", proved=False)
     found = problem.binding()
     _insist(pc, found)
     best = tightened(pc, g, found)
