@@ -38,10 +38,17 @@ HEAD = """\
 What people ask about TCP's corners, and what the model answers. Each entry is a spec that can be changed and checked
 again; the traces are real runs with numbers that z3 found, as `tcpdump -S -n -tt` prints them.
 
+To change one: copy the spec that its entry names, write another value behind `sysctl`, or `lose 0..1 FIN` into its
+`network`, and `tcpcheck verify` the copy; [language.md](language.md) has the words.
+
 Written by `python -m tcpcheck.gallery`; a test keeps it fresh.
 """
-FOLDERS = {  # folder below specs/ -> heading, in the order of the document
-    "seeds": "Questions of five write-ups",
+FOLDERS = {  # folder below specs/ (of the write-ups: and number) -> heading, in the order of the document
+    "seeds/000": "Write-up 000: a FIN comes again to TIME-WAIT",
+    "seeds/001": "Write-up 001: a SYN comes to TIME-WAIT",
+    "seeds/002": "Write-up 002: FIN-WAIT-1, and a quiz",
+    "seeds/003": "Write-up 003: connections open and close",
+    "seeds/004": "Write-up 004: CLOSE-WAIT and Recv-Q",
     "": "The first specs",
     "time_wait": "TIME-WAIT and incarnations",
     "wraparound": "Numbers that wrap",
@@ -53,10 +60,14 @@ FOLDERS = {  # folder below specs/ -> heading, in the order of the document
 }
 
 
+WORDS = re.compile(r"net\.ipv4\.(tcp_\w+)|\b(E(?!STAB)[A-Z]{4,}|freebsd|lwip|rfc793|rfc9293|alinux|inject|iptables)\b")
+WORD_ENTRIES_MAX = 8  # a word of more specs names only those whose question or answer has it
+
+
 @dataclass(frozen=True)
 class Entry:
-    """One spec. path: below the root. trace_of: the claim whose trace is shown, "" for the first there is. exercises:
-    its line of exercised.json."""
+    """One spec. path: below the root. trace_of: the claim whose trace is shown, "" for the first there is. words: the
+    sysctls, errors and kernels that it names. exercises: its line of exercised.json."""
 
     path: str
     folder: str
@@ -64,11 +75,18 @@ class Entry:
     answer: str
     trace_of: str
     result: SpecResult
+    words: frozenset[str]
     exercises: dict[str, list[str]]
 
     @property
     def anchor(self) -> str:
         return re.sub(r"[^a-z0-9]+", "-", self.path.removeprefix("specs/").removesuffix(".tcp").lower())
+
+    @property
+    def asked(self) -> str:
+        """The question below its write-up's heading, which says which one it is."""
+        short = re.sub(r"^Seed \d+(, a TODO)?(: |, )", "", self.question)
+        return short[:1].upper() + short[1:]
 
 
 def comments(text: str) -> tuple[str, str, str]:
@@ -95,8 +113,12 @@ def load_entry(path: Path) -> Entry:
     folder = path.parent.relative_to(ROOT / "specs").as_posix()
     scenario = load(path, REGISTRY)
     result = verify_scenario(scenario)
-    said = comments(path.read_text(encoding="utf-8"))
-    return Entry(shown, "" if folder == "." else folder, *said, result, exercised.entry(scenario, result))
+    if folder == "seeds":
+        folder = f"seeds/{path.name[:3]}"
+    text = path.read_text(encoding="utf-8")
+    words = frozenset(found[1] or found[2] for found in WORDS.finditer(text))
+    exercises = exercised.entry(scenario, result)
+    return Entry(shown, "" if folder == "." else folder, *comments(text), result, words, exercises)
 
 
 def verdict_rows(claims: Sequence[ClaimResult]) -> list[str]:
@@ -153,19 +175,41 @@ def entry_text(entry: Entry) -> str:
     return "\n".join(out) + "\n"
 
 
+def word_rows(entries: Sequence[Entry]) -> list[str]:
+    """A row for each word, in the order of the alphabet: the entries whose specs have it."""
+    rows = []
+    for word in sorted(set[str]().union(*(e.words for e in entries)), key=str.lower):
+        mine = [e for e in entries if word in e.words]
+        if len(mine) > WORD_ENTRIES_MAX:
+            mine = [e for e in mine if word in f"{e.question} {e.answer}"]
+        if mine:
+            rows.append(f"| `{word}` | {', '.join(f'[{e.result.title}](#{e.anchor})' for e in mine)} |\n")
+    return rows
+
+
+def heading_anchor(heading: str) -> str:
+    """As code hosts make it."""
+    return re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+
+
 def document(entries: Sequence[Entry], not_yet: str) -> str:
     """The whole of docs/gallery.md: a table of questions, the entries, and what is missing."""
     folders = [*FOLDERS, *sorted({e.folder for e in entries} - set(FOLDERS))]
     verdicts = sum(len(e.result.claims) for e in entries)
-    parts = [HEAD, f"\n{len(entries)} specs, {verdicts} verdicts.\n\n| question | answer |\n|---|---|\n"]
-    details = []
+    parts = [HEAD, f"\n{len(entries)} specs, {verdicts} verdicts. By topic:\n\n"]
+    tables, details = [], []
     for folder in folders:
         mine = [e for e in entries if e.folder == folder]
         if mine:
             heading = FOLDERS.get(folder, folder)
-            parts += [f"| **{heading}** | |\n"]
-            parts += [f"| [{e.question}](#{e.anchor}) | {e.answer} |\n" for e in mine]
+            parts += [f"- [{heading}](#{heading_anchor(heading)}): {len(mine)}\n"]
+            tables += [f"| **{heading}** | |\n"]
+            tables += [f"| [{e.asked}](#{e.anchor}) | {e.answer} |\n" for e in mine]
             details += [f"\n## {heading}\n", *(f"\n{entry_text(e)}" for e in mine)]
+    parts += ["- [By word](#by-word): sysctls, errors, kernels\n"]
+    parts += ["- [Not yet](#not-yet): what has no spec, and why\n"] if not_yet else []
+    parts += ["\n## All questions\n\n| question | answer |\n|---|---|\n", *tables]
+    parts += ["\n## By word\n\n| word | entries |\n|---|---|\n", *word_rows(entries)]
     return "".join([*parts, *details, f"\n{not_yet}" if not_yet else ""])
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tcpcheck import gallery
+from tcpcheck.witness.verdict import SpecResult
 
 SPECS = sorted((gallery.ROOT / "specs").rglob("*.tcp"))
 
@@ -33,3 +35,27 @@ def test_named_traces_exist() -> None:
         text = path.read_text(encoding="utf-8")
         name = gallery.comments(text)[2]
         assert not name or f" {name} " in text.replace("{", " {"), f"{path}: no claim {name}"
+
+
+def entry(name: str, question: str, answer: str, words: str) -> gallery.Entry:
+    folder = f"seeds/{name[:3]}" if name[0] == "0" else "opening"
+    result = SpecResult(name, name.title(), question, (), {}, (), True)
+    path = f"specs/{folder[:5]}/{name}.tcp"
+    return gallery.Entry(path, folder, question, answer, "", result, frozenset(words.split()), {})
+
+
+def test_questions_are_found_by_write_up_and_by_word() -> None:
+    many = [entry(f"x{n}", "Why?", "So.", "tcp_sack EPIPE") for n in range(9)]
+    named = entry("001_b", "Seed 001, a TODO: is it EPIPE?", "Yes.", "EPIPE tcp_rfc1337")
+    page = gallery.document([*many, named], "## Not yet\n")
+    assert "- [Write-up 001: a SYN comes to TIME-WAIT](#write-up-001-a-syn-comes-to-time-wait): 1\n" in page
+    assert "| [Is it EPIPE?](#seeds-001-b) | Yes. |" in page
+    assert "| `EPIPE` | [001_B](#seeds-001-b) |" in page, "of many specs those whose question names it"
+    assert "| `tcp_rfc1337` | [001_B](#seeds-001-b) |" in page and "`tcp_sack`" not in page
+
+
+def test_links_of_the_page_lead_somewhere() -> None:
+    page = gallery.DOCUMENT.read_text(encoding="utf-8")
+    targets = set(re.findall(r'<a id="([^"]+)">', page))
+    targets |= {gallery.heading_anchor(line.lstrip("# ")) for line in page.splitlines() if line.startswith("## ")}
+    assert set(re.findall(r"\]\(#([^)]+)\)", page)) <= targets
