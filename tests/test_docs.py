@@ -73,6 +73,14 @@ def test_links_lead_somewhere(name: str) -> None:
             assert anchor in anchors(file.resolve().relative_to(ROOT).as_posix()), f"{name}: {target}"
 
 
+def test_every_document_has_its_place_in_the_index() -> None:
+    """`make docs` would stop there."""
+    listed = set(
+        re.findall(r"^[\w-]+$", "".join(re.findall(r"```{toctree}\n(.*?)```", read("docs/index.md"), re.S)), re.M)
+    )
+    assert listed == {path.stem for path in (ROOT / "docs").glob("*.md")} - {"index"}
+
+
 # ---- commands
 
 
