@@ -115,8 +115,8 @@ class _Line:
             raise _Bad(f"`-j {self.jump}` needs `{wanted} ADDRESS`")
         if self.to is not None and self.to[0] != wanted:
             raise _Bad(f"`{self.to[0]}` does not go with `-j {self.jump}`")
-        if self.to is not None and self.to[0] == "--to-ports" and self.proto is None:
-            raise _Bad("`--to-ports` needs `-p tcp` before it")
+        if self.to is not None and self.proto is None and (self.to[0] == "--to-ports" or ":" in self.to[1]):
+            raise _Bad(f"a port in `{self.to[0]}` needs `-p tcp` before it")
         if self.random and self.chain != "POSTROUTING":
             raise _Bad("`--random` goes with `-j MASQUERADE` or `-j SNAT`")
 
