@@ -124,7 +124,8 @@ def test_the_benchmark_graph(team: RayTeam) -> None:
 )
 def test_limits_hold(team: RayTeam, limits: Limits, reason: str) -> None:
     got = checked(team, "tw_fin", limits)
-    assert {c.note for c in got.claims if c.verdict == "undecided"} == {reason}
+    notes = [c.note for c in got.claims if c.verdict == "undecided"]
+    assert notes and all(note.startswith(reason) for note in notes)
     assert not any(c.verdict in ("holds", "vacuous", "unreachable") for c in got.claims)
 
 
