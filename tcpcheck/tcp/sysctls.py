@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tcpcheck.tcp.behaviours import Release
 
 INT_MAX = 2**31 - 1
+JIFFIES_MOST = INT_MAX // 1000  # s: as jiffies an int, with HZ = 1000
 
 
 @dataclass(frozen=True)
@@ -131,12 +132,12 @@ _ROWS = (
         "tcp_keepalive_time",
         "how long a connection with SO_KEEPALIVE is idle before it is probed",
         1,
-        32767,
+        JIFFIES_MOST,
         7200,
         "tcp_keepalive_time_s",
         "s",
     ),
-    _row("tcp_keepalive_intvl", "time between keepalive probes", 1, 32767, 75, "tcp_keepalive_intvl_s", "s"),
+    _row("tcp_keepalive_intvl", "time between keepalive probes", 1, JIFFIES_MOST, 75, "tcp_keepalive_intvl_s", "s"),
     _row("tcp_keepalive_probes", "keepalive probes without answer before it gives up", 1, 127, 9),
 )
 
