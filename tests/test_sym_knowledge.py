@@ -312,6 +312,20 @@ def test_unknown_numbers_are_free_and_unlogged() -> None:
     assert len(s.taken) == 2 and s.log() == [] and s.arcs() == ()
 
 
+def test_the_past_of_a_counter_says_nothing_of_another_counter() -> None:
+    s = sym.TestSym()
+    own, other = s.base(5, 10**6, 0, 1), s.base(6, 10**6, 0, 1)
+    past = (5, sym.PAST, 0)
+    for taken in ((0,), (1,)):
+        assert first(s, taken, (past, own, 1, HALF)) == [False] and s.taken == ()
+        s.rewind()
+    answers = []
+    for taken in ((0,), (1,)):
+        answers += first(s, taken, (past, other, 1, HALF))
+        s.rewind()
+    assert sorted(answers) == [False, True], "either may be newer"
+
+
 # ---- limits --------------------------------------------------------------------------------------------------
 
 

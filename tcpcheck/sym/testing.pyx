@@ -7,7 +7,7 @@ from tcpcheck.sym.choice cimport Choices, choices_next, choices_start
 from tcpcheck.sym.number cimport *
 from tcpcheck.sym.zone cimport CLOCKS_MAX, TIME_INF, zone_constrain, zone_pass, zone_sup, zone_up
 
-UNKNOWN = BASE_UNKNOWN
+UNKNOWN, PAST = BASE_UNKNOWN, BASE_PAST
 SEARCH, RECORD, CONCRETE = MODE_SEARCH, MODE_RECORD, MODE_CONCRETE
 
 
