@@ -27,8 +27,10 @@ docs: $(INSTALLED)
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
 
 bench: $(INSTALLED)
+	$(BIN)/python bench/growth.py --json build/growth.json --svg build/growth.svg
 	$(BIN)/python bench/figures.py --json build/figures.json
 	$(BIN)/python bench/compare.py --json build/compare.json
+	$(BIN)/python bench/tables.py build/compare.json build/figures.json
 
 # The package in its own folder (editable), built here; what the compilers said is kept for `make lint`.
 $(INSTALLED): pyproject.toml setup.py $(SOURCES)

@@ -50,6 +50,7 @@ class Tool:
     threads: int
     command: list[str]
     read: Callable[[str, float, float, int], Run]
+    how: str  # in short, for people: with what it is made and called
     build: list[list[str]] = field(default_factory=list)
     needs: str = ""  # a program that must be there; its Debian package has the same name
     rounds: int = 99  # takes part in so many of the last rounds: the slowest need not run so often
@@ -99,7 +100,9 @@ def explorer(name: str, size: str, threads: int, whole: bool) -> Tool:
     flags = [f"-DLOSS={LOSSES[size]}", f"-DREORD={SWAPS[size]}", f"-DLOG2T={LOG2_PLACES[size]}", f"-DNT={threads}"]
     model = f'-DMODEL="{PEERS / "model_tcp.h"}"'
     gcc = ["gcc", "-O3", "-march=native", model, *flags, *(["-DFULL"] if whole else [])]
-    return Tool(name, threads, [out], read_ceiling, [[*gcc, str(PEERS / "explore.c"), "-o", out, "-lpthread"]], "gcc")
+    how = f"gcc -O3 -march=native -DNT={threads}{' -DFULL' if whole else ''} peers/explore.c"
+    build = [[*gcc, str(PEERS / "explore.c"), "-o", out, "-lpthread"]]
+    return Tool(name, threads, [out], read_ceiling, how, build, "gcc")
 
 
 def spin(size: str) -> Tool:
@@ -109,9 +112,9 @@ def spin(size: str) -> Tool:
     script = f"cd {folder} && spin {' '.join(flags)} -a {PEERS / 'tcp.pml'}"
     script += " && gcc -O2 -DSAFETY -DNOCLAIM -DNOREDUCE -o pan pan.c"
     table = {"A": "-w24", "B": "-w26"}[size]
-    return Tool(
-        "Spin, exact", 1, [str(folder / "pan"), "-m2000000", table, "-n"], read_spin, [["sh", "-c", script]], "spin"
-    )
+    how = f"spin -a peers/tcp.pml ; pan -m2000000 {table} -n"
+    command = [str(folder / "pan"), "-m2000000", table, "-n"]
+    return Tool("Spin, exact", 1, command, read_spin, how, [["sh", "-c", script]], "spin")
 
 
 def rumur(size: str, threads: int) -> Tool:
@@ -125,17 +128,19 @@ def rumur(size: str, threads: int) -> Tool:
         threads,
         [str(out)],
         read_rumur,
+        f"rumur --threads {threads} peers/tcp.m",
         [
             [*make, "--output", str(code), str(source)],
             ["gcc", "-std=c11", "-O3", "-march=native", str(code), "-o", str(out), "-lpthread"],
         ],
         "rumur",
-        rounds=2 if size == "A" else 1,
+        rounds=1,
     )
 
 
 def engine(name: str, size: str, *how: str, threads: int = 1) -> Tool:
-    return Tool(name, threads, [sys.executable, str(HERE / "explore_small_tcp.py"), size, *how], read_engine)
+    command = [sys.executable, str(HERE / "explore_small_tcp.py"), size, *how]
+    return Tool(name, threads, command, read_engine, " ".join(["explore_small_tcp.py", size, *how]))
 
 
 def tools(size: str) -> list[Tool]:
@@ -207,11 +212,12 @@ def ratio(tool: Tool, other: Tool) -> float | None:
 def row(tool: Tool, chosen: Sequence[Tool]) -> dict[str, Any]:
     done = [r for r in tool.runs if r is not None]
     if not done:
-        return {"tool": tool.name, "threads": tool.threads, "missing": tool.missing or "not run"}
+        return {"tool": tool.name, "threads": tool.threads, "how": tool.how, "missing": tool.missing or "not run"}
     named = {"spin": chosen[2], "ceiling": chosen[1]}
     return {
         "tool": tool.name,
         "threads": tool.threads,
+        "how": tool.how,
         "runs": len(done),
         "states": done[0].states,
         "transitions": done[0].transitions,
