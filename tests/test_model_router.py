@@ -119,6 +119,12 @@ def test_destination_nat() -> None:
     assert results(spec(router, first="connect gw:8081 from :1000 -> s ; recv s until eof"), claims) == claims
 
 
+def test_more_connections_than_it_can_remember_are_undecided() -> None:
+    first = "loop 9 { connect server:80 -> s ; abort s }"
+    claims = [("reach { server:80 in ESTABLISHED }", R), ("never { gw drops SYN }", "undecided")]
+    assert results(spec(first=first, server="listen :80 ; stop"), claims) == claims
+
+
 def test_peers_of_changed_ports_are_refused() -> None:
     with pytest.raises(SpecError, match="peer"):
         verify_text(spec() + "reach { peer(c1.s) in ESTABLISHED }")
