@@ -20,7 +20,7 @@ from tcpcheck.model.simulate import simulate
 from tcpcheck.conform.command import Conform, ConformCall
 from tcpcheck.covering.choose import shape
 from tcpcheck.covering.cover import Covered, Wanted, cover_scenario
-from tcpcheck.covering.files import folders, safe, spec_label
+from tcpcheck.covering.files import files_of, folders, safe, spec_label
 from tcpcheck.covering.goals import PAIRS, RULES, START, goals_in
 from tcpcheck.errors import Undecided
 from tcpcheck.explore.result import Limits
@@ -159,6 +159,25 @@ def test_captures_come_back_as_agreeing(some: Path, monkeypatch: pytest.MonkeyPa
         assert verdict.connections, file["path"]
         for connection in verdict.connections:
             assert connection.agrees, (file["path"], connection.disagreement)
+
+
+@pytest.mark.parametrize(
+    ("spec", "host", "said"),
+    [
+        ("closing/crash_client", "client", "power"),
+        ("resets/paws_poisoning", "client", ""),
+        ("fin_wait1_loss", "server", "firewall"),
+        ("opening/self_connect", "h", "connected to itself"),
+        ("time_wait/random_isn", "client", "not its kernel's"),
+        ("windows/window_update_lost", "sender", "Ethernet"),
+    ],
+)
+def test_captures_that_say_too_little(spec: str, host: str, said: str) -> None:
+    found = covered(spec)
+    files = [f for fixture in found.fixtures for f in files_of(fixture, found.scenario, "x", ["pcapng"]).written]
+    whys = {f.why for f in files if f.host == host}
+    assert any(said in why for why in whys) if said else whys == {""}
+    assert all(bool(f.check) != bool(f.why) for f in files)
 
 
 def test_claims(capfd: Capture, tmp_path: Path) -> None:

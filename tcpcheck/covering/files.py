@@ -20,6 +20,7 @@ from tcpcheck.covering.choose import Fixture
 from tcpcheck.errors import UsageError
 from tcpcheck.lang.scenario import Case, Connect, Scenario
 from tcpcheck.mapping.unknowns import steps
+from tcpcheck.model.build import DEFAULT_MSS
 from tcpcheck.render import json as render_json
 from tcpcheck.render.packetdrill import packetdrill
 from tcpcheck.render.pcapng import pcapng
@@ -115,17 +116,27 @@ def check_command(trace: Trace, host: HostInfo, path: str) -> list[str]:
     return [*words, "--lost", ",".join(lost) or "none"]
 
 
+_AT_RATE = re.compile(r"^send .* at ")
 _POWER = re.compile(r"(crash|boot)\b")
 
 
 def not_comparable(trace: Trace, case: Case, host: HostInfo) -> str:
     """Why no capture shows enough of the host's part to say whether a kernel would have done it; "": it does."""
+    if host.routes:
+        return "it is a router: what it does hangs on both sides and its tables"
     mine = [step for step in trace.steps if step.host == host.name]
     calls = [step.text for step in mine if step.event == "call"]
     if any(s.segment is not None and s.segment.src_addr == s.segment.dst_addr for s in mine):
         return "it is connected to itself: whether a packet goes or comes cannot be told"
     if any(_POWER.match(text) for text in calls):
         return "it loses its power"
+    if any(text.startswith("setsockopt") for text in calls):
+        return "its program sets options of sockets"
+    sent = [s.segment for s in mine if s.event in ("send", "lose") and s.segment is not None]
+    if any(segment.length > DEFAULT_MSS for segment in sent):
+        return "it sends more than an Ethernet segment's bytes at once"
+    if any(_AT_RATE.search(s.text) for s in trace.steps if s.event == "call"):
+        return "bytes are sent at a rate, and most of them are not shown one by one"
     runs = [run for h in case.hosts if h.name == host.name for run in h.runs]
     connects = [s for run in runs for s in steps(run.body) if isinstance(s, Connect)]
     if any(text.startswith(s.text) for s in connects if s.seq is not None or s.tsval is not None for text in calls):
