@@ -17,6 +17,7 @@ from cli_call import CONNECTION, SPECS, call
 from parts_compare import found
 
 from tcpcheck.checking import NO_LIMITS, MemberOutcome, check_member
+from tcpcheck.errors import Impossible
 from tcpcheck.explore.parts import Asked, Lost, PartedSearch
 from tcpcheck.explore.result import Limits
 from tcpcheck.explore.search import search
@@ -29,7 +30,7 @@ if importlib.util.find_spec("ray") is None:  # not imported yet: it reads its se
 
 from tcpcheck.cluster import team as team_module
 from tcpcheck.cluster.engine import PartSearches, RayEngine
-from tcpcheck.cluster.session import Session
+from tcpcheck.cluster.session import Session, must_answer
 from tcpcheck.cluster.team import RayTeam
 
 Capture = pytest.CaptureFixture[str]
@@ -132,6 +133,11 @@ def test_limits_hold(team: RayTeam, limits: Limits, reason: str) -> None:
 def test_more_parts_than_there_are_cpus(session: Session, capfd: Capture) -> None:
     result = call(capfd, "verify", str(SPECS / "isn_gap.tcp"), "--engine", "ray", "--parts", "5")
     assert result.code == 2 and "the cluster has 4 CPUs" in result.err
+
+
+def test_4_when_no_cluster_answers() -> None:
+    with pytest.raises(Impossible, match=r"no Ray cluster answers at 127\.0\.0\.1:1"):
+        must_answer("127.0.0.1:1")
 
 
 # ---- lost workers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from typing import Any
 
 from tcpcheck.errors import Impossible
@@ -14,6 +15,7 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a warning
 }
 ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # on Linux, too, it means: listen on loopback only
+CONNECT_WITHIN = 10.0  # s
 STORE_MIN = 80_000_000  # bytes: Ray wants so much shared memory for messages
 STORE_MAX = 2_000_000_000
 STORE_SHARE = 8  # of the memory that may be used
@@ -28,6 +30,17 @@ def load() -> Any:
     except ImportError:
         raise Impossible("--engine ray needs Ray, which is not installed: pip install 'tcpcheck[ray]'") from None
     return ray
+
+
+def must_answer(address: str) -> None:
+    """HOST:PORT, perhaps behind ray://. Ray itself would try for minutes. Error: Impossible."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        return  # `auto`, `local`: Ray knows
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_WITHIN).close()
+    except (OSError, OverflowError) as why:
+        raise Impossible(f"no Ray cluster answers at {address} (RAY_ADDRESS): {why}") from why
 
 
 class Session:
@@ -49,6 +62,8 @@ class Session:
                 "_node_ip_address": "127.0.0.1",
             }
         if self.ours:
+            if address:
+                must_answer(address)
             try:
                 self.ray.init(**how)
             except Exception as why:  # of many kinds, all of which mean this
