@@ -32,11 +32,15 @@ cdef void zero_padding(void* arg, Num* x) noexcept nogil:
 
 
 cdef void make_masks() noexcept:
+    cdef Seg* seg
     memset(&SOCK_MASK, 0xFF, sizeof(Sock))
     memset(&FLY_MASK, 0xFF, sizeof(Flying))
     sock_nums(&SOCK_MASK, zero_padding, NULL)
     seg_nums(&FLY_MASK.seg, zero_padding, NULL)
     SOCK_MASK.uid = FLY_MASK.uid = 0
+    seg = &FLY_MASK.seg                 # what lies between its fields: a copy need not copy that
+    memset(&seg.ecr_not_zero + 1, 0, <uint8_t*>&seg.mss - &seg.ecr_not_zero - 1)
+    memset(&seg.wnd + 1, 0, <uint8_t*>&seg.seq - <uint8_t*>(&seg.wnd + 1))
 
 
 make_masks()
