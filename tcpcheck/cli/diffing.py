@@ -114,7 +114,7 @@ def compared(console: Console, first: Scenario, second: Scenario, call: DiffCall
         begin = time.monotonic()
 
         def tell(n: int, depth: int) -> None:
-            report(n, n, n / max(time.monotonic() - begin, 1e-9), depth, 0, 0)
+            report(n, n, n / max(time.monotonic() - begin, 1e-9), depth, 0, 0, 0, 0)
 
         return _Done(_one(first, pairs[member], left, call.also, tell))
 
