@@ -128,7 +128,7 @@ cdef int32_t first_window(int32_t rcv_buf, int32_t mss, int ts) noexcept nogil:
 
 cdef int32_t select_window(Stack* t, int sock) noexcept nogil:
     """Never less than what is left of the window offered; nothing rather than a silly window (RFC 9293 3.8.6.2.2,
-    __tcp_select_window). Of the usual buffer a segment is kept back (rcv_ssthresh), more than the first window left.
+    __tcp_select_window). Of the usual buffer not more than window_clamp() is offered.
     Scaled windows are whole units; others are not worth a change of less than a segment, whose size is the kernel's
     first guess."""
     cdef Sock* s = &t.sock[sock]
@@ -137,7 +137,7 @@ cdef int32_t select_window(Stack* t, int sock) noexcept nogil:
     cdef int usual = s.rcv_buf >= RCV_BUF_USUAL and config_of(t, sock).linux_timers
     if usual:
         free = RCV_SPACE - s.rcv_queued - (0 if receive_queue_empty(s) else RCV_OVERHEAD)
-        free = free if free < RCV_SPACE - full_payload(s) else RCV_SPACE - full_payload(s)
+        free = min(free, window_clamp(full_payload(s)))
     else:
         free = s.rcv_buf - s.rcv_queued
     if free < s.rcv_buf // 2 and (free < s.rcv_buf // 16 or free < least):
@@ -151,6 +151,11 @@ cdef int32_t select_window(Stack* t, int sock) noexcept nogil:
     if free - kept >= guess:
         kept = free // guess * guess if usual else free
     return kept if kept > left else left
+
+
+cdef int32_t window_clamp(int32_t segment) noexcept nogil:
+    """The room for one segment is kept back, where that leaves two (tcp_init_buffer_space): not on a loopback."""
+    return RCV_SPACE if RCV_SPACE <= 2 * segment else max(2 * segment, RCV_SPACE - segment)
 
 
 cdef int32_t align_up(int32_t n, int shift) noexcept nogil:
