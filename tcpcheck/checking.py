@@ -20,7 +20,8 @@ from tcpcheck.model.build import build_model, network_numbers
 from tcpcheck.model.layout import CLAIMS_MAX
 from tcpcheck.model.narrate import Narrator, host_infos, named_values
 from tcpcheck.model.world import ReplayFailed
-from tcpcheck.searches import Searches
+from tcpcheck.reductions import Kin
+from tcpcheck.searches import Keeper, Searches
 from tcpcheck.tcp.rules import RULES
 from tcpcheck.values import Found, Tied, in_seconds, unfinished
 from tcpcheck.witness.constraints import Refuted
@@ -94,15 +95,17 @@ def verify_scenario(
     limits: Limits = NO_LIMITS,
     report: Report | None = None,
     jobs: int = 1,
-    searches: Callable[[int], Searches] = lambda _member: Searches(),
+    keeper: Callable[[int], Keeper] | None = None,
 ) -> SpecResult:
-    """limits: states and depth of each member; seconds of the whole spec; memory shared by `jobs` processes. searches:
-    who makes those of a member, by its number."""
+    """limits: states and depth of each member; seconds of the whole spec; memory shared by `jobs` processes. keeper:
+    of a member's searches, by its number."""
     limits, workers = shared(limits, jobs, len(scenario.cases))
     deadline = None if limits.seconds is None else time.monotonic() + limits.seconds
+    kin = Kin(scenario.cases)
 
     def work(member: int, progress: Progress) -> MemberOutcome:
-        return check_member(scenario, scenario.cases[member], limits, deadline, progress, searches(member))
+        searches = Searches(member, kin, None if keeper is None else keeper(member))
+        return check_member(scenario, scenario.cases[member], limits, deadline, progress, searches)
 
     return spec_result(scenario, run_members(len(scenario.cases), work, workers, report))
 

@@ -17,7 +17,8 @@ import tcpcheck
 from tcpcheck.errors import UsageError
 from tcpcheck.explore.result import Sink, Source
 from tcpcheck.records import NoSuchFormat, NotWhole, Record, RecordSource, read_records, written_aside
-from tcpcheck.searches import Done, Searches, from_json, to_json
+from tcpcheck.reductions import Done
+from tcpcheck.searches import Keeper, from_json, to_json
 
 MAGIC = b"tcpcheck checkpoint 1\n"
 FAMILY = b"tcpcheck checkpoint "
@@ -73,7 +74,8 @@ class Checkpoint:
             meta = record.meta
             key: Key = (meta["key"][0], meta["key"][1], meta["key"][2])
             if meta["kind"] == "done":
-                self.done[key] = Done(meta["asked"], from_json(meta["result"]), base64.b64decode(meta["noted"]))
+                reads = None if meta["reads"] is None else tuple(meta["reads"])
+                self.done[key] = Done(meta["asked"], from_json(meta["result"]), base64.b64decode(meta["noted"]), reads)
             else:
                 self.running[key] = record
         self.changed = path != self.path
@@ -135,9 +137,8 @@ class Checkpoint:
             file.plain({"kind": "header", **self.identity})
             for key, done in self.done.items():
                 noted = base64.b64encode(done.noted).decode()
-                file.plain(
-                    {"kind": "done", "key": key, "asked": done.asked, "noted": noted, "result": to_json(done.result)}
-                )
+                meta = {"kind": "done", "key": key, "asked": done.asked, "noted": noted, "reads": done.reads}
+                file.plain({**meta, "result": to_json(done.result)})
             for key, record in self.running.items():
                 if running is None or key != running[0]:
                     with file.record(record.meta, kept) as sink:
@@ -149,8 +150,8 @@ class Checkpoint:
         self.running = {tuple(record.meta["key"]): record for record in kept}
         self.changed, self.failed = False, None
 
-    def searches(self, spec: int, member: int) -> Searches:
-        return Searches(_Member(self, spec, member))
+    def keeper(self, spec: int, member: int) -> Keeper:
+        return _Member(self, spec, member)
 
 
 class _Member:

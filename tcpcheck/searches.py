@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tcpcheck.errors import UsageError
 from tcpcheck.explore.result import Hit, Lasso, Limits, NoRoom, Path, Progress, Saver, SearchResult
 from tcpcheck.explore.search import search
+from tcpcheck.reductions import Done, Kin
 
 LIMITED = ("memory limit", "out of memory", "time limit", "interrupted")
 """Reasons to end that more time or memory may take away."""
-
-
-@dataclass(frozen=True)
-class Done:
-    """A search that ended by itself. asked: all that it depends on beside the member; noted: what the model gathered
-    (Model.noted)."""
-
-    asked: str
-    result: SearchResult
-    noted: bytes
 
 
 class Keeper(Protocol):
@@ -35,10 +25,11 @@ class Keeper(Protocol):
 
 
 class Searches:
-    """Makes the searches of one member. keeper: where they are kept, and what is known of them."""
+    """Makes the searches of one member. keeper: where they are kept, and what is known of them; kin: those of the other
+    members."""
 
-    def __init__(self, keeper: Keeper | None = None) -> None:
-        self.keeper = keeper
+    def __init__(self, member: int = 0, kin: Kin | None = None, keeper: Keeper | None = None) -> None:
+        self.member, self.kin, self.keeper = member, kin or Kin(()), keeper
         self.number = 0
 
     def make(
@@ -53,22 +44,33 @@ class Searches:
     ) -> SearchResult:
         """As explore.search.search, of the model with these pieces `wanted`; the model then stands as after it."""
         handle = model.handle(wanted)
-        how: dict[str, Any] = {"claims": claims, "stop": stop, "lasso": lasso, "limits": limits, "progress": progress}
-        if self.keeper is None:
-            return search(handle, **how)
         number, self.number = self.number, self.number + 1
         asked = repr((model.variant, claims, stop, lasso, [tuple(piece) for piece in wanted]))
-        known = self.keeper.known(number)
-        if known is not None and known.asked == asked:
+        known = self.known(number, asked, model)
+        if known is not None:
             model.note_again(known.noted)
             return known.result
+        saver = None if self.keeper is None else self.keeper.saver(number, asked, model)
         try:
-            result = search(handle, saver=self.keeper.saver(number, asked, model), **how)
+            result = search(
+                handle, claims=claims, stop=stop, lasso=lasso, limits=limits, progress=progress, saver=saver
+            )
         except NoRoom:
             raise UsageError("the search that was saved needs more than --memory allows") from None
         if result.reason not in LIMITED:
-            self.keeper.finished(number, Done(asked, result, model.noted()))
+            done = Done(asked, result, model.noted(), model.reads)
+            self.kin.add(self.member, done)
+            if self.keeper is not None:
+                self.keeper.finished(number, done)
         return result
+
+    def known(self, number: int, asked: str, model: Any) -> Done | None:
+        """What is kept of this search, or another member's that is the same."""
+        done = None if self.keeper is None else self.keeper.known(number)
+        if done is None or done.asked != asked:
+            return self.kin.known(self.member, asked, model.reads)
+        self.kin.add(self.member, done)
+        return done
 
 
 # ---- as JSON

@@ -65,7 +65,7 @@ def test_killed_again_and_again(arguments: tuple[str, ...], capfd: Capture, monk
     same(call(capfd, "verify", *arguments, "--resume", file), whole)  # now nothing is left to be searched
 
 
-@pytest.mark.parametrize("name", ["tw_fin.tcp", "opening/old_duplicate_syn.tcp", "resets/blind_rst.tcp"])
+@pytest.mark.parametrize("name", ["tw_fin.tcp", "opening/old_duplicate_syn.tcp", "fin_wait1_loss.tcp"])
 def test_killed_between_two_searches(name: str, capfd: Capture, monkeypatch: Patch, tmp_path: Path) -> None:
     """There are several: of members, with zeros, with nothing forgotten."""
     spec, file = str(SPECS / name), str(tmp_path / "run")

@@ -23,6 +23,7 @@ from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load
 from tcpcheck.lang.scenario import Scenario
 from tcpcheck.machine import free_memory
+from tcpcheck.reductions import switched_off
 from tcpcheck.render import json as render_json
 from tcpcheck.render import verdicts
 from tcpcheck.render.rules import rule_lookup
@@ -108,6 +109,7 @@ class VerifyCall:
             "states": b.states,
             "depth": b.depth,
             "exact": b.exact,
+            "no-reduce": switched_off(),
         }
 
 
@@ -235,7 +237,7 @@ def search(
         if engine is not None:
             return engine.verify(scenario, progress)
         if checkpoint is not None:
-            return verify_scenario(scenario, limits, progress, searches=partial(checkpoint.searches, number))
+            return verify_scenario(scenario, limits, progress, keeper=partial(checkpoint.keeper, number))
         return verify_scenario(scenario, limits, progress, call.bounds.processes)
     except (TcpcheckError, KeyboardInterrupt):
         raise

@@ -9,6 +9,7 @@ from tcpcheck.lang.scenario import MILLISECOND, Case, Host
 from tcpcheck.model.compile import Program, compile_case
 from tcpcheck.model.rests import outdates_timestamps, sets_options
 from tcpcheck.model.world import Model
+from tcpcheck.reductions import switched_off
 from tcpcheck.tcp.config import ConfigTable
 from tcpcheck.tcp.profile import profile_for
 from tcpcheck.tcp.rules import BY_NAME
@@ -59,6 +60,9 @@ def build_model(
     that there is less behaviour, and Model.zero_met says whether it might have made a difference. fixed: by host,
     constants in the place of its profile's own. Errors: SpecError."""
     program = compile_case(case, {name: rule.number for name, rule in BY_NAME.items()})
+    off = switched_off()
+    program.keeps_ts_recent |= "timestamps" in off
+    program.keeps_tsecr |= "echoes" in off
     net = network_numbers(case)
     tables, nexts = [], []
     for h, host in enumerate(case.hosts):

@@ -8,6 +8,7 @@ from tcpcheck.model.scope cimport *
 from tcpcheck.sym.number cimport Num, age_at_least, diff_in, num_is_zero, seq_after, seq_eq
 from tcpcheck.tcp.calls cimport EOF_READ
 from tcpcheck.tcp.rules cimport R_PAWS_OUTDATED
+from tcpcheck.tcp.settings cimport tcp_timestamps
 from tcpcheck.tcp.sockets cimport accept_queue_len, in_flight
 from tcpcheck.tcp.types cimport *
 
@@ -266,7 +267,7 @@ cdef int paws_old(Scope* sc) noexcept nogil:
     cdef int slack
     if s == NULL or sc.seg == NULL or not s.ts_ok or not s.has_ts_recent or not sc.seg.has_ts:
         return 0
-    if s.kind == SK_BUCKET and not sc.m.nxt.tcp.cfg[s.host].tcp_timestamps:
+    if s.kind == SK_BUCKET and not tcp_timestamps(sc.m.nxt.tcp.cfg[s.host]):
         return 0
     slack = sc.m.nxt.tcp.cfg[s.host].paws_slack if s.kind == SK_FULL else 0
     if not diff_in(&sc.m.nxt.tcp.sym, s.ts_recent, sc.seg.tsval, 1 + slack, (<int64_t>1 << 31) - 1 - slack):

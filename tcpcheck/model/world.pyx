@@ -276,19 +276,28 @@ cdef class Model:
         """(exact, zeros): what build_model made of the Case."""
         return bool(self.m.t.exact), not self.m.t.zero_left_out
 
+    @property
+    def reads(self):
+        """For each host the sysctls that it was asked for, as bits; None where the spec changes some."""
+        return tuple(table.read for table in self.keep) if all(len(table) == 1 for table in self.keep) else None
+
     def noted(self):
         """What a search notes here beside its states, as bytes."""
         cdef Machine* m = self.m
         flags = (m.npiece, m.cut_at_horizon, m.zero_met, m.stuck, m.pieces_full, m.no_value)
-        return NOTED.pack(*flags) + <bytes>(<char*>m.piece)[:m.npiece * sizeof(Piece)]
+        read = Struct(f"<{len(self.keep)}I").pack(*(table.read for table in self.keep))
+        return NOTED.pack(*flags) + read + <bytes>(<char*>m.piece)[:m.npiece * sizeof(Piece)]
 
     def note_again(self, bytes noted):
         """After handle(): what such a search had noted."""
         cdef Machine* m = self.m
-        cdef bytes pieces = noted[NOTED.size:]
+        reads = Struct(f"<{len(self.keep)}I")
+        cdef bytes pieces = noted[NOTED.size + reads.size:]
         m.npiece, m.cut_at_horizon, m.zero_met, m.stuck, m.pieces_full, m.no_value = NOTED.unpack_from(noted)
         assert len(pieces) == m.npiece * <Py_ssize_t>sizeof(Piece)
         memcpy(m.piece, <const char*>pieces, len(pieces))
+        for table, read in zip(self.keep, reads.unpack_from(noted, NOTED.size)):
+            table.note(read)
 
     @property
     def notes(self):

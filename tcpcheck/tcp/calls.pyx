@@ -14,6 +14,7 @@ from tcpcheck.tcp.rules cimport (
     R_RECV_DATA, R_RECV_EOF, R_RECV_ERROR, R_SEND_BROKEN_PIPE, R_SEND_ERROR, R_SEND_QUEUED, R_SHUTDOWN_FIN,
     R_WINDOW_UPDATE,
 )
+from tcpcheck.tcp.settings cimport tcp_sack, tcp_timestamps, tcp_tw_reuse, tcp_tw_reuse_delay_ms
 from tcpcheck.tcp.sockets cimport (
     E_ADDRINUSE, E_ADDRNOTAVAIL, E_AGAIN, E_CONNRESET, E_INVAL, E_NOTCONN, E_PIPE, config_of,
     find_listener, find_tuple, orphans_full, receive_window, replace_bucket, report_error, rule, rule_host,
@@ -84,7 +85,7 @@ cdef int rested_long_enough(Stack* t, int bucket) noexcept nogil:
     cdef const Config* c = config_of(t, bucket)
     cdef Sock* s = &t.sock[bucket]
     cdef int clk = s.ts_stamp_clk if c.tw_reuse_rule < 2 and s.ts_stamp_clk != 0 else s.tw_clk
-    cdef int64_t delay = c.tcp_tw_reuse_delay_ms * MS
+    cdef int64_t delay = tcp_tw_reuse_delay_ms(c) * MS
     if c.tw_reuse_rule < 2 and s.has_ts_recent == TS_OUTDATED:
         return 1
     if clk == 0 and t.sym.timed:
@@ -104,7 +105,7 @@ cdef int bucket_reusable(Stack* t, int bucket, int autobind) noexcept nogil:
         return 0
     if not autobind:
         return 1
-    if c.tcp_tw_reuse == 0 or (c.tcp_tw_reuse == 2 and s.host != s.peer):
+    if tcp_tw_reuse(c) == 0 or (tcp_tw_reuse(c) == 2 and s.host != s.peer):
         return 0
     if s.state != ST_TIME_WAIT:
         return c.fw2_bucket_reuse
@@ -169,8 +170,8 @@ cdef void open_active(Stack* t, int sock, Num iss, const ConnectOpts* o) noexcep
     s.rcv_wnd = s.rcv_buf
     s.rcv_wscale = <uint8_t>(c.rcv_wscale + 1)
     s.mss = <uint16_t>c.mss
-    s.sack_ok = c.tcp_sack != 0
-    s.ts_ok = c.tcp_timestamps != 0
+    s.sack_ok = tcp_sack(c) != 0
+    s.ts_ok = tcp_timestamps(c) != 0
     s.ts_linked = c.ts_linked
     s.ts_key = timestamp_key(t, s.host, s.peer, s.lport, s.rport)
     if o != NULL and o.ts_any:

@@ -1,4 +1,5 @@
 """A profile, sysctls and what the spec says, as the plain numbers that the core reads."""
+from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free
 from tcpcheck.tcp.profile import MILLISECOND
 from tcpcheck.tcp.sysctls import SYSCTLS
@@ -14,6 +15,7 @@ cdef dict _values(profile, dict sysctls, dict settings):
     values["rto_min_ns"] = values.pop("rto_min_us") * 1000
     values["rto_max_ns"] = values.pop("rto_max_ms") * MILLISECOND
     values.setdefault("tcp_retries1", 3)
+    values["read"] = 0
     return values
 
 
@@ -54,6 +56,18 @@ cdef class ConfigTable:
 
     def __len__(self):
         return self.n
+
+    @property
+    def read(self):
+        """Bits of the sysctls that some row was asked for (settings.Setting)."""
+        bits = 0
+        for i in range(self.n):
+            bits |= self.rows[i].read
+        return bits
+
+    def note(self, uint32_t read):
+        """These were asked for, too."""
+        self.rows[0].read |= read
 
     def row(self, int i):
         """Config i as a dict."""

@@ -7,6 +7,7 @@ from tcpcheck.tcp.rules cimport (
     R_LISTEN_COOKIE_SENT, R_LISTEN_NO_SYN_IGNORED, R_LISTEN_RST_IGNORED, R_LISTEN_SYN, R_LISTEN_SYN_FIN_IGNORED,
     R_LISTEN_SYN_QUEUE_FULL, R_LISTEN_SYN_QUEUE_QUARTER,
 )
+from tcpcheck.tcp.settings cimport tcp_max_syn_backlog, tcp_syncookies
 from tcpcheck.tcp.sockets cimport (
     KEY_COOKIE, accept_queue_len, config_of, replace_bucket, request_count, rule, sock_alloc, to_closed, tuple_key,
 )
@@ -39,9 +40,9 @@ cdef void _syn_arrives(Stack* t, int listener, const Seg* g) noexcept nogil:
     cdef Sock* k = &t.sock[listener]
     cdef const Config* cfg = config_of(t, listener)
     cdef int waiting = request_count(t, listener)
-    cdef int cookie = waiting > k.backlog or cfg.tcp_syncookies == COOKIES_ALWAYS
+    cdef int cookie = waiting > k.backlog or tcp_syncookies(cfg) == COOKIES_ALWAYS
     cdef int sock
-    if cookie and not cfg.tcp_syncookies:
+    if cookie and not tcp_syncookies(cfg):
         rule(t, listener, R_LISTEN_SYN_QUEUE_FULL)
     elif _accept_queue_full(t, listener):
         rule(t, listener, R_LISTEN_ACCEPT_QUEUE_FULL)
@@ -49,7 +50,7 @@ cdef void _syn_arrives(Stack* t, int listener, const Seg* g) noexcept nogil:
         rule(t, listener, R_LISTEN_COOKIE_SENT)
         k.synack_acked_out = 1
         send_cookie(t, listener, g, _cookie(t, g))
-    elif not cfg.tcp_syncookies and cfg.tcp_max_syn_backlog - waiting < cfg.tcp_max_syn_backlog >> 2:
+    elif not tcp_syncookies(cfg) and tcp_max_syn_backlog(cfg) - waiting < tcp_max_syn_backlog(cfg) >> 2:
         rule(t, listener, R_LISTEN_SYN_QUEUE_QUARTER)
     else:
         sock = sock_alloc(t)
@@ -114,7 +115,7 @@ cdef int _cookie_comes_back(Stack* t, int listener, const Seg* g) noexcept nogil
     cdef const Config* cfg = config_of(t, listener)
     cdef Num cookie
     cdef int sock
-    if not k.synack_acked_out or not cfg.tcp_syncookies:
+    if not k.synack_acked_out or not tcp_syncookies(cfg):
         return 0
     cookie = _cookie(t, g)
     if not seq_eq(&t.sym, g.ack, num_add(cookie, 1)):

@@ -11,6 +11,7 @@ from tcpcheck.tcp.rules cimport (
     R_ACK_COMPRESSED, R_ACK_DELAYED, R_ACK_QUICK, R_CHALLENGE_ACK, R_CHALLENGE_ACK_HOST_LIMIT, R_CHALLENGE_ACK_LIMITED,
     R_OOW_ACK_LIMITED, R_PERSIST_FIREWALL, R_PERSIST_WINDOW_CLOSED,
 )
+from tcpcheck.tcp.settings cimport tcp_challenge_ack_limit, tcp_invalid_ratelimit_ms, tcp_sack, tcp_timestamps
 from tcpcheck.tcp.sockets cimport (
     KEY_ISN, KEY_TS, arm, arm_between, config_of, disarm, effect, in_flight, receive_window, rule, tuple_key,
 )
@@ -41,7 +42,7 @@ cdef Num choose_isn(Stack* t, int host, int peer, int lport, int rport) noexcept
 cdef uint64_t timestamp_key(Stack* t, int host, int peer, int lport, int rport) noexcept nogil:
     """secure_tcp_ts_off: none with tcp_timestamps = 2 and before 4.10, else for each 4-tuple or pair of addresses."""
     cdef const Config* c = t.cfg[host]
-    if c.tcp_timestamps == 2 or c.ts_per_tuple == 2:
+    if tcp_timestamps(c) == 2 or c.ts_per_tuple == 2:
         return tuple_key(KEY_TS, host, 255, 0, 0)
     if c.ts_per_tuple:
         return tuple_key(KEY_TS, host, peer, lport, rport)
@@ -272,7 +273,7 @@ cdef int within_ratelimit(Stack* t, int sock) noexcept nogil:
     """__tcp_oow_rate_limited: one moment for all causes; only a reply restarts it. Times are in jiffies."""
     cdef const Config* c = config_of(t, sock)
     cdef Sock* s = &t.sock[sock]
-    cdef int64_t limit = c.tcp_invalid_ratelimit_ms * MS
+    cdef int64_t limit = tcp_invalid_ratelimit_ms(c) * MS
     if not c.oow_ratelimit or limit <= 0:
         return 0
     if (s.oow_clk != 0 or s.oow_sent) and not elapsed(t, s.oow_clk, limit - c.jiffy_ns, limit):
@@ -301,7 +302,7 @@ cdef void send_limited_ack(Stack* t, int sock, const Seg* seg) noexcept nogil:
 cdef int host_limit_reached(Stack* t, int sock) noexcept nogil:
     """tcp_challenge_ack_limit L: at least L / 2 a second, by a random draw; how many went out already is not kept."""
     cdef const Config* c = config_of(t, sock)
-    if (c.tcp_challenge_ack_limit + 1) // 2 >= CHALLENGES_A_SECOND or c.tcp_challenge_ack_limit == 2147483647:
+    if (tcp_challenge_ack_limit(c) + 1) // 2 >= CHALLENGES_A_SECOND or tcp_challenge_ack_limit(c) == 2147483647:
         return 0
     return choose(t.sym.ch, 2, CHOOSE_FATE)
 
@@ -331,7 +332,7 @@ cdef void send_syn(Stack* t, int sock) noexcept nogil:
     cdef const Config* c = config_of(t, sock)
     cdef Sock* k = &t.sock[sock]
     cdef Seg s
-    k.ts_ok = c.tcp_timestamps != 0
+    k.ts_ok = tcp_timestamps(c) != 0
     build_segment(t, sock, F_SYN, &s)
     s.seq = k.iss
     s.wnd = k.rcv_wnd
@@ -349,8 +350,8 @@ cdef int send_synack(Stack* t, int sock) noexcept nogil:
     cdef int sack = k.sack_ok
     if k.kind == SK_FULL:
         ack_settled(t, sock)
-        k.ts_ok = config_of(t, sock).tcp_timestamps != 0
-        sack = config_of(t, sock).tcp_sack
+        k.ts_ok = tcp_timestamps(config_of(t, sock)) != 0
+        sack = tcp_sack(config_of(t, sock))
     build_segment(t, sock, F_SYN | F_ACK, &s)
     k.ts_ok = agreed
     s.seq = k.iss
@@ -365,7 +366,7 @@ cdef int send_synack(Stack* t, int sock) noexcept nogil:
 cdef void send_cookie(Stack* t, int listener, const Seg* syn, Num iss) noexcept nogil:
     """A cookie carries what the SYN offered only if there are timestamps to hide it in (cookie_init_timestamp)."""
     cdef const Config* c = config_of(t, listener)
-    cdef int host = t.sock[listener].host, by_ts = syn.has_ts and c.tcp_timestamps != 0
+    cdef int host = t.sock[listener].host, by_ts = syn.has_ts and tcp_timestamps(c) != 0
     cdef Seg s
     memset(&s, 0, sizeof(Seg))
     s.src = syn.dst
@@ -377,8 +378,8 @@ cdef void send_cookie(Stack* t, int listener, const Seg* syn, Num iss) noexcept 
     s.seq = iss
     s.ack = num_add(syn.seq, 1)
     s.wnd = c.rcv_buf
-    syn_options(c, syn.sack_ok and by_ts and c.tcp_sack, syn.scale_ok and by_ts, &s)
-    if syn.has_ts and c.tcp_timestamps:
+    syn_options(c, syn.sack_ok and by_ts and tcp_sack(c), syn.scale_ok and by_ts, &s)
+    if syn.has_ts and tcp_timestamps(c):
         stamp(t, host, timestamp_key(t, host, syn.src, syn.dport, syn.sport), c.ts_linked, &s)
         s.tsecr = syn.tsval
         s.ecr_inc = syn.inc

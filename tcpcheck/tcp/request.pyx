@@ -16,6 +16,7 @@ from tcpcheck.tcp.rules cimport (
     R_REQ_RST_IGNORED,
     R_REQ_RST_KILLED, R_REQ_SYN_AGAIN, R_REQ_SYN_RST, R_REQ_TSECR,
 )
+from tcpcheck.tcp.settings cimport tcp_abort_on_overflow, tcp_sack, tcp_timestamps
 from tcpcheck.tcp.sockets cimport (
     accept_queue_len, config_of, disarm, queue_for_accept, rule, set_state, to_closed,
 )
@@ -29,7 +30,7 @@ from tcpcheck.tcp.types cimport (
 cdef void request_arrives(Stack* t, int sock, const Seg* g) noexcept nogil:
     cdef Sock* k = &t.sock[sock]
     cdef const Config* cfg = config_of(t, sock)
-    cdef int has_ts = g.has_ts and cfg.tcp_timestamps
+    cdef int has_ts = g.has_ts and tcp_timestamps(cfg)
     cdef int syn = g.flags & F_SYN
     if g.flags & F_RST:
         _rst_arrives(t, sock, g, has_ts)
@@ -114,7 +115,7 @@ cdef void _final_ack(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogi
     elif accept_queue_len(t, k.parent) <= t.sock[k.parent].backlog:
         rule(t, sock, R_REQ_CHILD_CREATED)
         request_to_child(t, sock, g, has_ts)
-    elif config_of(t, sock).tcp_abort_on_overflow:
+    elif tcp_abort_on_overflow(config_of(t, sock)):
         rule(t, sock, R_REQ_ABORT_ON_OVERFLOW)
         send_reset_for(t, k.host, sock, g)
         to_closed(t, sock)
@@ -167,10 +168,10 @@ cdef void request_fill(Stack* t, int sock, int listener, const Seg* syn, Num iss
     k.irs = syn.seq
     k.rcv_nxt = num_add(syn.seq, 1)
     k.rcv_wup = k.rcv_nxt
-    k.sack_ok = syn.sack_ok and cfg.tcp_sack
+    k.sack_ok = syn.sack_ok and tcp_sack(cfg)
     k.ts_linked = cfg.ts_linked
     k.ts_key = timestamp_key(t, syn.dst, syn.src, syn.dport, syn.sport)
-    if syn.has_ts and cfg.tcp_timestamps:
+    if syn.has_ts and tcp_timestamps(cfg):
         k.ts_ok = 1
         keep_timestamp(t, k, syn)
     k.mss = cfg.mss

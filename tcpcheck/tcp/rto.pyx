@@ -7,6 +7,9 @@ from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport age_allows, age_at_least, clock_start, diff_known
 from tcpcheck.sym.zone cimport TIME_INF
 from tcpcheck.tcp.rules cimport R_BUCKETS_FULL, R_FIN_WAIT2_BUCKET, R_FIN_WAIT2_KEEPALIVE, R_TIME_WAIT_ENTERED
+from tcpcheck.tcp.settings cimport (
+    tcp_early_retrans, tcp_fin_timeout_s, tcp_max_tw_buckets, tcp_tw_reuse, tcp_tw_timeout_s,
+)
 from tcpcheck.tcp.sockets cimport (
     arm, arm_between, arm_nominal, config_of, disarm, in_flight, receive_window, rule, to_closed, wheel_latest,
 )
@@ -126,7 +129,7 @@ cdef int probe_applies(Stack* t, int sock) noexcept nogil:
     """tcp_schedule_loss_probe. In loss recovery (an RTO fired since the last progress) there is none."""
     cdef const Config* c = config_of(t, sock)
     cdef Sock* s = &t.sock[sock]
-    if not c.tlp or c.tcp_early_retrans < 3 or not s.sack_ok or s.tlp_done or s.retries > 0 or s.una_inside:
+    if not c.tlp or tcp_early_retrans(c) < 3 or not s.sack_ok or s.tlp_done or s.retries > 0 or s.una_inside:
         return 0
     return not fin_alone(t, sock) or c.fin_retransmit
 
@@ -314,7 +317,7 @@ cdef void cut_to_user_timeout(Stack* t, int sock, int clk) noexcept nogil:
 
 cdef int64_t fin_time(Stack* t, int sock, int64_t* hi) noexcept nogil:
     """tcp_fin_timeout, but never below 3.5 RTO."""
-    cdef int64_t least, most, nominal = config_of(t, sock).tcp_fin_timeout_s * SECOND
+    cdef int64_t least, most, nominal = tcp_fin_timeout_s(config_of(t, sock)) * SECOND
     rto_bounds(t, sock, t.sock[sock].backoff, &least, &most)
     hi[0] = most * 7 // 2 if most * 7 // 2 > nominal else nominal
     return least * 7 // 2 if least * 7 // 2 > nominal else nominal
@@ -369,8 +372,8 @@ cdef void become_bucket(Sock* s, int state, int32_t wnd) noexcept nogil:
 cdef void enter_time_wait(Stack* t, int sock, int substate) noexcept nogil:
     cdef const Config* c = config_of(t, sock)
     cdef Sock* s = &t.sock[sock]
-    cdef int64_t length = c.tcp_tw_timeout_s * SECOND, lo = length, hi = length
-    if buckets(t, s.host) >= c.tcp_max_tw_buckets:
+    cdef int64_t length = tcp_tw_timeout_s(c) * SECOND, lo = length, hi = length
+    if buckets(t, s.host) >= tcp_max_tw_buckets(c):
         rule(t, sock, R_BUCKETS_FULL)
         to_closed(t, sock)
         return
@@ -382,14 +385,14 @@ cdef void enter_time_wait(Stack* t, int sock, int substate) noexcept nogil:
     rule(t, sock, R_TIME_WAIT_ENTERED if substate == ST_TIME_WAIT else R_FIN_WAIT2_BUCKET)
     become_bucket(s, substate, receive_window(t, sock))
     arm_between(t, sock, SLOT_RETRANS, TM_TIMEWAIT, lo, hi)
-    if substate == ST_TIME_WAIT and s.ts_ok and c.tcp_tw_reuse:
+    if substate == ST_TIME_WAIT and s.ts_ok and tcp_tw_reuse(c):
         s.tw_clk = <uint8_t>clock_start(&t.sym)
 
 
 cdef void fin_wait2_orphan(Stack* t, int sock, int keep_full) noexcept nogil:
     """RFC 9293 knows no end of FIN-WAIT-2; Linux does not wait for ever for the FIN of a connection nobody holds."""
     cdef const Config* c = config_of(t, sock)
-    cdef int64_t length = c.tcp_tw_timeout_s * SECOND, hi, lo = fin_time(t, sock, &hi)
+    cdef int64_t length = tcp_tw_timeout_s(c) * SECOND, hi, lo = fin_time(t, sock, &hi)
     cdef int longer = lo > length
     if not c.linux_timers:
         return

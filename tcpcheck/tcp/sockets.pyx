@@ -2,6 +2,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 from tcpcheck.sym.number cimport Num, age_allows, clock_start, diff_known
+from tcpcheck.tcp.settings cimport tcp_invalid_ratelimit_ms, tcp_max_orphans, tcp_tw_reuse_delay_ms
 from tcpcheck.tcp.types cimport (
     EF_DIED, EF_MERGED, EF_RULE, EFFECTS_MAX, SLOTS, SLOT_DELACK, SOCKS_MAX, SK_BUCKET, SK_DEAD, SK_FREE,
     SK_FULL, SK_LISTENER, SK_REQUEST, ST_CLOSED, ST_CLOSE_WAIT, ST_SYN_RECV, ST_SYN_SENT,
@@ -171,7 +172,7 @@ cdef int orphans_full(Stack* t, int sock) noexcept nogil:
     for i in range(t.top):
         if t.sock[i].kind == SK_FULL and t.sock[i].host == t.sock[sock].host and is_orphan(&t.sock[i]):
             n += 1
-    return n > config_of(t, sock).tcp_max_orphans
+    return n > tcp_max_orphans(config_of(t, sock))
 
 
 cdef int ts_enabled(const Sock* s) noexcept nogil:
@@ -343,9 +344,9 @@ cdef void stack_tidy(Stack* t, uint32_t clean=0) noexcept nogil:
         if clean >> i & 1 or s.kind == SK_FREE or s.kind == SK_LISTENER or s.kind == SK_DEAD:
             continue
         c = t.cfg[s.host]
-        if surely_older(t, s.oow_clk, <int64_t>c.tcp_invalid_ratelimit_ms * MS):
+        if surely_older(t, s.oow_clk, <int64_t>tcp_invalid_ratelimit_ms(c) * MS):
             s.oow_clk = 0
-        rested = surely_older(t, s.tw_clk, <int64_t>c.tcp_tw_reuse_delay_ms * MS)
+        rested = surely_older(t, s.tw_clk, <int64_t>tcp_tw_reuse_delay_ms(c) * MS)
         if s.kind != SK_BUCKET or s.state != ST_TIME_WAIT or rested:
             s.tw_clk = 0
         if not s.ts_ok and s.state != ST_SYN_SENT:

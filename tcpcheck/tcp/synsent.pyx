@@ -10,6 +10,7 @@ from tcpcheck.tcp.rules cimport (
     R_SYNSENT_NO_SYN_IGNORED, R_SYNSENT_PAWS_IGNORED, R_SYNSENT_REFUSED, R_SYNSENT_RST_WITHOUT_ACK_IGNORED,
     R_SYNSENT_SIMULTANEOUS_OPEN, R_SYNSENT_SYN_RESENT_EARLY, R_SYNSENT_TSECR_RST, R_SYNSENT_TSECR_RST_IGNORED,
 )
+from tcpcheck.tcp.settings cimport tcp_sack, tcp_timestamps
 from tcpcheck.tcp.sockets cimport arm_nominal, config_of, in_flight, reset_by_peer, rule, set_state
 from tcpcheck.tcp.text cimport Owed, send_what_is_due
 from tcpcheck.tcp.rto cimport rtt_after_handshake
@@ -21,7 +22,7 @@ from tcpcheck.tcp.types cimport (
 cdef void synsent_arrives(Stack* t, int sock, const Seg* g) noexcept nogil:
     cdef Sock* k = &t.sock[sock]
     cdef const Config* cfg = config_of(t, sock)
-    cdef int has_ts = g.has_ts and cfg.tcp_timestamps
+    cdef int has_ts = g.has_ts and tcp_timestamps(cfg)
     if g.flags & F_ACK:
         if not diff_in(&t.sym, g.ack, k.snd_una, 1, in_flight(t, sock)):
             _bad_ack(t, sock, g)
@@ -69,7 +70,7 @@ cdef void _take_syn(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil
         keep_timestamp(t, k, g)
     else:
         k.has_ts_recent = 0
-    k.sack_ok = g.sack_ok and config_of(t, sock).tcp_sack
+    k.sack_ok = g.sack_ok and tcp_sack(config_of(t, sock))
     if g.mss and g.mss < k.mss:
         k.mss = g.mss
 

@@ -16,6 +16,10 @@ from tcpcheck.tcp.rules cimport (
     R_SYNACK_RETRANSMITTED,
     R_SYN_GIVES_UP, R_SYN_RETRANSMITTED, R_TIME_WAIT_EXPIRED, R_TLP_PROBE,
 )
+from tcpcheck.tcp.settings cimport (
+    tcp_orphan_retries, tcp_retries2, tcp_syn_linear_timeouts, tcp_syn_retries, tcp_synack_retries,
+    tcp_tw_timeout_s,
+)
 from tcpcheck.tcp.sockets cimport (
     E_TIMEDOUT, arm_nominal, config_of, disarm, in_flight, is_orphan, orphans_full, report_error, request_count, rule,
     to_closed,
@@ -104,23 +108,23 @@ cdef int syn_gives_up(Stack* t, int sock) noexcept nogil:
     """Too many repeats, or too long since the first SYN: whichever comes first."""
     cdef const Config* c = config_of(t, sock)
     cdef Sock* s = &t.sock[sock]
-    cdef int most = c.tcp_syn_retries
+    cdef int most = tcp_syn_retries(c)
     if s.state == ST_SYN_SENT:
-        most += c.tcp_syn_linear_timeouts
+        most += tcp_syn_linear_timeouts(c)
     if s.retries >= most:
         return 1
-    if s.retries == 0 or (s.syn_clk == 0 and s.retries < c.tcp_syn_retries):
+    if s.retries == 0 or (s.syn_clk == 0 and s.retries < tcp_syn_retries(c)):
         return 0
-    return timed_out(t, sock, s.syn_clk, c.tcp_syn_retries, c.rto_init_ns)
+    return timed_out(t, sock, s.syn_clk, tcp_syn_retries(c), c.rto_init_ns)
 
 
 cdef int gives_up(Stack* t, int sock) noexcept nogil:
     """tcp_write_timeout. The number of retries is a time here, counted from the first retransmission by RTO."""
     cdef const Config* c = config_of(t, sock)
     cdef Sock* s = &t.sock[sock]
-    cdef int most = c.tcp_retries2
+    cdef int most = tcp_retries2(c)
     if is_orphan(s):
-        most = c.tcp_orphan_retries
+        most = tcp_orphan_retries(c)
         if most == 0 and not s.user_timeout_ms and not rto_at_most(t, sock):
             most = 8
     if s.retries > 0 and s.rtx_clk == 0 and t.sym.timed:
@@ -179,7 +183,7 @@ cdef void rto_fires(Stack* t, int sock) noexcept nogil:
     if s.retries < RETRIES_MOST:
         s.retries += 1
     retransmit_head(t, sock)            # a refusal by the own firewall counts like a loss
-    if s.backoff < BACKOFF_MOST and (s.state != ST_SYN_SENT or s.retries > c.tcp_syn_linear_timeouts):
+    if s.backoff < BACKOFF_MOST and (s.state != ST_SYN_SENT or s.retries > tcp_syn_linear_timeouts(c)):
         s.backoff += 1
     arm_rto(t, sock)
     cut_to_user_timeout(t, sock, s.syn_clk if opening else s.rtx_clk)
@@ -207,9 +211,9 @@ cdef int persist_gives_up(Stack* t, int sock) noexcept nogil:
     """tcp_probe_timer: here the retries are a count of probes not answered."""
     cdef const Config* c = config_of(t, sock)
     cdef Sock* s = &t.sock[sock]
-    cdef int most = c.tcp_retries2, dead = 0
+    cdef int most = tcp_retries2(c), dead = 0
     if is_orphan(s):
-        most = c.tcp_orphan_retries
+        most = tcp_orphan_retries(c)
         dead = rto_at_most(t, sock)
         if most == 0 and not dead:
             most = 8
@@ -252,7 +256,7 @@ cdef void persist_fires(Stack* t, int sock) noexcept nogil:
     if full:                    # local congestion: no backing off (TCP_RESOURCE_PROBE_INTERVAL)
         arm_nominal(t, sock, SLOT_RETRANS, TM_PERSIST, SECOND // 2)
         return
-    if s.backoff < config_of(t, sock).tcp_retries2 and s.backoff < 10:
+    if s.backoff < tcp_retries2(config_of(t, sock)) and s.backoff < 10:
         s.backoff += 1
     arm_persist(t, sock)
     cut_to_user_timeout(t, sock, s.rtx_clk)
@@ -270,7 +274,7 @@ cdef int young_requests(Stack* t, int listener) noexcept nogil:
 
 cdef int synack_retries(Stack* t, int sock) noexcept nogil:
     """A queue more than half full shortens the retries, the more the fewer of its requests are young."""
-    cdef int most = config_of(t, sock).tcp_synack_retries
+    cdef int most = tcp_synack_retries(config_of(t, sock))
     cdef int listener = t.sock[sock].parent
     cdef int waiting = request_count(t, listener), young = 2 * young_requests(t, listener)
     cdef int half = t.sock[listener].backlog // 2
@@ -317,7 +321,7 @@ cdef void synack_fires(Stack* t, int sock) noexcept nogil:
 
 cdef void fin_wait2_fires(Stack* t, int sock) noexcept nogil:
     """tcp_keepalive_timer: what tcp_fin_timeout exceeds TIME-WAIT's length by was waited; as much again as a bucket."""
-    cdef int64_t hi, lo = fin_time(t, sock, &hi), length = config_of(t, sock).tcp_tw_timeout_s * SECOND
+    cdef int64_t hi, lo = fin_time(t, sock, &hi), length = tcp_tw_timeout_s(config_of(t, sock)) * SECOND
     if lo > length or (hi > length and choose(t.sym.ch, 2, CHOOSE_FATE)):
         rule(t, sock, R_FIN_WAIT2_FULL_TO_BUCKET)
         enter_time_wait(t, sock, ST_FIN_WAIT2)

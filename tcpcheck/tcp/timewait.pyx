@@ -16,6 +16,7 @@ from tcpcheck.tcp.rules cimport (
     R_TW_RST_IGNORED_RFC1337, R_TW_RST_KILLED, R_TW_RST_PAWS, R_TW_SYN_ACCEPTED_SEQ, R_TW_SYN_ACCEPTED_TS,
     R_TW_SYN_NO_LISTENER, R_TW_SYN_PAWS, R_TW_SYN_REFUSED,
 )
+from tcpcheck.tcp.settings cimport tcp_rfc1337, tcp_timestamps, tcp_tw_reuse, tcp_tw_timeout_s
 from tcpcheck.tcp.sockets cimport arm_nominal, config_of, find_listener, rule, set_state, to_closed
 from tcpcheck.tcp.types cimport (
     F_ACK, F_FIN, F_RST, F_SYN, SLOT_RETRANS, ST_TIME_WAIT, TM_TIMEWAIT, Config, Seg, Sock, Stack,
@@ -29,7 +30,7 @@ cdef int64_t RST_AGE = 60 * SECOND      # a PAWS-old RST counts when ts_recent i
 cdef void bucket_arrives(Stack* t, int sock, const Seg* g) noexcept nogil:
     cdef Sock* k = &t.sock[sock]
     cdef const Config* cfg = config_of(t, sock)
-    cdef int has_ts = g.has_ts and k.ts_ok and cfg.tcp_timestamps != 0
+    cdef int has_ts = g.has_ts and k.ts_ok and tcp_timestamps(cfg) != 0
     if k.state == ST_TIME_WAIT and not cfg.tw_paws:
         has_ts = 0
     if k.state != ST_TIME_WAIT:
@@ -51,7 +52,7 @@ cdef int _too_old(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
 
 
 cdef void _restart(Stack* t, int sock) noexcept nogil:
-    arm_nominal(t, sock, SLOT_RETRANS, TM_TIMEWAIT, config_of(t, sock).tcp_tw_timeout_s * SECOND)
+    arm_nominal(t, sock, SLOT_RETRANS, TM_TIMEWAIT, tcp_tw_timeout_s(config_of(t, sock)) * SECOND)
 
 
 cdef void _keep_timestamp(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
@@ -68,7 +69,7 @@ cdef void _keep_timestamp(Stack* t, int sock, const Seg* g, int has_ts) noexcept
 cdef void _rst(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
     """Exact and not PAWS-old: TIME-WAIT is assassinated (RFC 1337 2), unless tcp_rfc1337 is set."""
     cdef Sock* k = &t.sock[sock]
-    if config_of(t, sock).rfc793_ack and not config_of(t, sock).tcp_rfc1337:
+    if config_of(t, sock).rfc793_ack and not tcp_rfc1337(config_of(t, sock)):
         if in_window(t, g, k.rcv_nxt, k.rcv_wnd) and not _too_old(t, sock, g, has_ts):
             rule(t, sock, R_TW_RST_IN_WINDOW)
             to_closed(t, sock)
@@ -78,7 +79,7 @@ cdef void _rst(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
         rule(t, sock, R_TW_RST_IGNORED)
     elif _too_old(t, sock, g, has_ts):
         rule(t, sock, R_TW_RST_PAWS)
-    elif config_of(t, sock).tcp_rfc1337:
+    elif tcp_rfc1337(config_of(t, sock)):
         rule(t, sock, R_TW_RST_IGNORED_RFC1337)
         _keep_timestamp(t, sock, g, has_ts)
     else:
@@ -211,7 +212,7 @@ cdef void _fin(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
     k.rcv_wup = k.rcv_nxt
     if has_ts:
         _keep_timestamp(t, sock, g, has_ts)
-        if config_of(t, sock).tcp_tw_reuse:
+        if tcp_tw_reuse(config_of(t, sock)):
             k.tw_clk = clock_start(&t.sym)
     _restart(t, sock)
     send_ack(t, sock)

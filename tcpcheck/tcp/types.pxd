@@ -195,8 +195,9 @@ ctypedef struct Sock:
     int8_t binding          # index of the model's name binding; -1; TCP never reads it
     uint32_t uid            # serial number for traces; not part of the state
 
-# sysctls, profile flags and constants of one host, all as plain numbers; read-only while a step runs.
+# sysctls, profile flags and constants of one host, all as plain numbers; read-only while a step runs but for `read`.
 ctypedef struct Config:
+    uint32_t read                               # bits of the sysctls that were asked for (settings.pxd)
     # sysctls (net.ipv4.)
     int32_t tcp_timestamps, tcp_rfc1337, tcp_sack, tcp_tw_reuse, tcp_tw_reuse_delay_ms, tcp_fin_timeout_s
     int32_t tcp_tw_timeout_s                    # TIME-WAIT's length; 60 unless the profile has the sysctl

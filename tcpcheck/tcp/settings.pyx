@@ -1,0 +1,1 @@
+"""Names of the sysctls whose readings are noted: see settings.pxd."""
