@@ -96,16 +96,17 @@ def verify_scenario(
     report: Report | None = None,
     jobs: int = 1,
     keeper: Callable[[int], Keeper] | None = None,
+    searches: Callable[[int], Searches] | None = None,
 ) -> SpecResult:
     """limits: states and depth of each member; seconds of the whole spec; memory shared by `jobs` processes. keeper:
-    of a member's searches, by its number."""
+    of a member's searches, by its number; searches: who makes them instead."""
     limits, workers = shared(limits, jobs, len(scenario.cases))
     deadline = None if limits.seconds is None else time.monotonic() + limits.seconds
     kin = Kin(scenario.cases)
 
     def work(member: int, progress: Progress) -> MemberOutcome:
-        searches = Searches(member, kin, None if keeper is None else keeper(member))
-        return check_member(scenario, scenario.cases[member], limits, deadline, progress, searches)
+        mine = Searches(member, kin, keeper and keeper(member)) if searches is None else searches(member)
+        return check_member(scenario, scenario.cases[member], limits, deadline, progress, mine)
 
     return spec_result(scenario, run_members(len(scenario.cases), work, workers, report))
 

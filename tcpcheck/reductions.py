@@ -22,7 +22,12 @@ from tcpcheck.tcp.sysctls import SYSCTLS
 
 SWITCH = "TCPCHECK_NO_REDUCE"
 NAMES = ("settings", "timestamps", "echoes")
-NOTED = {name: Setting[row.field.upper()] for name, row in SYSCTLS.items() if row.field.upper() in Setting.__members__}
+ALWAYS_READ = ("net.ipv4.tcp_retries2",)  # model/rests.py asks for it before there is a search
+NOTED = {
+    name: Setting[row.field.upper()]
+    for name, row in SYSCTLS.items()
+    if row.field.upper() in Setting.__members__ and name not in ALWAYS_READ
+}
 """Sysctls whose readings are noted -> their bit. All others count as read always."""
 
 
