@@ -52,6 +52,7 @@ def any_segment(draw: st.DrawFn) -> Segment:
         ack=draw(U32) if "." in flags else 0,
         length=0 if opening else draw(st.sampled_from([0, 0, 1, 7, 1460])),
         window=draw(st.integers(0, 2**26)),
+        wscale=draw(st.none() | st.integers(0, 14)),
         mss=draw(st.none() | st.integers(64, 65535)) if opening else None,
         sack_ok=opening and draw(st.booleans()),
         tsval=None if stamps is None else stamps[0],

@@ -8,6 +8,7 @@ from typing import Any
 
 from tcpcheck.lang.scenario import Case, Host
 from tcpcheck.model.compile import Program, duration
+from tcpcheck.tcp.profile import profile_for
 from tcpcheck.witness.trace import Armed, Change, HostInfo, Segment, Step
 
 STATE_NAMES = {
@@ -43,6 +44,8 @@ class Narrator:
         self.start = 0
         self.called: dict[int, int] = {}  # the last step of each run
         self.echoes: dict[int, int | None] = {}  # TSecr of each segment, which states of the model leave out
+        self.scales: dict[int, int | None] = {}  # of each segment's window, the same on both sides of a router
+        self.offers: dict[tuple[int, ...], bool] = {}  # by direction: does the last SYN have the option?
 
     def steps(self, moments: list[Any], instants: tuple[int, ...]) -> tuple[Step, ...]:
         self.name_sockets(moments)
@@ -216,6 +219,7 @@ class Narrator:
             ack=s["ack"],
             length=s["len"],
             window=s["wnd"],
+            wscale=self.scales.setdefault(e["uid"], self.scale(s)),
             mss=s["mss"] if syn and s["mss"] else None,
             sack_ok=s["sack_ok"],
             tsval=s["tsval"],
@@ -223,6 +227,15 @@ class Narrator:
             sack=s["sack"],
             forged=s["forged"],
         )
+
+    def scale(self, s: dict[str, Any]) -> int | None:
+        """A connection scales its windows when both SYNs have the option (RFC 7323 2.2)."""
+        way = s["src"], s["sport"], s["dst"], s["dport"]
+        if s["flags"] & 2:
+            self.offers[way] = s["scale_ok"]
+        back = (*way[2:], *way[:2])
+        scaled = s["scale_ok"] if s["flags"] & 2 else self.offers.get(way, True) and self.offers.get(back, True)
+        return window_scale(self.case.hosts[s["src"]]) if scaled else None
 
     def states(self, socks: dict[int, dict[str, Any]]) -> dict[str, str]:
         """Named sockets, then those known by their port; those that ended are CLOSED."""
@@ -256,6 +269,11 @@ class Narrator:
         if what == "state":
             return STATE_NAMES.get(s["state"], "?") if s else "CLOSED"
         return "" if s is None or s[what] is None else str(s[what])
+
+
+def window_scale(host: Host) -> int | None:
+    """What its SYNs offer; a host without TCP sends windows as they are."""
+    return profile_for(host.kernel)[0].constants["rcv_wscale"] if host.kernel != "none" else None
 
 
 def host_infos(case: Case) -> tuple[HostInfo, ...]:

@@ -518,7 +518,8 @@ cdef dict seg_dict(const Seg* s):
     return {
         "src": s.src, "dst": s.dst, "sport": s.sport, "dport": s.dport, "flags": s.flags,
         "seq": s.seq.off & 0xFFFFFFFF, "ack": s.ack.off & 0xFFFFFFFF if s.flags & F_ACK else 0,
-        "len": s.len, "wnd": s.wnd, "mss": s.mss, "sack_ok": bool(s.sack_ok), "inc": s.inc, "forged": bool(s.forged),
+        "len": s.len, "wnd": s.wnd, "mss": s.mss, "sack_ok": bool(s.sack_ok), "scale_ok": bool(s.scale_ok),
+        "inc": s.inc, "forged": bool(s.forged),
         "tsval": s.tsval.off & 0xFFFFFFFF if s.has_ts else None,
         "tsecr": s.tsecr.off & 0xFFFFFFFF if s.has_ts else None,
         "sack": (s.sack_lo.off & 0xFFFFFFFF, s.sack_hi.off & 0xFFFFFFFF) if s.has_sack else None,

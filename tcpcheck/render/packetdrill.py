@@ -31,7 +31,7 @@ TIME_WAIT_ISN_STEP = 65537  # Linux: the ISN of a connection accepted in TIME-WA
 JIFFY_NS = 4_000_000
 TOLERANCE_US = 10_000
 IP_TCP_BYTES = 40  # headers without options
-RMEM = "4096 131072 33554432"  # its maximum makes Linux offer the window scale of wire.WSCALE
+RMEM = 131072  # bytes: what a socket begins with
 
 ERRNO_NOTES = {
     "EADDRNOTAVAIL": "Cannot assign requested address",
@@ -58,6 +58,7 @@ TCPI_STATES = {
 }
 
 _SYSCTL = re.compile(r"net\.ipv4\.[a-z0-9_]+")
+_SCALE = re.compile(r",nop,wscale \d+")
 _IPTABLES = re.compile(r"iptables( [A-Za-z0-9./:,_-]+)+")
 _UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 
@@ -117,6 +118,12 @@ def _header(trace: Trace, host: str) -> list[str]:
     return [f"// {printable(line)}" for line in lines if line]
 
 
+def _scale(script: _Script) -> int:
+    """The window scale that the host offers: it follows from the maximum of tcp_rmem (tcp_select_initial_window)."""
+    mine = (s.segment for s in script.trace.steps if s.segment is not None and s.segment.src == script.host)
+    return next((s.wscale for s in mine if "S" in s.flags and s.wscale is not None), 0)
+
+
 def _setup(script: _Script, sysctls: Mapping[str, int | str]) -> list[str]:
     """Options of packetdrill, then one command that sets the sysctls (names and numbers only: a shell runs it)."""
     lines = [f"--tolerance_usecs={TOLERANCE_US}", "--tcp_ts_ecr_scaled"]
@@ -124,7 +131,7 @@ def _setup(script: _Script, sysctls: Mapping[str, int | str]) -> list[str]:
     lines += [] if mss is None else [f"--mtu={mss + IP_TCP_BYTES}"]
     lines += [] if script.bind_port is None else [f"--bind_port={script.bind_port}"]
     lines += [] if script.connect_port is None else [f"--connect_port={script.connect_port}"]
-    commands = [f'sysctl -q net.ipv4.tcp_rmem="{RMEM}"']
+    commands = [f'sysctl -q net.ipv4.tcp_rmem="4096 {RMEM} {max(RMEM, 1 << _scale(script) + 15)}"']
     for name, value in sysctls.items():
         if _SYSCTL.fullmatch(name) and isinstance(value, int):
             commands.append(f"sysctl -q {name}={value}")
@@ -258,7 +265,7 @@ class _Script:
         if said is None:
             return self.end("a payload crosses 2^32")
         if "LISTEN_COOKIE_SENT" in self.rules and segment.tsval is None:
-            said = said.replace(",nop,wscale 10", "")  # a cookie has no room for it but in a timestamp
+            said = _SCALE.sub("", said)  # a cookie has no room for it but in a timestamp
         if "DATA_OUT_OF_ORDER_AGAIN" in self.rules and segment.sack is not None:
             block = said[said.index("sack ") + 5 : -1]
             said = f"{said[:-1]} {block}>"  # a D-SACK, and the same once more as what is out of order

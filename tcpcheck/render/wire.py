@@ -1,7 +1,7 @@
 """A segment as bytes: IPv4 and TCP headers with their checksums, options in the order in which Linux writes them.
 
 What a trace does not say is fixed here: the payload is zero bytes, TTL 64, DF set, the IP identification is the
-segment's serial number, and every SYN offers the window scale WSCALE.
+segment's serial number.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import struct
 from tcpcheck.errors import UsageError
 from tcpcheck.witness.trace import Segment
 
-WSCALE = 10  # what Linux offers with its default buffers
 TTL = 64
 LENGTH_MAX = 65535  # of an IPv4 packet
 
@@ -33,11 +32,11 @@ def flag_letters(bits: int) -> str:
 
 
 def window_field(segment: Segment) -> int:
-    """The header's 16 bits for a window in bytes: unscaled in a SYN, else shifted by WSCALE (RFC 7323 2.2).
+    """The header's 16 bits for a window in bytes: unscaled in a SYN, else shifted by its scale (RFC 7323 2.2).
 
     Rounded up, as Linux keeps its windows on multiples of the scale: a small window must not turn into a closed one.
     """
-    window = segment.window if "S" in segment.flags else -(-segment.window >> WSCALE)
+    window = segment.window if "S" in segment.flags else -(-segment.window >> (segment.wscale or 0))
     return min(window, 0xFFFF)
 
 
@@ -52,8 +51,8 @@ def options(segment: Segment) -> list[Option]:
     if segment.tsval is not None:
         padding: list[Option] = [] if segment.sack_ok else [("nop", ()), ("nop", ())]
         out += [*padding, ("TS", (segment.tsval, segment.tsecr or 0))]
-    if "S" in segment.flags:
-        out += [("nop", ()), ("wscale", (WSCALE,))]
+    if "S" in segment.flags and segment.wscale is not None:
+        out += [("nop", ()), ("wscale", (segment.wscale,))]
     if segment.sack is not None:
         out += [("nop", ()), ("nop", ()), ("sack", segment.sack)]
     return out

@@ -32,7 +32,7 @@ WHEEL_ROUNDS_UP = (4, 8)  # before, a timer of n jiffies fired at the n-th tick,
 TLP_SHORTER = (4, 14)  # TCP_TIMEOUT_MIN instead of 10 ms
 PAWS_IDLE = 24 * 86400  # s; RFC 7323 5.5
 PAWS_WRAP = 2147  # s; TCP_PAWS_WRAP: half way round of a clock of microseconds
-RCV_WSCALE = 7  # as SYNs offer it with tcp_rmem as it is by default
+RMEM_32MB = (6, 16)  # tcp_rmem[2] of 32 MB instead of 6 MB (commit 572be9bf9d0d); the window scale follows from it
 RCV_BUF = 65535  # bytes; a Linux host offers 64,240 to 65,483 at first, which nothing here depends on
 
 # Sysctls that the RFC profile understands: those that name an option or a queue rather than a kernel's policy.
@@ -130,7 +130,7 @@ def _linux(name: str, release: Release, family: str = "linux") -> Profile:
         "tlp_min_ns": (2 if release >= TLP_SHORTER else 10) * MILLISECOND,
         "timer_early_ns": 0 if release >= WHEEL_ROUNDS_UP else SECOND // hz,
         "rcv_buf": RCV_BUF,
-        "rcv_wscale": RCV_WSCALE,
+        "rcv_wscale": 10 if release >= RMEM_32MB else 7,
         "paws_idle_ns": (PAWS_WRAP if release >= (6, 7) else PAWS_IDLE) * SECOND,
     }
     return Profile(name, family, release, hz, flags, {n: s.default(release) for n, s in SYSCTLS.items()}, constants)

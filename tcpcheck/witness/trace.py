@@ -21,7 +21,8 @@ class Segment:
     seq: int
     ack: int  # 0 when the ACK flag is not set
     length: int
-    window: int  # the 16-bit field as on the wire would need the scale; this is in bytes
+    window: int  # in bytes: the field of the header shifted left by wscale, but in a SYN
+    wscale: int | None  # of a SYN what its option says, of others by how much they shift; None: no option, no shift
     mss: int | None
     sack_ok: bool
     tsval: int | None
