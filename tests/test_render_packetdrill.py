@@ -170,7 +170,7 @@ def test_a_script_never_runs_what_a_trace_says() -> None:
     script = packetdrill(trace, "a", {f"net.ipv4.tcp_sack={evil}": 1})
     code = "\n".join(line for line in script.splitlines() if not line.startswith("//"))
     assert "touch" not in code and re.findall(r"`[^`]*`", code) == [
-        '`sysctl -q net.ipv4.tcp_rmem="4096 131072 33554432"`'
+        '`sysctl -q net.ipv4.tcp_rmem="4096 131072 131072"`'
     ]
 
 
