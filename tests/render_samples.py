@@ -62,7 +62,8 @@ class Recorder:
         self, src: str, dst: str, sport: int, dport: int, flags: str, seq: int, ack: int = 0, **more
     ) -> Segment:
         self.uid += 1
-        options = {"length": 0, "window": 64240, "wscale": 10, "mss": None, "sack_ok": False, "tsval": None, "tsecr": None}
+        options = {"length": 0, "window": 64240, "wscale": 10}
+        options |= {"mss": None, "sack_ok": False, "tsval": None, "tsecr": None}
         if "S" in flags:
             options |= {"mss": 1460, "sack_ok": True}
         return Segment(

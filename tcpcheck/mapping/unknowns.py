@@ -14,7 +14,7 @@ from tcpcheck.lang.scenario import Case, Scenario
 from tcpcheck.lang.wording import expr_words, pred_words
 from tcpcheck.mapping.moments import Asked
 from tcpcheck.mapping.result import Quantity
-from tcpcheck.model.compile import STATE_BITS
+from tcpcheck.model.spellings import STATE_BITS
 
 MET = {
     "seq": "rcv_nxt",

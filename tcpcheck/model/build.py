@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tcpcheck.lang.scenario import MILLISECOND, Case, Host
-from tcpcheck.model.compile import Program, compile_case
+from tcpcheck.model.compile import compile_case
+from tcpcheck.model.program import Program
 from tcpcheck.model.rests import outdates_timestamps, sets_options
 from tcpcheck.model.world import Model
 from tcpcheck.reductions import switched_off

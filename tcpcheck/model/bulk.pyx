@@ -1,11 +1,11 @@
 """A bulk transfer: both ends' numbers move by N in the time that N bytes take, and stop where that matters.
 
 Its first segment is an ordinary send(). The others are not followed: none is lost, copied or late, each is acknowledged,
-and what arrives is read at once. What can meet it are segments that were on their way before it began: the numbers go round, and an old one
-fits again. So the transfer may be looked at just when the receiver waits for the number that such a segment has (a
+and what arrives is read at once. What can meet it are segments that were on their way before it began: the numbers go
+round, and an old one fits again. So the transfer may be looked at just when the receiver waits for the number that such a segment has (a
 stop); between two stops nothing that arrives could fit. At a stop the sender has a window of text on its way.
 
-compile.py makes pieces of at most 2^30 bytes, each an OP_BULK_START and an OP_BULK that sleeps. Of timestamps the
+compile_run.py makes pieces of at most 2^30 bytes, each an OP_BULK_START and an OP_BULK that sleeps. Of timestamps the
 receiver keeps, until a piece is over, the one from its beginning: those that really come are newer, so PAWS lets more
 pass here.
 """
@@ -64,7 +64,9 @@ cdef int bulk_can_start(Machine* m, const Instr* i, int slot) noexcept nogil:
     r = peer_of(m, slot)
     if m.nxt.tcp.sock[slot].unsent > 0 or in_flight(&m.nxt.tcp, slot) > 0:
         return 0
-    return r < 0 or (ahead(m, slot, r, &d) and d == 0 and m.nxt.tcp.sock[r].rcv_queued == 0 and not m.nxt.tcp.sock[r].nooo)
+    if r < 0:
+        return 1
+    return ahead(m, slot, r, &d) and d == 0 and m.nxt.tcp.sock[r].rcv_queued == 0 and not m.nxt.tcp.sock[r].nooo
 
 
 cdef void bulk_start(Machine* m, const Instr* i, int slot) noexcept nogil:
@@ -193,7 +195,8 @@ cdef int bulk_run(Machine* m, const Instr* i, int p, int slot, int* result) noex
     age_require(&m.nxt.tcp.sym, clk, i.lo, i.hi)
     result[0] = i.b
     if not moved(m, slot, left, 0):     # the call fails, or what is left is sent to nobody: as one segment
-        result[0] = -E_NOTCONN if slot < 0 else tcp_send(&m.nxt.tcp, slot, <int>(left if 0 < left < SEGMENT else SEGMENT))
+        left = left if 0 < left < SEGMENT else SEGMENT
+        result[0] = -E_NOTCONN if slot < 0 else tcp_send(&m.nxt.tcp, slot, <int>left)
     return 1
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tcpcheck.lang.scenario import Case, Host
-from tcpcheck.model.compile import Program, duration
+from tcpcheck.model.program import Program
+from tcpcheck.model.spellings import duration
 from tcpcheck.tcp.profile import profile_for
 from tcpcheck.witness.trace import Armed, Change, HostInfo, Segment, Step
 

@@ -388,7 +388,7 @@ cdef void run_inject(Machine* m, int p, const Instr* i) noexcept nogil:
     cdef int known = 1, there = 0
     memset(&s, 0, sizeof(Seg))
     s.src, s.dst, s.sport, s.dport, s.flags = x.src, x.dst, x.sport, x.dport, x.flags
-    s.forged = <uint8_t>(i.a + 1)       # which step made it; compile.py has no more than fit
+    s.forged = <uint8_t>(i.a + 1)       # which step made it; compile_run.py has no more than fit
     s.len, s.wnd = x.length, x.window
     s.seq = given(m, &x.seq, i.host, &known)
     if s.flags & F_ACK:

@@ -11,7 +11,7 @@ from tcpcheck.lang.conntrack import PREFIX, SYSCTLS
 from tcpcheck.model import layout as k
 
 if TYPE_CHECKING:
-    from tcpcheck.model.compile import Program
+    from tcpcheck.model.program import Program
 
 # Timeouts by state (CT_*), and the sysctl of each.
 TIMEOUTS = (
