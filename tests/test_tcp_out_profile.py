@@ -27,6 +27,7 @@ ABSENT = {
     "ack_bytes_acked": {"linux-4.18", "linux-4.12", "linux-4.9", "linux-4.4"},
     "syn_dropped_when_acceptq_full": {"linux-4.4", "linux-4.9"},
     "simopen_synack_accepted": {"linux-5.15", "linux-5.10", "linux-4.18", "linux-4.12", "linux-4.9", "linux-4.4"},
+    "syn_queue_past_backlog": {"linux-6.1", "linux-4.18", "linux-4.12", "linux-4.9", "linux-4.4"},
     "syn_resent_early": {"linux-4.18", "linux-4.12", "linux-4.9", "linux-4.4"},
 }
 NEW_IN_6_18 = {

@@ -223,6 +223,20 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         ),
     ),
     Behaviour(
+        "syn_queue_past_backlog",
+        "the SYN queue holds one request more than the backlog, as the accept queue does (before: with a backlog of 0 none)",
+        "inet_csk_reqsk_queue_is_full",
+        rfc=1,
+        since=(6, 14),
+        ported=((6, 12, 10), (6, 6, 72), (6, 1, 125), (5, 15, 177), (5, 10, 234), (5, 4, 290)),
+        commit="3479c7549fb1",
+        rules=(
+            "LISTEN_SYN_QUEUE_FULL",
+            "LISTEN_COOKIE_SENT",
+            "LISTEN_SYN",
+        ),
+    ),
+    Behaviour(
         "user_timeout_clamped",
         "the last retransmission timeout is cut short to end with TCP_USER_TIMEOUT",
         "RFC 5482 3; tcp_clamp_rto_to_user_timeout",

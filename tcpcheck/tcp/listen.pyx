@@ -40,7 +40,8 @@ cdef void _syn_arrives(Stack* t, int listener, const Seg* g) noexcept nogil:
     cdef Sock* k = &t.sock[listener]
     cdef const Config* cfg = config_of(t, listener)
     cdef int waiting = request_count(t, listener)
-    cdef int cookie = waiting > k.backlog or tcp_syncookies(cfg) == COOKIES_ALWAYS
+    cdef int full = waiting >= k.backlog + cfg.syn_queue_past_backlog
+    cdef int cookie = full or tcp_syncookies(cfg) == COOKIES_ALWAYS
     cdef int sock
     if cookie and not tcp_syncookies(cfg):
         rule(t, listener, R_LISTEN_SYN_QUEUE_FULL)

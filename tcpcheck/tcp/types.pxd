@@ -232,6 +232,7 @@ ctypedef struct Config:
     uint8_t syn_resent_early                    # SYN again 2 jiffies after a bad ACK in SYN-SENT (5.7)
     uint8_t simopen_synack_accepted             # SYN-ACK in SYN-RECV of a simultaneous open is accepted (6.12)
     uint8_t syn_dropped_when_acceptq_full       # always (4.10), before only with more than one young request
+    uint8_t syn_queue_past_backlog              # holds backlog + 1 requests, not backlog (6.14 and back-ports)
     uint8_t acks_compressed                     # duplicate ACKs after the third wait and are joined (4.18)
     uint8_t user_timeout_clamped                # TCP_USER_TIMEOUT is met to the tick: the last RTO is cut short (4.19)
     uint8_t memory_given_back                   # a socket with empty queues has no memory set aside: text is not predicted
