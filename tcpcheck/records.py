@@ -13,6 +13,7 @@ import errno
 import fcntl
 import json
 import os
+import stat
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -111,7 +112,9 @@ class Writer:
 def written_aside(path: Path, magic: bytes) -> Iterator[Writer]:
     """The file gets its name when everything has reached the disk, and stays what it was if anything fails: OSError.
 
+    No device or pipe is replaced: OSError, too.
     It is written under one name always, so that whoever was killed while writing leaves no more than one behind."""
+    _must_be_ordinary(path)
     aside = path.parent / f".{path.name[:80]}.part"
     with open(os.open(aside, os.O_RDWR | os.O_CREAT, 0o666), "w+b", buffering=CHUNK) as file:
         _lock(file, aside)
@@ -122,6 +125,7 @@ def written_aside(path: Path, magic: bytes) -> Iterator[Writer]:
             writer.plain({"kind": "end"})
             file.flush()
             os.fsync(file.fileno())
+            _must_be_ordinary(path)
             os.replace(aside, path)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -170,6 +174,19 @@ def _read(file: BinaryIO, size: int) -> bytes:
     if len(data) != size:
         raise NotWhole
     return data
+
+
+def is_ordinary(path: str | Path) -> bool:
+    """A regular file, or nothing yet; links are followed."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return True
+
+
+def _must_be_ordinary(path: Path) -> None:
+    if not is_ordinary(path):
+        raise OSError(errno.EINVAL, "it is not a regular file")
 
 
 def _lock(file: BinaryIO, aside: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -264,6 +265,29 @@ def test_to_another_file(capfd: Capture, saved: Path) -> None:
 @pytest.mark.parametrize("where", ["nowhere/run", "spec.tcp/run", "."])
 def test_no_place_for_it(where: str, capfd: Capture, saved: Path) -> None:
     refused(call(capfd, "verify", CLOSE, "--checkpoint", str(saved.parent / where)), "cannot write")
+
+
+@pytest.mark.parametrize("name", ["pipe", "link"])
+def test_a_pipe_or_device_stays_what_it_is(name: str, capfd: Capture, saved: Path) -> None:
+    """A regular file must not take its place, nor the place of what a link leads to."""
+    folder = saved.parent
+    os.mkfifo(folder / "pipe")
+    (folder / "link").symlink_to(folder / "pipe")
+    target = str(folder / name)
+    for options in (("--checkpoint", target), ("--resume", str(saved), "--checkpoint", target), ("--resume", target)):
+        refused(call(capfd, "verify", CLOSE, *options), "not a regular file")
+    assert (folder / "pipe").is_fifo() and (folder / "link").is_symlink()
+
+
+@pytest.mark.parametrize("when", ["before", "while"])
+def test_what_is_written_aside_replaces_no_pipe(when: str, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    if when == "before":
+        os.mkfifo(path)
+    with pytest.raises(OSError, match="not a regular file"), records.written_aside(path, checkpoint.MAGIC) as writer:
+        writer.plain({})
+        os.mkfifo(path)
+    assert path.is_fifo() and [p.name for p in tmp_path.iterdir()] == ["run"]
 
 
 def test_two_runs_and_one_file(capfd: Capture, tmp_path: Path) -> None:

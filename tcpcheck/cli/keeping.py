@@ -15,6 +15,7 @@ from tcpcheck.cli.console import Console
 from tcpcheck.cli.files import check_target, told
 from tcpcheck.errors import UsageError
 from tcpcheck.lang.scenario import Scenario
+from tcpcheck.records import is_ordinary
 from tcpcheck.render.words import printable
 
 EVERY = 60.0  # s
@@ -53,6 +54,9 @@ def open_checkpoint(
         return None
     name = keeping.path
     check_target(name)
+    for file in (name, keeping.resumed):
+        if file is not None and not is_ordinary(file):
+            raise UsageError(f"{printable(file)} is not a regular file: a run is kept in an ordinary file")
     path = Path(os.path.realpath(name))
     old = Path(os.path.realpath(keeping.resumed)) if keeping.resumed is not None else None
     if path != old and path.exists() and path.stat().st_size:
