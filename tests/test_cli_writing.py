@@ -42,6 +42,33 @@ def test_2_before_anything_is_searched(
     assert [p.name for p in tmp_path.iterdir()] == ["file"] and (tmp_path / "file").read_text() == "old"
 
 
+def test_one_file_for_two_things_is_2(capfd: Capture, tmp_path: Path) -> None:
+    """One of them would be lost."""
+    spec, new, old, link = (tmp_path / name for name in ("spec.tcp", "new", "old", "link"))
+    spec.write_text(CONNECTION % AS_EXPECTED)
+    old.write_text("old")
+    link.symlink_to(new)
+    for first, second in ((new, new), (new, link), (old, old), (link, tmp_path / "no" / ".." / "new")):
+        result = call(capfd, "verify", str(spec), "--report", str(first), "--junit", str(second))
+        assert result.code == 2 and "--report and --junit name one file" in result.err and not result.out
+    for option in ("--checkpoint", "--resume"):
+        result = call(capfd, "verify", str(spec), "--junit", str(new), option, str(link))
+        assert result.code == 2 and f"--junit and {option} name one file" in result.err and not result.out
+    to_the_spec = [("verify", str(tmp_path), "--sarif"), ("verify", str(spec), "--checkpoint")]
+    to_the_spec += [("trace", str(spec), "reset", "-o"), ("map", str(spec), "--over", "x", "-o")]
+    for arguments in to_the_spec:
+        result = call(capfd, *arguments, str(spec))
+        assert result.code == 2 and f"{arguments[-1]} {spec} is the spec itself" in result.err and not result.out
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link", "old", "spec.tcp"]
+    assert spec.read_text() == CONNECTION % AS_EXPECTED and old.read_text() == "old"
+
+
+def test_a_pipe_may_be_named_twice(tmp_path: Path) -> None:
+    pipe = str(tmp_path / "pipe")
+    os.mkfifo(pipe)
+    files.check_distinct([("--junit", pipe), ("--sarif", pipe)], [OPEN])
+
+
 def refused(number: int) -> object:
     def make(*_arguments: object, **_more: object) -> None:
         raise OSError(number, os.strerror(number))

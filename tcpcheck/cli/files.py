@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tcpcheck.errors import Impossible, UsageError
@@ -49,6 +49,30 @@ def check_target(path: str) -> None:
             raise _error(errno.ENOTDIR if target.parent.exists() else errno.ENOENT)
         if (not target.exists() or target.is_file()) and not os.access(target.parent, os.W_OK | os.X_OK):
             raise _error(_why_not(target.parent))
+
+
+def check_distinct(outputs: Sequence[tuple[str, str]], specs: Iterable[str]) -> None:
+    """Refuses one file for two outputs, or for an output and a spec: one of the two would be lost.
+
+    outputs: (option, file). Devices and pipes may be named twice. Errors: UsageError."""
+    for number, (option, path) in enumerate(outputs):
+        for other, taken in outputs[:number]:
+            if _same(path, taken):
+                raise UsageError(f"{other} and {option} name one file, {printable(path)}: choose two")
+        for spec in specs:
+            if _same(path, spec):
+                raise UsageError(f"{option} {printable(path)} is the spec itself: choose another file")
+
+
+def _same(one: str, other: str) -> bool:
+    """Both are one regular file, or will be."""
+    try:
+        a, b = os.stat(one), os.stat(other)
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):  # told by whoever opens it
+            return os.path.realpath(one) == os.path.realpath(other)
+        return False
+    return stat.S_ISREG(a.st_mode) and os.path.samestat(a, b)
 
 
 def check_folder(path: str, filled: bool = False) -> None:

@@ -42,6 +42,12 @@ class Keeping:
     def path(self) -> str | None:
         return self.file if self.file is not None else self.resumed
 
+    @property
+    def outputs(self) -> list[tuple[str, str]]:
+        """(option, file) of what must not be lost: what is resumed, too."""
+        named = (("--checkpoint", self.file), ("--resume", self.resumed))
+        return [(option, file) for option, file in named if file is not None]
+
 
 NOT_KEPT = Keeping()
 

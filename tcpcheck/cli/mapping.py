@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tcpcheck.cli.console import Console
 from tcpcheck.cli.failures import fault
-from tcpcheck.cli.files import check_target, spec_files, write_whole
+from tcpcheck.cli.files import check_distinct, check_target, spec_files, write_whole
 from tcpcheck.cli.progress import ProgressLine
 from tcpcheck.cli.select import no_claim, with_claim, with_members
 from tcpcheck.cli.verifying import Bounds
@@ -37,6 +37,7 @@ def run_map(console: Console, call: MapCall) -> int:
     scenario = one_spec(call.spec, call.settings, call.claim, call.members)
     if call.output is not None:
         check_target(call.output)
+        check_distinct([("-o", call.output)], [scenario.file])
     result = mapped(console, scenario, call.over, call.bounds, call.quiet)
     if call.output is not None:
         write_whole(call.output, picture(result, call.output).encode("utf-8", "backslashreplace"))

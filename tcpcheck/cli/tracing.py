@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tcpcheck.cli.console import Console, is_terminal
-from tcpcheck.cli.files import check_target, write_whole
+from tcpcheck.cli.files import check_distinct, check_target, write_whole
 from tcpcheck.cli.verifying import Bounds, VerifyCall, check, load_all, selected
 from tcpcheck.errors import TcpcheckError, Undecided, UsageError
 from tcpcheck.lang.scenario import Scenario
@@ -41,6 +41,7 @@ def run_trace(console: Console, call: TraceCall) -> int:
     check_host(call, scenario)
     if call.output is not None:
         check_target(call.output)
+        check_distinct([("-o", call.output)], [scenario.file])
     trace = find_trace(console, call, scenario)
     data = rendered(console, call, trace)
     if call.output is not None:

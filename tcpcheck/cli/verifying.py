@@ -13,7 +13,7 @@ from tcpcheck.cli.ci import tell_actions
 from tcpcheck.cli.console import Console
 from tcpcheck.cli.engines import LOCAL, Engine
 from tcpcheck.cli.failures import SeveralBad, fault, worst
-from tcpcheck.cli.files import check_target, spec_files, write_whole
+from tcpcheck.cli.files import check_distinct, check_target, spec_files, write_whole
 from tcpcheck.cli.keeping import NOT_KEPT, Keeping, close_checkpoint, open_checkpoint
 from tcpcheck.cli.progress import ProgressLine
 from tcpcheck.cli.select import no_claim, with_claim, with_members
@@ -126,8 +126,13 @@ def selected(scenarios: Sequence[Scenario], claim: str | None, members: Sequence
 def run_verify(console: Console, call: VerifyCall) -> int:
     """-> the exit code. A spec that fails does not keep the others from being checked."""
     scenarios = selected(load_all(call.specs, call.settings), call.claim, call.members)
-    for _, path in call.files:
+    outputs = [(f"--{kind}", path) for kind, path in call.files]
+    for _, path in outputs:
         check_target(path)
+    specs = spec_files(call.specs)
+    for kept in call.keeping.outputs:  # --checkpoint and --resume may be one
+        check_distinct([*outputs, kept], specs)
+    check_distinct(outputs, specs)
     if call.replay:
         from tcpcheck.cli.replaying import must_be_possible
 
