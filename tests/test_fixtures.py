@@ -284,6 +284,19 @@ def test_names_that_want_to_be_more(capfd: Capture, tmp_path: Path) -> None:
     assert spec_label("../z.tcp") == "z.tcp"
 
 
+def test_specs_named_as_the_index_is(capfd: Capture, tmp_path: Path) -> None:
+    for name in ("index.md", "index.json"):
+        (tmp_path / f"{name}.tcp").write_text(CONNECTION % AS_EXPECTED)
+        folder = tmp_path / name
+        result = call(capfd, "fixtures", str(tmp_path / f"{name}.tcp"), "--format", "text", "-o", str(folder))
+        assert result.code == 0 and (folder / name).is_file() and (folder / f"{name}-2").is_dir()
+    assert folders(["INDEX.md/x.tcp", "a/index.md.tcp", "index.md-2.tcp"]) == [
+        "INDEX.md-2/x",
+        "a/index.md",
+        "index.md-2",
+    ]
+
+
 def test_two_hosts_have_a_script_each(some: Path) -> None:
     index = json.loads((some / "index.json").read_bytes())
     for spec in index["specs"]:

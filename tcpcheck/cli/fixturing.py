@@ -15,9 +15,9 @@ from tcpcheck.cli.files import check_folder, replace_folder, write_folder
 from tcpcheck.cli.progress import ProgressLine
 from tcpcheck.cli.verifying import Bounds, load_all, selected
 from tcpcheck.covering.cover import Covered, Wanted, cover_scenario
-from tcpcheck.covering.files import FORMATS
+from tcpcheck.covering.files import FORMATS, INDEX
 from tcpcheck.covering.goals import PAIRS
-from tcpcheck.covering.index import INDEX, SCHEMA, Folder, folder
+from tcpcheck.covering.index import SCHEMA, Folder, folder
 from tcpcheck.errors import TcpcheckError, UsageError
 from tcpcheck.lang.diagnostics import nearest, shorten
 from tcpcheck.lang.scenario import Scenario

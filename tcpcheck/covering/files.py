@@ -30,6 +30,7 @@ from tcpcheck.render.vantage import Sighting, drop_chain, sightings
 from tcpcheck.witness.trace import HostInfo, Trace
 
 FORMATS = ("pcapng", "packetdrill", "json", "text")
+INDEX = ("index.json", "index.md")
 NAME_MAX = 80
 WIDTH = 100
 _SYSCTL = re.compile(r"sysctl (net\.ipv4\.\w+) ?= ?(\d+)$")
@@ -175,7 +176,7 @@ def spec_label(path: str) -> str:
 
 
 def folders(labels: Sequence[str]) -> list[str]:
-    """For each spec a folder of its own: its name without what is common to all."""
+    """For each spec a folder of its own: its name without what is common to all; none is called as the index is."""
     parents = [PurePosixPath(label).parent.parts for label in labels]
     common = 0
     while all(len(parts) > common for parts in parents) and len({parts[common] for parts in parents}) == 1:
@@ -184,6 +185,8 @@ def folders(labels: Sequence[str]) -> list[str]:
     for label in labels:
         path = PurePosixPath(label)
         parts = [safe(part) for part in (*path.parts[common:-1], path.name.removesuffix(".tcp"))]
+        if parts[0].lower() in INDEX:
+            parts[0] += "-2"
         name, number = "/".join(parts), 1
         while name.lower() in {other.lower() for other in found}:
             number += 1

@@ -13,7 +13,6 @@ from tcpcheck.render.json import TOOL, Document, dumps
 from tcpcheck.render.words import COVER, confirmed_text, many, markdown, printable, regenerate, settings_text
 
 SCHEMA = "tcpcheck.fixtures/1"
-INDEX = ("index.json", "index.md")
 
 
 @dataclass(frozen=True)
