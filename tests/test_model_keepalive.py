@@ -188,3 +188,55 @@ def test_the_kernel_does_the_same() -> None:
         for outcome in play([claim.witness], "client"):
             assert outcome.result == AGREES, report.text("keepalive", [outcome])
             assert outcome.played is not None and outcome.played.done == outcome.played.acts
+
+
+# ---- user timeouts and probes that other timers count, too
+
+RAW = (
+    "host raw {{ kernel none ; run {{ "
+    "inject SYN from :2000 to server:80 (seq = 1000, win = 1000) ; receive SYN-ACK -> sa ; "
+    "inject ACK from :2000 to server:80 (seq = 1001, ack = sa.seq + 1, win = {first}) ; {then} }} }}\n"
+)
+
+
+def found(text: str) -> dict[str, str]:
+    return {claim.name: claim.verdict for claim in verify_text(text).claims}
+
+
+def server(options: str, then: str, kernel: str = "linux 6.18.44") -> str:
+    run = f"listen :80 backlog 5 ; accept -> c ; {options} ; {then}"
+    return f"host server {{ kernel {kernel} ; sysctl net.ipv4.tcp_retries2 = 3 ; run {{ {run} }} }}\n"
+
+
+def test_an_rto_that_may_be_longer_than_the_user_timeout_may_be_shorter() -> None:
+    """The same with a delay of 1 ms has four transmissions; longer delays are only added here."""
+    text = (
+        "host raw { kernel none ; run { receive SYN -> p ; "
+        "inject SYN-ACK from :80 to client:1000 (seq = 5000, ack = p.seq + 1, mss = 1460) } }\n"
+        "host client { kernel linux 6.18.44 ; run { connect raw:80 from :1000 -> s ; "
+        "setsockopt s TCP_USER_TIMEOUT 1500 ; send s 10B ; recv s } }\n"
+        "network { delay 1ms..300ms }\nnever d4 { client.s sends 4th DATA }\n"
+    )
+    assert found(text) == {"d4": V}
+
+
+@pytest.mark.parametrize(("kernel", "dies"), [("linux 6.18.44", V), ("linux 6.6.40", H)])
+def test_a_window_shut_over_data_in_flight_does_not_stop_the_user_timeout(kernel: str, dies: str) -> None:
+    then = (
+        "receive DATA -> d ; inject ACK from :2000 to server:80 (seq = 1001, ack = sa.seq + 1, win = 0) ; "
+        "sleep 230ms ; "
+        "inject ACK from :2000 to server:80 (seq = 1001, ack = sa.seq + 101, win = 1000)"
+    )
+    text = server("setsockopt c TCP_USER_TIMEOUT 100", "send c 100B ; stop", kernel)
+    text += RAW.format(first=1000, then=then) + "network { delay 1ms }\n"
+    text += "never dies { server.c takes RTO_GIVES_UP }\neventually twice { server.c sends 2nd DATA } within 1s\n"
+    assert found(text) == {"dies": dies, "twice": dies}
+
+
+def test_probes_of_keepalive_and_of_a_shut_window_are_one_count() -> None:
+    """Three that nobody answered, then a window probe is due: with tcp_retries2 = 3 that is the end."""
+    options = "setsockopt c SO_KEEPALIVE 1 ; setsockopt c TCP_KEEPIDLE 1 ; setsockopt c TCP_KEEPINTVL 1"
+    text = server(options + " ; setsockopt c TCP_KEEPCNT 20", "sleep 3500ms ; send c 100B ; recv c")
+    text += RAW.format(first=0, then="stop") + "network { delay 1ms }\n"
+    text += "never probe { server.c takes PERSIST_PROBE }\nreach killed { server.c takes PERSIST_GIVES_UP }\n"
+    assert found(text) == {"probe": H, "killed": R}

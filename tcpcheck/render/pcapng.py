@@ -23,7 +23,7 @@ from tcpcheck.render.wire import packet
 from tcpcheck.render.words import confirmed_text, printable, settings_text
 from tcpcheck.witness.trace import Step, Trace
 
-LINKTYPE_RAW = 101
+LINKTYPE_IPV4 = 228
 NANOSECONDS = b"\x09"  # if_tsresol: 10^-9 s
 
 
@@ -67,7 +67,7 @@ def _interface(section: blocks.SectionHeader, trace: Trace, name: str) -> int:
     description = "what leaves any host" if host is None else f"{host.address}, {host.kernel}"
     block = section.new_member(
         blocks.InterfaceDescription,
-        link_type=LINKTYPE_RAW,
+        link_type=LINKTYPE_IPV4,
         options={
             "if_name": printable(name),
             "if_description": printable(description),

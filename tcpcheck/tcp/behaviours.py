@@ -237,6 +237,16 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         ),
     ),
     Behaviour(
+        "user_timeout_window_shut",
+        "TCP_USER_TIMEOUT ends a connection whose peer has shut its window over text in flight (before: its silence only)",
+        "RFC 5482 3; tcp_rtx_probe0_timed_out",
+        rfc=1,
+        since=(6, 10),
+        ported=((6, 9, 10), (6, 6, 41), (6, 1, 100), (5, 15, 163), (5, 10, 222), (5, 4, 280), (4, 19, 318)),
+        commit="97a9063518f1",
+        rules=("RTO_GIVES_UP",),
+    ),
+    Behaviour(
         "user_timeout_clamped",
         "the last retransmission timeout is cut short to end with TCP_USER_TIMEOUT",
         "RFC 5482 3; tcp_clamp_rto_to_user_timeout",

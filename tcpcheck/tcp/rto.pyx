@@ -304,12 +304,14 @@ cdef void cut_to_user_timeout(Stack* t, int sock, int clk) noexcept nogil:
     if not s.user_timeout_ms or not c.user_timeout_clamped or clk == 0 or m.kind == TM_NONE:
         return
     rto_bounds(t, sock, s.backoff, &lo, &hi)
-    if hi < after and not elapsed(t, clk, after - hi, after - lo):
-        return
+    if lo < after and not elapsed(t, clk, after - hi if hi < after else -1, after - lo):
+        return                      # the timeout itself comes first
     late = wheel_latest(hi, c.jiffy_ns) - hi
     late = hi // 8 + c.jiffy_ns if hi // 8 + c.jiffy_ns > late else late
     m.clk = <uint8_t>clk
     m.lo = after if age_allows(&t.sym, clk, after - MS, TIME_INF) else after - MS       # counted in milliseconds
+    if not age_allows(&t.sym, clk, 0, after - 1):       # it is over already: at the next tick
+        m.lo = after + MS
     m.hi = after + late
 
 

@@ -133,12 +133,20 @@ cdef int gives_up(Stack* t, int sock) noexcept nogil:
 
 
 cdef int window_shut_gives_up(Stack* t, int sock) noexcept nogil:
-    """The peer shrank its window to nothing over what is in flight: only its silence ends that (older kernels after
-    one tcp_rto_max, newer after two; when the peer was last heard is not kept, so it may be later as well)."""
+    """The peer shrank its window to nothing over what is in flight (tcp_rtx_probe0_timed_out): only its silence ends
+    that (older kernels after one tcp_rto_max, newer after two; when the peer was last heard is not kept, so it may be
+    later as well), or a user timeout without progress, whatever the peer says meanwhile."""
     cdef Sock* s = &t.sock[sock]
-    cdef int64_t most = config_of(t, sock).rto_max_ns
-    if s.user_timeout_ms:
-        return s.retries > 0 and user_timeout_over(t, sock, s.heard_clk)
+    cdef const Config* c = config_of(t, sock)
+    cdef int64_t most = c.rto_max_ns, after = s.user_timeout_ms * MS, lo, hi
+    if after and c.user_timeout_window_shut:
+        if s.rtx_clk:
+            return elapsed(t, s.rtx_clk, after - MS, after + MS)
+        rto_bounds(t, sock, s.backoff, &lo, &hi)
+        if lo > after + c.jiffy_ns:     # the head was sent when the timer was armed, or before
+            return 1
+        if s.retries == 0:
+            return choose(t.sym.ch, 2, CHOOSE_FATE)
     return s.retries > 0 and elapsed(t, s.rtx_clk, most, most) and choose(t.sym.ch, 2, CHOOSE_FATE)
 
 
@@ -219,7 +227,7 @@ cdef int persist_gives_up(Stack* t, int sock) noexcept nogil:
             most = 8
         if dead and s.backoff >= most:
             return 1
-    return s.retries >= most
+    return s.retries + s.keep_probes >= most        # one count (icsk_probes_out): no ACK has come since either
 
 
 cdef int user_timeout_of_probes(Stack* t, int sock) noexcept nogil:
@@ -238,7 +246,7 @@ cdef void persist_fires(Stack* t, int sock) noexcept nogil:
     cdef Sock* s = &t.sock[sock]
     cdef int full
     if in_flight(t, sock) > 0 or not pending(t, sock):
-        s.retries = 0
+        s.retries = s.keep_probes = 0
         return
     if persist_gives_up(t, sock) or user_timeout_of_probes(t, sock):
         dies(t, sock, R_PERSIST_GIVES_UP)
@@ -248,7 +256,7 @@ cdef void persist_fires(Stack* t, int sock) noexcept nogil:
     rule(t, sock, R_PERSIST_PROBE)
     full = send_window_probe(t, sock) == 2
     if in_flight(t, sock) > 0 or not pending(t, sock):
-        s.retries = 0
+        s.retries = s.keep_probes = 0
         s.backoff = 0
         arm_rto(t, sock)
         return

@@ -235,6 +235,7 @@ ctypedef struct Config:
     uint8_t syn_queue_past_backlog              # holds backlog + 1 requests, not backlog (6.14 and back-ports)
     uint8_t acks_compressed                     # duplicate ACKs after the third wait and are joined (4.18)
     uint8_t user_timeout_clamped                # TCP_USER_TIMEOUT is met to the tick: the last RTO is cut short (4.19)
+    uint8_t user_timeout_window_shut            # TCP_USER_TIMEOUT counts too when the window shut over text in flight (6.10)
     uint8_t memory_given_back                   # a socket with empty queues has no memory set aside: text is not predicted
     uint8_t tw_recycle                          # has tcp_tw_recycle (< 4.12)
     uint8_t fw2_bucket_reuse                    # autobind reuses FIN-WAIT-2 buckets too (< 6.12)
