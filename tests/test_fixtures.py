@@ -206,6 +206,21 @@ def test_goals_and_formats(capfd: Capture, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["f"]
 
 
+def test_only_what_a_trace_takes_is_counted(capfd: Capture, tmp_path: Path) -> None:
+    """Neither rules whose every run was refuted, nor those that were not asked for."""
+    every = [("REQ_TSECR", 3, [], "0 traces, 0 rules"), ("LISTEN_SYN", 0, ["LISTEN_SYN"], "1 trace, 1 rule\n")]
+    every += [("LISTEN_OPENED,LISTEN_SYN", 0, ["LISTEN_SYN"], "1 trace, 1 pair\n")]
+    for goal, code, rules, said in every:
+        folder = tmp_path / goal
+        result = call(capfd, "fixtures", str(SPECS / "tw_syn.tcp"), "--goal", goal, "--quiet", "-o", str(folder))
+        assert result.code == code and said in result.out
+        spec = json.loads((folder / "index.json").read_bytes())["specs"][0]
+        refuted = [row["goal"] for row in spec["refuted"]]
+        assert spec["rules"] == rules and refuted == [goal] * bool(code)
+        count = said.split(", ")[1].strip()
+        assert f": {count} taken, {len(rules)} trace" in (folder / "index.md").read_text()
+
+
 # ---- where they are written
 
 

@@ -16,8 +16,7 @@ from tcpcheck.cli.progress import ProgressLine
 from tcpcheck.cli.verifying import Bounds, load_all, selected
 from tcpcheck.covering.cover import Covered, Wanted, cover_scenario
 from tcpcheck.covering.files import FORMATS, INDEX
-from tcpcheck.covering.goals import PAIRS
-from tcpcheck.covering.index import SCHEMA, Folder, folder
+from tcpcheck.covering.index import SCHEMA, Folder, folder, goals
 from tcpcheck.errors import TcpcheckError, UsageError
 from tcpcheck.lang.diagnostics import nearest, shorten
 from tcpcheck.lang.scenario import Scenario
@@ -112,11 +111,7 @@ def told(found: Sequence[Covered], made: Folder, output: str) -> str:
     widest = max(len(printable(covered.scenario.file)) for covered in found)
     lines = []
     for covered in found:
-        taken = len(set().union(*(fixture.takes for fixture in covered.fixtures)))
-        what = "pair" if covered.cover == PAIRS else "rule"
-        line = (
-            f"{printable(covered.scenario.file):<{widest}}  {many(len(covered.fixtures), 'trace')}, {many(taken, what)}"
-        )
+        line = f"{printable(covered.scenario.file):<{widest}}  {many(len(covered.fixtures), 'trace')}, {goals(covered)}"
         if covered.missed:
             line += f"; undecided, no run with real numbers: {', '.join(covered.missed)}"
         if covered.why:

@@ -35,18 +35,23 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Covered:
-    """The fixtures of one spec. taken: rules that the spec can take. missed: goals of which no run could be
-    confirmed, with the number of runs refuted. never: rules (where goals are asked for: those of them) that no run
-    takes when why is ""; else it is undecided, for that reason, whether one does."""
+    """The fixtures of one spec. reached: goals that the fixtures take, of those asked for. missed: goals of which no
+    run could be confirmed, with the number of runs refuted. never: rules (where goals are asked for: those of them)
+    that no run takes when why is ""; else it is undecided, for that reason, whether one does."""
 
     scenario: Scenario
     cover: str
     fixtures: tuple[Fixture, ...]
-    taken: tuple[str, ...]
+    reached: frozenset[str]
     missed: dict[str, int]
     never: tuple[str, ...]
     bounds: dict[str, Any]
     why: str
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """The rules of the goals reached."""
+        return rules_of(self.reached)
 
     def relabelled(self, label: str) -> list[Fixture]:
         """The fixtures under another name of the spec."""
@@ -83,13 +88,14 @@ def cover_scenario(
     asked = {goal: runs[goal] for goal in runs if not wanted.goals or goal in wanted.goals}
     given = claims_of(scenario, wanted.cover, limits, report, jobs) if wanted.claims else []
     chosen = choose(scenario, wanted.cover, asked, given, exactly)
+    takes = frozenset[str]().union(*(fixture.takes for fixture in chosen.fixtures))
     return Covered(
         scenario,
         wanted.cover,
         tuple(chosen.fixtures),
-        rules_of(runs),
+        takes.intersection(wanted.goals) if wanted.goals else takes,
         chosen.missed,
-        never(wanted, runs),
+        never(wanted, takes.union(runs)),
         next((m.bounds for m in found if m.why), found[0].bounds),
         next((m.why for m in found if m.why), ""),
     )

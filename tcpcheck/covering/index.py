@@ -38,8 +38,14 @@ def folder(found: Sequence[Covered], formats: Sequence[str]) -> Folder:
         "ok": all(covered.complete for covered in found),
     }
     files = {w.path: w.data for _, fixtures in rows for f in fixtures for w in f.written}
-    files |= {"index.json": dumps(document).encode(), "index.md": _markdown(document).encode()}
+    markdown_text = _markdown(document, [goals(covered) for covered in found])
+    files |= {"index.json": dumps(document).encode(), "index.md": markdown_text.encode()}
     return Folder(document, files)
+
+
+def goals(covered: Covered) -> str:
+    """How many the fixtures take."""
+    return many(len(covered.reached), "pair" if covered.cover == PAIRS else "rule")
 
 
 def _spec(covered: Covered, fixtures: Sequence[Files], label: str) -> Document:
@@ -82,7 +88,8 @@ def _fixture(covered: Covered, files: Files) -> Document:
 # ---- Markdown ----------------------------------------------------------------------------------------------
 
 
-def _markdown(document: Document) -> str:
+def _markdown(document: Document, taken: Sequence[str]) -> str:
+    """taken: of each spec, how many goals."""
     traces = sum(len(spec["fixtures"]) for spec in document["specs"])
     what = "every rule after every other" if document["cover"] == PAIRS else "every rule"
     lines = [
@@ -91,15 +98,15 @@ def _markdown(document: Document) -> str:
         f"{many(traces, 'trace')} that together take {what} that {many(len(document['specs']), 'spec')} can take, as",
         f"far as found. Written by {TOOL}; what a rule is says `tcpcheck explain RULE`.",
     ]
-    for spec in document["specs"]:
-        lines += ["", *_spec_lines(spec)]
+    for spec, goals_taken in zip(document["specs"], taken, strict=True):
+        lines += ["", *_spec_lines(spec, goals_taken)]
     return "\n".join(lines) + "\n"
 
 
-def _spec_lines(spec: Document) -> Iterable[str]:
+def _spec_lines(spec: Document, taken: str) -> Iterable[str]:
     yield f"## {markdown(spec['spec'])}"
     yield ""
-    counts = f"{many(len(spec['rules']), 'rule')} taken, {many(len(spec['fixtures']), 'trace')}"
+    counts = f"{taken} taken, {many(len(spec['fixtures']), 'trace')}"
     yield f'The spec "{markdown(spec["title"])}": {counts}.'
     for fixture in spec["fixtures"]:
         yield from ("", *_fixture_lines(fixture))
