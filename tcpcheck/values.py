@@ -196,7 +196,7 @@ def unfinished(model: Any, result: SearchResult) -> str:
         return "in some state something was due and nothing could happen: the model is at fault"
     if model.cut_at_horizon:
         return "the horizon cut runs short in which something was still to happen"
-    return "" if result.exhaustive else "a table of the model was too small for some step"
+    return "" if result.exhaustive else "a table of the model was too small for some step, or a distance not known"
 
 
 def in_seconds(values: ArcSet, paths: list[ValuePath]) -> str:

@@ -125,6 +125,71 @@ def test_more_connections_than_it_can_remember_are_undecided() -> None:
     assert results(spec(first=first, server="listen :80 ; stop"), claims) == claims
 
 
+@pytest.mark.parametrize("port", [5000, 5001])
+def test_of_two_mappings_of_a_source_the_newer_is_taken(port: int) -> None:
+    """The first connection became port 5000, which another source has towards port 82; so the second one became 5001,
+    and that is what the third one becomes."""
+    situation = f"""
+    host s1 {{ {KERNEL}
+      iptables -A INPUT -p tcp --sport 5001 --dport 81 -j DROP
+      iptables -A INPUT -p tcp --sport {port} --dport 83 -j DROP
+      run {{ listen :81 ; accept -> c ; stop }} run r2 {{ listen :82 ; stop }} run r3 {{ listen :83 ; stop }} }}
+    host c2 {{ {KERNEL} ; run {{ connect s1:81 from :1000 -> x ; sleep 200ms
+      connect s1:82 from :1000 -> y ; sleep 100ms
+      connect s1:83 from :1000 -> z ; stop }} }}
+    host c3 {{ {KERNEL} ; run {{ await {{ s1.c in ESTABLISHED }} ; sleep 100ms
+      connect s1:82 from :5000 -> w ; stop }} }}
+    router gw between c2, c3 and s1 {{
+      iptables -t nat -A POSTROUTING -p tcp -s c2 -j MASQUERADE --to-ports 5000-5001
+      iptables -t nat -A POSTROUTING -p tcp -s c3 -j MASQUERADE
+    }}
+    network {{ delay 1ms }}
+    """
+    claims = [
+        ("reach { c2.y in ESTABLISHED }", R),
+        ("reach { c2.z in ESTABLISHED }", R if port == 5000 else U),
+        ("reach { c2.y in ESTABLISHED and s1 drops SYN }", U if port == 5000 else R),
+    ]
+    assert results(situation, claims) == claims
+
+
+def two_syns(later: str, between: str) -> str:
+    """Port 1000 is taken towards port 81 when c2 comes, which becomes another; after `later` it goes to port 82, where
+    only those that are not port 1000 any more are let in."""
+    return f"""
+    host s1 {{ {KERNEL}
+      iptables -A INPUT -p tcp --dport 81 -j DROP
+      iptables -A INPUT -p tcp --sport 1000 --dport 82 -j DROP
+      run {{ listen :82 ; stop }} }}
+    host c1 {{ kernel none ; run {{ inject SYN from :1000 to s1:81 (seq = 100) }} }}
+    host c2 {{ kernel none ; run {{ sleep 10ms ; inject SYN from :1000 to s1:81 (seq = 100) ; {between} ; sleep {later}
+      inject SYN from :1000 to s1:82 (seq = 777) }} }}
+    router gw between c1, c2 and s1 {{
+      sysctl net.netfilter.nf_conntrack_tcp_timeout_syn_sent = 1
+      iptables -t nat -A POSTROUTING -p tcp -j MASQUERADE
+    }}
+    network {{ delay 1ms }}
+    """
+
+
+@pytest.mark.parametrize(
+    ("later", "between", "other", "same"),
+    [
+        ("500ms", "", R, U),  # the mapping of a connection that lives
+        ("1500ms", "", R, R),  # of one whose time is over: as long as nothing has collected it
+        ("300s", "", R, R),
+        ("400s", "", U, R),
+        ("500ms", "sleep 1500ms ; inject SYN from :1000 to s1:81 (seq = 100)", U, R),  # it was asked for
+    ],
+)
+def test_a_mapping_may_outlive_its_connection(later: str, between: str, other: str, same: str) -> None:
+    claims = [
+        ("reach { s1 sends SYN-ACK }", other),
+        ("reach { s1 drops SYN (seq = 777) }", same),
+    ]
+    assert results(two_syns(later, between or "sleep 1ms"), claims) == claims
+
+
 def test_peers_of_changed_ports_are_refused() -> None:
     with pytest.raises(SpecError, match="peer"):
         verify_text(spec() + "reach { peer(c1.s) in ESTABLISHED }")

@@ -127,4 +127,4 @@ class PartTally(NamedTuple):
 
 def too_small(overflows: int) -> str:
     """Why a search that met tables of fixed size is never complete."""
-    return f"a step had too many choices or a table was too small ({overflows} times)"
+    return f"a step had too many choices, a table was too small or a distance of numbers not known ({overflows} times)"

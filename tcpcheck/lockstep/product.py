@@ -176,7 +176,7 @@ class _Product:
         found = [branches(m, list(p.taken)) for m, p in zip(self.joint.models, pair.paths, strict=True)]
         ways = [b for b, _ in found]
         if any(cut for _, cut in found) or any(b.cut for side in ways for b in side):
-            self.why = "a table of the model was too small for some step"
+            self.why = "a table of the model was too small for some step, or a distance not known"
         for side in (0, 1):
             for x in ways[side]:
                 partners = list(self._partners(pair, side, x, ways[1 - side]))

@@ -11,4 +11,6 @@ cdef enum Verdict:
 cdef int track_new(Machine* m, Track* t, const Seg* s) noexcept nogil                   # 0: nothing begins with such a segment
 cdef int track_segment(Machine* m, Track* t, const Seg* s, int dir, int* over) noexcept nogil   # -> Verdict; over: forget it now
 cdef int track_expired(Machine* m, const Track* t) noexcept nogil                       # a choice unless decided
+cdef int track_is_over(const Track* t) noexcept nogil
+cdef void track_end(Track* t) noexcept nogil                                            # its time is over, its mapping may still be used
 cdef int is_syn_sent(const Track* t) noexcept nogil

@@ -121,7 +121,23 @@ cdef void begin_sender(Seen* x, const Seg* s, Num end) noexcept nogil:
 
 cdef int track_expired(Machine* m, const Track* t) noexcept nogil:
     """Timeouts are whole jiffies; nothing happens when one runs out, but the next look finds nothing."""
+    if track_is_over(t):
+        return 1
     return elapsed(&m.nxt.tcp, t.clk, t.lo - m.nxt.tcp.cfg[m.t.router.host].jiffy_ns, t.hi)
+
+
+cdef int track_is_over(const Track* t) noexcept nogil:
+    """Its time is over for sure: only its mapping is left."""
+    return t.lo < 0
+
+
+cdef void track_end(Track* t) noexcept nogil:
+    cdef Track old = t[0]
+    memset(t, 0, sizeof(Track))
+    t.src, t.sport, t.dst, t.dport = old.src, old.sport, old.dst, old.dport
+    t.rsrc, t.rsport, t.rdst, t.rdport = old.rsrc, old.rsport, old.rdst, old.rdport
+    t.clk = old.clk
+    t.lo, t.hi = -1, old.hi
 
 
 cdef void refresh(Machine* m, Track* t, int64_t lo, int64_t hi) noexcept nogil:

@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t
 from libc.string cimport memcpy, memmove, memset
 
 from tcpcheck.model.conntrack cimport (
-    CT_ACCEPTED, CT_INVALID, CT_REOPENED, is_syn_sent, track_expired, track_new, track_segment,
+    CT_ACCEPTED, CT_INVALID, CT_REOPENED, is_syn_sent, track_end, track_expired, track_is_over, track_new, track_segment,
 )
 from tcpcheck.model.layout cimport *
 from tcpcheck.model.network cimport blocked
@@ -28,6 +28,7 @@ cdef enum:
     PORT_MAX = 65535
     FRESH = 50000               # where to look first for a port that means nothing else: any is as likely
 
+cdef int64_t COLLECTED = 340000000000   # within this time (GC_SCAN_INTERVAL_CLAMP and the timer wheel) gc_worker comes by
 
 cdef int64_t HALF = 1 << 31
 
@@ -60,12 +61,51 @@ cdef void forget_tracks(Machine* m) noexcept nogil:
     m.nxt.ntrack = 0
 
 
-cdef void tidy_tracks(Machine* m) noexcept nogil:
-    """What is gone for sure is no part of the state."""
+cdef int may_serve(Machine* m, const Track* t) noexcept nogil:
+    """Is there a rule by which another connection may take over this one's mapping, and with it a port it would else
+    not get for sure?"""
+    cdef const NatRule* r
     cdef int i
-    for i in range(m.nxt.ntrack - 1, -1, -1):
-        if m.nxt.track[i].clk and -zone_sup(&m.nxt.tcp.sym.z, 0, m.nxt.track[i].clk) >= m.nxt.track[i].hi:
+    for i in range(m.t.router.nnat):
+        r = &m.t.router.nat[i]
+        if r.chain == 1 and r.target != NAT_ACCEPT and not r.random and r.to == t.rdst and r.src in (-1, t.src) and \
+                r.sport in (-1, t.sport) and (not r.lo or r.lo < r.hi and r.lo <= t.rdport <= r.hi):
+            return 1
+    return 0
+
+
+cdef int outlives(Machine* m, int k) noexcept nogil:
+    """Does it matter whether connection k, whose time is over, is still there for find_appropriate_src? A mapping that
+    keeps the port matters only where it hides an older one."""
+    cdef const Track* t = &m.nxt.track[k]
+    cdef const Track* o
+    cdef int i
+    if not may_serve(m, t):
+        return 0
+    for i in range(k + 1):
+        o = &m.nxt.track[i]
+        if o.src == t.src and o.sport == t.sport and o.rdst == t.rdst and o.rdport != o.sport:
+            return 1
+    return 0
+
+
+cdef int old_enough(Machine* m, const Track* t, int64_t age) noexcept nogil:
+    return t.clk != 0 and -zone_sup(&m.nxt.tcp.sym.z, 0, t.clk) >= age
+
+
+cdef void tidy_tracks(Machine* m) noexcept nogil:
+    """What is gone for sure is no part of the state; of what may be there still, only the tuples are."""
+    cdef const Track* t
+    cdef int i = 0
+    while i < m.nxt.ntrack:
+        t = &m.nxt.track[i]
+        if not track_is_over(t) and not old_enough(m, t, t.hi):
+            i += 1
+        elif old_enough(m, t, t.hi + COLLECTED) or not outlives(m, i):
             remove(m, i)
+        else:
+            track_end(&m.nxt.track[i])
+            i += 1
 
 
 cdef int has_tuple(const Track* t, int src, int sport, int dst, int dport) noexcept nogil:
@@ -177,19 +217,21 @@ cdef void port_range(const NatRule* r, int sport, int* lo, int* hi) noexcept nog
 
 
 cdef int same_as_before(Machine* m, const Track* t, const NatRule* r, int src) noexcept nogil:
-    """The port that another connection from the same address and port has got (find_appropriate_src); 0: none."""
+    """The port that the last connection from the same address and port has got (find_appropriate_src); 0: none, or it is
+    taken. A connection whose time is over counts until it is collected: at any time."""
     cdef const Track* o
-    cdef int i = 0
-    while i < m.nxt.ntrack:
+    cdef int i, port
+    for i in range(m.nxt.ntrack - 1, -1, -1):
         o = &m.nxt.track[i]
         if o.src != t.src or o.sport != t.sport or o.rdst != src or r.lo and not r.lo <= o.rdport <= r.hi:
-            i += 1
-        elif track_expired(m, o):
-            remove(m, i)
-        elif not is_taken(m, t, src, o.rdport):
-            return o.rdport
-        else:
-            i += 1
+            continue
+        if track_expired(m, o):
+            if not outlives(m, i) or choose(m.ch, 2, CHOOSE_FATE):
+                remove(m, i)
+                continue
+            track_end(&m.nxt.track[i])
+        port = o.rdport
+        return 0 if is_taken(m, t, src, port) else port
     return 0
 
 
@@ -282,7 +324,7 @@ cdef int forward(Machine* m, Seg* s) noexcept nogil:
     """What came to the router. 1: it goes on as *s; 0: dropped; 2: it is for the router itself."""
     cdef Track t
     cdef int over = 0, dir = 0, k, verdict
-    for _ in range(2):
+    while True:
         k = find(m, s.src, s.sport, s.dst, s.dport, &dir)
         if k < 0:
             return begin(m, s)
