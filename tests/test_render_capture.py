@@ -220,7 +220,7 @@ def test_pcapng_read_back(name: str) -> None:
     section, interfaces, packets = read(pcapng(trace, lookup))
     assert trace.claim in section.options["opt_comment"] and trace.verdict in section.options["opt_comment"]
     assert [i.options["if_name"] for i in interfaces] == vantages(trace)
-    assert {i.link_type for i in interfaces} == {101}
+    assert {i.link_type for i in interfaces} == {228}
     for number, vantage in enumerate(vantages(trace)):
         ours = [p for p in packets if p.interface_id == number]
         expected = sightings(trace, vantage)

@@ -35,7 +35,7 @@ class Segment:
     sack_ok: bool = False
     sack: tuple[tuple[int, int], ...] = ()
     dsack: bool = False  # the first SACK block reports a duplicate (RFC 2883)
-    wscale: int = 0  # of a SYN or SYN-ACK
+    wscale: int | None = None  # of a SYN or SYN-ACK
 
 
 def _checksum(data: bytes) -> int:
@@ -54,6 +54,8 @@ def _options(seg: Segment) -> bytes:
         out += b"\x04\x02\x01\x01"
     if seg.ts is not None:
         out += struct.pack("!BBBBII", 1, 1, 8, 10, *seg.ts)
+    if seg.wscale is not None:
+        out += struct.pack("!BBBB", 1, 3, 3, seg.wscale)
     if seg.sack:
         out += struct.pack("!BBBB", 1, 1, 5, 2 + 8 * len(seg.sack))
         out += b"".join(struct.pack("!II", *block) for block in seg.sack)

@@ -23,6 +23,7 @@ from tcpcheck.live.packet import ACK, RST, SYN, flag_bits
 from tcpcheck.live.packet import Segment as Packet
 from tcpcheck.live.part import CLOSED, Act, Pair, Side, Unplayable, acts, got_on, sent_on
 from tcpcheck.live.sockets import Sockets
+from tcpcheck.render.wire import window_field
 from tcpcheck.tcp.profile import MILLISECOND, profile_for
 from tcpcheck.witness.trace import Armed, Segment, Trace
 
@@ -172,11 +173,12 @@ class Player:
     def inject(self, seg: Segment) -> None:
         """A peer's segment, its acknowledgement and TSecr in the kernel's numbers."""
         numbers = self.of(got_on(seg))
-        packet = Packet(flag_bits(seg.flags), seg.seq, numbers.real(seg.ack), seg.length, min(seg.window, 0xFFFF))
+        packet = Packet(flag_bits(seg.flags), seg.seq, numbers.real(seg.ack), seg.length, window_field(seg))
         if seg.tsval is not None:
             echo = numbers.echo(seg.tsecr or 0) if "." in seg.flags else seg.tsecr or 0  # RFC 7323 3.2: only with ACK
             packet.ts = (seg.tsval, echo)
         packet.mss, packet.sack_ok = seg.mss, seg.sack_ok
+        packet.wscale = seg.wscale if "S" in seg.flags else None
         if seg.sack is not None:
             packet.sack = ((numbers.real(seg.sack[0]), numbers.real(seg.sack[1])),)
         self.wire.send(packet, (self.hosts[seg.src], seg.sport), seg.dport)

@@ -224,7 +224,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     ),
     Behaviour(
         "syn_queue_past_backlog",
-        "the SYN queue holds one request more than the backlog, as the accept queue does (before: with a backlog of 0 none)",
+        "the SYN queue holds one request more than the backlog, as the accept queue does (before: not)",
         "inet_csk_reqsk_queue_is_full",
         rfc=1,
         since=(6, 14),
@@ -238,7 +238,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     ),
     Behaviour(
         "user_timeout_window_shut",
-        "TCP_USER_TIMEOUT ends a connection whose peer has shut its window over text in flight (before: its silence only)",
+        "TCP_USER_TIMEOUT ends a connection whose peer has shut its window over text in flight (before: silence)",
         "RFC 5482 3; tcp_rtx_probe0_timed_out",
         rfc=1,
         since=(6, 10),

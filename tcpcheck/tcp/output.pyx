@@ -142,7 +142,7 @@ cdef int32_t select_window(Stack* t, int sock) noexcept nogil:
     else:
         free = s.rcv_buf - s.rcv_queued
     if free < s.rcv_buf // 2 and (free < s.rcv_buf // 16 or free < least):
-        return left
+        return align_up(left, s.rcv_wscale - 1) if s.rcv_wscale > 1 else left
     if s.rcv_wscale > 1:
         return align_up(free if free > left else left, s.rcv_wscale - 1)
     if kept > free or not (usual or receive_queue_empty(s)):
