@@ -17,6 +17,13 @@ class Span:
     end_column: int
 
 
+@dataclass(frozen=True)
+class SetSpan(Span):
+    """The place of what a setting from outside stands for. setting: as the user named it, `--set NAME`."""
+
+    setting: str
+
+
 class TcpcheckError(Exception):
     """Base of all errors that end a command; `exit_code` is what the process returns."""
 

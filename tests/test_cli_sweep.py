@@ -48,6 +48,10 @@ def test_a_sweep_is_what_the_same_family_in_the_spec_is(capfd: Capture, tmp_path
         ("msl=30s", "no choice and no host for the setting `msl`"),
         ("a.net.ipv4.tcp_sack=yes;", "--set a.net.ipv4.tcp_sack"),
         ("a.kernel=linus 6", "linus"),
+        ("a.net.ipv4.tcp_sack=0,0", "--set a.net.ipv4.tcp_sack: a family has the same member twice"),
+        ("a.kernel=linux 6.18.44,bogus", "--set a.kernel: unknown kernel `bogus`"),
+        ("a.net.ipv4.tcp_sac=1", "--set a.net.ipv4.tcp_sac: "),
+        ("a.net.ipv4.tcp_sack=7", "--set a.net.ipv4.tcp_sack: net.ipv4.tcp_sack takes"),
     ],
 )
 def test_2_for_a_setting_that_is_none(capfd: Capture, spec: str, setting: str, words: str) -> None:

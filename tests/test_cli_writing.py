@@ -42,6 +42,12 @@ def test_2_before_anything_is_searched(
     assert [p.name for p in tmp_path.iterdir()] == ["file"] and (tmp_path / "file").read_text() == "old"
 
 
+@pytest.mark.parametrize("writer", [*WRITERS, ("verify", OPEN, "--checkpoint"), ("fixtures", OPEN, "--force", "-o")])
+def test_an_empty_name_is_2(capfd: Capture, writer: tuple[str, ...]) -> None:
+    result = call(capfd, *writer, "")
+    assert result.code == 2 and "the name given for it is empty" in result.err and not result.out
+
+
 def test_one_file_for_two_things_is_2(capfd: Capture, tmp_path: Path) -> None:
     """One of them would be lost."""
     spec, new, old, link = (tmp_path / name for name in ("spec.tcp", "new", "old", "link"))

@@ -13,7 +13,7 @@ from tcpcheck.cli.files import spec_files
 from tcpcheck.cli.progress import ProgressLine
 from tcpcheck.cli.select import with_members
 from tcpcheck.cli.verifying import Bounds
-from tcpcheck.errors import SpecError, TcpcheckError, Undecided, UsageError
+from tcpcheck.errors import SetSpan, SpecError, TcpcheckError, Undecided, UsageError
 from tcpcheck.explore.result import Limits
 from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load
@@ -94,10 +94,11 @@ def with_kernel(file: str, hosts: Sequence[str], kernel: str, members: Sequence[
         scenario = load(file, REGISTRY, {f"{host}.kernel": [kernel] for host in hosts})
     except SpecError as wrong:
         d = wrong.diagnostics[0]
-        if not d.message.startswith(("unknown kernel", "unknown feature", "unexpected")):
+        said = d.message.removeprefix(f"{d.span.setting}: ") if isinstance(d.span, SetSpan) else d.message
+        if not said.startswith(("unknown kernel", "unknown feature", "unexpected")):
             raise
         hint = f": did you mean `{d.nearest}`?" if d.nearest else "; `tcpcheck profiles` lists what there is"
-        raise UsageError(f"--kernel {kernel}: {d.message}{hint}") from None
+        raise UsageError(f"--kernel {kernel}: {said}{hint}") from None
     return with_members(scenario, members)
 
 

@@ -184,6 +184,8 @@ ADVICE = {
 @contextlib.contextmanager
 def told(path: str) -> Iterator[None]:
     """Says in a sentence why a file or folder cannot be written. A reader that has gone away is no error."""
+    if not path:
+        raise UsageError("cannot write: the name given for it is empty")
     try:
         yield
     except BrokenPipeError:

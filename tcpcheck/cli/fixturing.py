@@ -48,8 +48,8 @@ def call_of(o: Mapping[str, Any]) -> FixturesCall:
 def run_fixtures(console: Console, call: FixturesCall) -> int:
     """-> the exit code: 3 when it is undecided of some rule whether it can be taken; the rest is written even so."""
     formats = checked_formats(call.formats)
-    old = earlier(call.output) if call.force else ()
     check_folder(call.output, filled=call.force)
+    old = earlier(call.output) if call.force else ()
     scenarios = selected(load_all(call.specs), None, call.members)
     found = [cover(console, scenario, call) for scenario in scenarios]
     made = folder(found, formats)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from tcpcheck.errors import Diagnostic, Span, SpecError
+from tcpcheck.errors import Diagnostic, SetSpan, Span, SpecError
 
 MISTAKES_MAX = 20  # more would only be noise
 WIDTH_MAX = 110  # columns shown of a line
@@ -35,6 +35,8 @@ class Mistakes:
         self._seen: set[tuple[Span, str]] = set()
 
     def _add(self, into: list[Diagnostic], diagnostic: Diagnostic) -> None:
+        if isinstance(diagnostic.span, SetSpan):
+            diagnostic.message = f"{diagnostic.span.setting}: {diagnostic.message}"
         key = (diagnostic.span, diagnostic.message)
         if key not in self._seen:
             self._seen.add(key)

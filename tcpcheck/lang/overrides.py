@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from tcpcheck.errors import Span
+from tcpcheck.errors import SetSpan, Span
 from tcpcheck.lang import ast
 from tcpcheck.lang.diagnostics import Mistakes, nearest, shorten
 from tcpcheck.lang.parse import parse
@@ -28,9 +28,9 @@ def override(spec: ast.Spec, settings: Mapping[str, Sequence[str]], mistakes: Mi
             continue
         items: tuple[ast.HostItem, ...]
         if rest == "kernel":
-            items = _with_kernel(node, _kernel(name, values))
+            items = _with_kernel(node, _kernel(name, values), name)
         else:
-            items = _with_sysctl(node, rest, _choice(name, values))
+            items = _with_sysctl(node, rest, _choice(name, values), name)
         changed = dataclasses.replace(node, items=items)
         spec = dataclasses.replace(spec, items=tuple(changed if i is node else i for i in spec.items))
     return spec
@@ -38,7 +38,7 @@ def override(spec: ast.Spec, settings: Mapping[str, Sequence[str]], mistakes: Mi
 
 def _item(name: str, text: str) -> ast.HostItem:
     """A host's item that is written so; the message of an error names the setting, not the spec."""
-    (host,) = parse(f"host h {{ {text}\n}}", f"--set {shorten(name)}").items
+    (host,) = parse(f"host h {{ {text}\n}}", _said(name)).items
     assert isinstance(host, ast.Host)
     return host.items[0]
 
@@ -55,20 +55,20 @@ def _kernel(name: str, values: Sequence[str]) -> ast.Kernel:
     return item
 
 
-def _with_kernel(host: ast.Host, kernel: ast.Kernel) -> tuple[ast.HostItem, ...]:
+def _with_kernel(host: ast.Host, kernel: ast.Kernel, setting: str) -> tuple[ast.HostItem, ...]:
     old = next((i for i in host.items if isinstance(i, ast.Kernel)), None)
     if old is None:
-        return (_at(kernel, host.name.span), *host.items)
-    new = dataclasses.replace(_at(kernel, old.span), name=old.name)
+        return (_at(kernel, host.name.span, setting), *host.items)
+    new = dataclasses.replace(_at(kernel, old.span, setting), name=old.name)
     return tuple(new if i is old else i for i in host.items)
 
 
-def _with_sysctl(host: ast.Host, sysctl: str, choice: ast.Choice) -> tuple[ast.HostItem, ...]:
+def _with_sysctl(host: ast.Host, sysctl: str, choice: ast.Choice, setting: str) -> tuple[ast.HostItem, ...]:
     old = next((i for i in host.items if isinstance(i, ast.Sysctl) and i.name.text == sysctl), None)
     if old is None:
         span = host.name.span
-        return (*host.items, ast.Sysctl(span, ast.Word(span, sysctl), _at(choice, span), None))
-    new_choice = dataclasses.replace(_at(choice, old.choice.span), name=old.choice.name)
+        return (*host.items, _at(ast.Sysctl(span, ast.Word(span, sysctl), choice, None), span, setting))
+    new_choice = dataclasses.replace(_at(choice, old.choice.span, setting), name=old.choice.name)
     new = dataclasses.replace(old, choice=new_choice, second=None)
     return tuple(new if i is old else i for i in host.items)
 
@@ -85,7 +85,7 @@ def _override_choice(spec: ast.Spec, name: str, values: Sequence[str], mistakes:
             if node.name.text == name:
                 found = True
                 new = _kernel(name, values) if isinstance(node, ast.Kernel) else _choice(name, values)
-                return dataclasses.replace(_at(new, node.span), name=node.name)
+                return dataclasses.replace(_at(new, node.span, name), name=node.name)
         return node
 
     changed = _map(spec, change)
@@ -97,9 +97,14 @@ def _override_choice(spec: ast.Spec, name: str, values: Sequence[str], mistakes:
     return changed
 
 
-def _at(node: N, span: Span) -> N:
-    """The node, said to stand at that place of the spec."""
-    return _map(node, lambda inner: dataclasses.replace(inner, span=span))
+def _said(name: str) -> str:
+    return f"--set {shorten(name)}"
+
+
+def _at(node: N, span: Span, name: str) -> N:
+    """The node, said to stand at that place of the spec; what is wrong with it is the setting's fault."""
+    at = SetSpan(span.line, span.column, span.end_column, _said(name))
+    return _map(node, lambda inner: dataclasses.replace(inner, span=at))
 
 
 def _map(node: N, change: Callable[[ast.Node], ast.Node]) -> N:
