@@ -135,7 +135,7 @@ class Replay:
         ts = (seg.ts[0], numbers.tsvals.get(seg.ts[1], 0)) if seg.ts else None
         scale = 0 if seg.flags & SYN else numbers.peer_scale
         if seg.flags & SYN:
-            numbers.peer_scale = seg.wscale
+            numbers.peer_scale = seg.wscale or 0
         ack = (seg.ack + (numbers.shift or 0)) & M32
         sack = tuple((end + (numbers.shift or 0)) & M32 for end in seg.sack[0]) if seg.sack else None
         sent = self.driver.inject(
