@@ -164,7 +164,7 @@ cdef Num num_const(uint32_t v) noexcept nogil:
 
 cdef Num num_add(Num a, int64_t k) noexcept nogil:
     """One that has gone round (model/bulk.pyx) counts on: so it can be told from what it was a turn ago."""
-    cdef int turned = a.off >= CIRCLE
+    cdef int turned = a.off >= <int64_t>CIRCLE
     a.off += k
     if a.base == 0 and not turned:
         a.off = <int64_t>(<uint32_t>a.off)
