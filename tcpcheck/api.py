@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tcpcheck import asked
 from tcpcheck.checking import NO_LIMITS, verify_scenario
+from tcpcheck.cli.select import no_trace, unknown_claim
+from tcpcheck.errors import UsageError
 from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load, load_text
+from tcpcheck.lang.diagnostics import nearest
 from tcpcheck.lang.scenario import Scenario
 from tcpcheck.witness.trace import Trace
 from tcpcheck.witness.verdict import SpecResult
@@ -17,32 +21,53 @@ if TYPE_CHECKING:
     from tcpcheck.explore.result import Limits
     from tcpcheck.mapping import MapResult
 
+Settings = Mapping[str, int | str | Sequence[int | str]]
+"""Names, as `tcpcheck sweep --set` takes them, and values; several values make a family."""
+
 
 def verify(
     spec: str | Path,
     *,
     limits: Limits = NO_LIMITS,
     jobs: int = 1,
-    settings: Mapping[str, Sequence[str]] | None = None,
+    settings: Settings | None = None,
 ) -> SpecResult:
     """Every verdict of a spec: a file's name, or the text itself (a `str` of several lines).
 
     limits: where the search gives up. jobs: members of families checked at once, each in a process of its own.
     settings: take the place of the spec's, as `tcpcheck sweep --set` (`{"server.net.ipv4.tcp_rfc1337": ["0", "1"]}`).
-    Errors: SpecError (every mistake in the spec), UsageError (no such file), Impossible (no solver).
+    Errors: SpecError (every mistake in the spec, and in the settings' values), UsageError (no such file, a bound that
+    is none), Impossible (no solver).
     """
+    limits = asked.checked(limits, jobs)
     return verify_scenario(_scenario(spec, settings), limits, jobs=jobs)
 
 
-def _scenario(spec: str | Path, settings: Mapping[str, Sequence[str]] | None) -> Scenario:
+def _scenario(spec: str | Path, settings: Settings | None) -> Scenario:
+    if not isinstance(spec, (str, Path)):
+        raise UsageError(f"a spec is a file's name or a text, not {spec!r}")
+    values = {name: _values(name, said) for name, said in (settings or {}).items()}
     if isinstance(spec, str) and "\n" in spec:
-        return load_text(spec, "<text>", REGISTRY, settings)
-    return load(spec, REGISTRY, settings)
+        return load_text(spec, "<text>", REGISTRY, values)
+    return load(spec, REGISTRY, values)
+
+
+def _values(name: str, said: int | str | Sequence[int | str]) -> list[str]:
+    """One value or several, as text."""
+    values = [str(value).strip() for value in ([said] if isinstance(said, (int, str)) else said)]
+    if not values or not all(values):
+        raise UsageError(f"settings: `{name}` has {'an empty' if values else 'no'} value")
+    return values
 
 
 def traces(spec: str | Path | SpecResult, claim: str | None = None) -> list[Trace]:
-    """Every trace of a spec (or of what `verify` returned), or of one of its claims: claims and members in order."""
+    """Every trace of a spec (or of what `verify` returned), or of one of its claims: claims and members in order.
+
+    Errors: as `verify`; UsageError, too, where there is no such claim."""
     result = spec if isinstance(spec, SpecResult) else verify(spec)
+    known = list(dict.fromkeys(c.name for c in result.claims))
+    if claim is not None and claim not in known:
+        raise unknown_claim(claim, known, result.file)
     return [c.witness for c in result.claims if c.witness is not None and claim in (None, c.name)]
 
 
@@ -50,15 +75,39 @@ def trace(spec: str | Path | SpecResult, claim: str, **settings: int | str) -> T
     """The trace of a violated or reached claim: of the first member with these settings.
 
     settings: as verdicts show them, `net.ipv4.` left out, dots as underscores (`server_tcp_timestamps=1`).
-    LookupError: no such claim, or no member with these settings has a trace.
+    Errors: as `traces`; UsageError: the claim has no trace, or none with these settings; Undecided: so is the claim.
     """
-    for found in traces(spec, claim):
-        own = {name.replace(".net.ipv4.", ".").replace(".", "_"): value for name, value in found.settings.items()}
-        if settings.items() <= own.items():
-            return found
-    wanted = f" with {settings}" if settings else ""
-    where = spec.file if isinstance(spec, SpecResult) else spec
-    raise LookupError(f"no violated or reached claim `{claim}`{wanted} in {where}")
+    result = spec if isinstance(spec, SpecResult) else verify(spec)
+    found = traces(result, claim)
+    if not found:
+        raise no_trace(claim, [c for c in result.claims if c.name == claim])
+    for name, value in settings.items():
+        own = [_named(trace).get(name) for trace in found]
+        if value not in own:
+            raise _no_setting(name, value, own, list(_named(found[0])))
+    for trace in found:
+        if settings.items() <= _named(trace).items():
+            return trace
+    raise UsageError(f"no trace of `{claim}` with {_spelled(settings)} in {result.file}")
+
+
+def _named(trace: Trace) -> dict[str, int | str]:
+    """The trace's settings, by names that Python allows."""
+    return {name.replace(".net.ipv4.", ".").replace(".", "_"): value for name, value in trace.settings.items()}
+
+
+def _spelled(settings: Mapping[str, int | str]) -> str:
+    return " and ".join(f"{name}={value!r}" for name, value in settings.items())
+
+
+def _no_setting(name: str, value: int | str, own: Sequence[int | str | None], names: Sequence[str]) -> UsageError:
+    """own: the values of that name in the traces there are."""
+    there = dict.fromkeys(repr(v) for v in own if v is not None)
+    if there:
+        return UsageError(f"no trace with {_spelled({name: value})}: `{name}` is {' or '.join(there)} in the traces")
+    near = nearest(name, names)
+    hint = f"did you mean `{near}`?" if near else f"they are {', '.join(names)}" if names else "there are no families"
+    return UsageError(f"no setting `{name}`: {hint}")
 
 
 def fixtures(
@@ -68,7 +117,7 @@ def fixtures(
     goals: Sequence[str] = (),
     limits: Limits = NO_LIMITS,
     jobs: int = 1,
-    settings: Mapping[str, Sequence[str]] | None = None,
+    settings: Settings | None = None,
 ) -> list[Trace]:
     """Few traces that together take every rule that the spec can take; cover: `pairs`, every rule after every other.
 
@@ -77,7 +126,9 @@ def fixtures(
     """
     from tcpcheck.covering.cover import Wanted, cover_scenario
 
-    found = cover_scenario(_scenario(spec, settings), Wanted.of(cover, goals), limits, jobs=jobs)
+    limits = asked.checked(limits, jobs)
+    wanted = Wanted.of(cover, [goals] if isinstance(goals, str) else goals)
+    found = cover_scenario(_scenario(spec, settings), wanted, limits, jobs=jobs)
     return [fixture.trace for fixture in found.fixtures]
 
 
@@ -98,11 +149,12 @@ def map_over(
     *,
     limits: Limits = NO_LIMITS,
     jobs: int = 1,
-    settings: Mapping[str, Sequence[str]] | None = None,
+    settings: Settings | None = None,
 ) -> MapResult:
     """Which values of an unknown lead to which outcome, as `tcpcheck map --over`. Arguments and errors: as `verify`."""
     from tcpcheck.mapping import map_scenario
 
+    limits = asked.checked(limits, jobs)
     return map_scenario(_scenario(spec, settings), over, limits, None, jobs)
 
 

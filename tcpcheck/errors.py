@@ -60,6 +60,14 @@ class UsageError(TcpcheckError):
     exit_code = 2
 
 
+class Unreadable(SpecError, UsageError):
+    """A spec that is no file, or may not be read: it has one diagnostic, of the file as a whole."""
+
+    def __str__(self) -> str:
+        (d,) = self.diagnostics
+        return f"{d.file}: {d.message}" if d.file else d.message
+
+
 class Impossible(TcpcheckError):
     """Not possible on this machine: no namespace, no TUN, no solver."""
 

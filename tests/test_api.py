@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -62,8 +65,74 @@ def test_results_are_frozen_and_traces_are_walked_through(result: tcpcheck.SpecR
     assert tcpcheck.traces(result) == [trace]
     with pytest.raises(dataclasses.FrozenInstanceError):
         trace.claim = "x"  # type: ignore[misc]
-    with pytest.raises(LookupError, match="`reset`"):
-        tcpcheck.trace(result, "reset")
+
+
+def test_a_trace_that_is_not_there(result: tcpcheck.SpecResult) -> None:
+    both = tcpcheck.verify(SPEC, settings={"a.net.ipv4.tcp_sack": [0, 1]})
+    assert tcpcheck.trace(both, "rests", a_tcp_sack=1).settings["a.net.ipv4.tcp_sack"] == 1
+    wrong: list[tuple[tcpcheck.SpecResult, str, dict[str, int], str]] = [
+        (result, "reset", {}, "`reset` holds: only a violated or reached claim has a trace"),
+        (result, "rest", {}, "no claim `rest` in <text>: did you mean `rests`?"),
+        (both, "rests", {"a_tcp_sak": 1}, "no setting `a_tcp_sak`: did you mean `a_tcp_sack`?"),
+        (both, "rests", {"a_tcp_sack": 7}, "`a_tcp_sack` is 0 or 1 in the traces"),
+        (result, "rests", {"foo": 1}, "no setting `foo`: there are no families"),
+    ]
+    for where, claim, settings, said in wrong:
+        with pytest.raises(tcpcheck.UsageError) as mistake:
+            tcpcheck.trace(where, claim, **settings)
+        assert said in str(mistake.value)
+    with pytest.raises(tcpcheck.UsageError, match="no claim `zz`"):
+        tcpcheck.traces(result, "zz")
+    cut = tcpcheck.verify(SPEC, limits=tcpcheck.Limits(states=3))
+    with pytest.raises(tcpcheck.Undecided, match="state limit"):
+        tcpcheck.trace(cut, "rests")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"limits": tcpcheck.Limits(states=-1)}, "states: `-1` is not a whole number above 0"),
+        ({"limits": tcpcheck.Limits(states=0)}, "states: `0` is not a whole number above 0"),
+        ({"limits": tcpcheck.Limits(depth=-1)}, "depth: `-1` is not a whole number above 0"),
+        ({"limits": tcpcheck.Limits(depth=1.5)}, "depth: `1.5` is not a whole number above 0"),  # type: ignore[arg-type]
+        ({"limits": tcpcheck.Limits(seconds=-1)}, "seconds: `-1` is not a number above 0"),
+        ({"limits": tcpcheck.Limits(seconds=float("nan"))}, "seconds: `nan` is not a number above 0"),
+        (
+            {"limits": tcpcheck.Limits(memory_bytes=1000)},
+            "memory_bytes: `1000` is too little: a search begins with",
+        ),
+        ({"limits": tcpcheck.Limits(memory_bytes=10**18)}, "is too much: this machine has"),
+        ({"jobs": 0}, "jobs: `0` is not a whole number above 0"),
+        ({"settings": {"a.kernel": []}}, "settings: `a.kernel` has no value"),
+        ({"settings": {"a.kernel": ["linux 4.4", ""]}}, "settings: `a.kernel` has an empty value"),
+    ],
+)
+def test_what_cannot_be_asked_for(asked: dict[str, Any], said: str) -> None:
+    calls: list[Callable[..., object]] = [tcpcheck.verify, tcpcheck.fixtures]
+    for call in (*calls, partial(tcpcheck.map_over, over="pause")):
+        with pytest.raises(tcpcheck.UsageError) as mistake:
+            call(SPEC, **asked)
+        assert said in str(mistake.value)
+
+
+def test_a_value_stands_for_a_family_of_one() -> None:
+    one = tcpcheck.verify(
+        SPEC, settings={"a.kernel": "linux 4.4", "b.net.ipv4.tcp_sack": 0}, limits=tcpcheck.Limits(states=10**30)
+    )
+    assert all(c.settings == {"a.kernel": "linux-4.4", "b.net.ipv4.tcp_sack": 0} for c in one.claims)
+
+
+def test_no_spec(tmp_path: Path) -> None:
+    for spec, said in (
+        ("nofile.tcp", "nofile.tcp: cannot read the file: No such file"),
+        ("", "cannot read the file: its name is empty"),
+        (str(tmp_path), "this is a folder, not a spec"),
+        (5, "a spec is a file's name or a text, not 5"),
+        (None, "a spec is a file's name or a text, not None"),
+    ):
+        with pytest.raises(tcpcheck.UsageError) as mistake:
+            tcpcheck.verify(spec)  # type: ignore[arg-type]
+        assert said in str(mistake.value)
 
 
 def test_every_format_as_on_the_command_line(result: tcpcheck.SpecResult) -> None:
@@ -92,6 +161,8 @@ def test_fixtures_take_the_rules_of_a_spec() -> None:
     assert {trace.kind for trace in every} == {"cover"} and len(every) > 1
     (one,) = tcpcheck.fixtures(SPEC, goals=["LISTEN_SYN"])
     assert one.claim == "LISTEN_SYN" and "LISTEN_SYN" in {rule for step in one for rule in step.rules}
+    with pytest.raises(tcpcheck.UsageError, match="cannot cover `zz`: choose rules or pairs"):
+        tcpcheck.fixtures(SPEC, cover="zz")
     with pytest.raises(tcpcheck.UsageError, match="LISTEN_SYN"):
         tcpcheck.fixtures(SPEC, goals=["LISTEN_SYM"])
 

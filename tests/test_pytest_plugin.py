@@ -53,13 +53,14 @@ def test_the_fixture_gives_objects(specs: pytest.Pytester) -> None:
     specs.makepyfile(
         """
         import pytest
+        from tcpcheck import UsageError
 
         def test_objects(tcpcheck):
             assert [c.verdict for c in tcpcheck.verify("one.tcp").claims] == ["holds", "violated", "reachable"]
             trace = tcpcheck.trace("one.tcp", "ends")
             assert [step.index for step in trace] == list(range(len(trace))) and len(trace) > 5
             assert trace is tcpcheck.traces("one.tcp", "ends")[0]
-            with pytest.raises(LookupError, match="no violated or reached claim `reset`"):
+            with pytest.raises(UsageError, match="`reset` holds: only a violated or reached claim has a trace"):
                 tcpcheck.trace("one.tcp", "reset")
         """
     )

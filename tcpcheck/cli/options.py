@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import click
 
+from tcpcheck import asked
 from tcpcheck.cli import completing
-from tcpcheck.explore.result import LEAST_MEMORY
-from tcpcheck.machine import whole_memory
+from tcpcheck.errors import UsageError
 
 EXIT_CODES = """\b
 Exit codes:
@@ -51,19 +52,15 @@ Exit codes:
   2  the input or the call is wrong"""
 
 
-def above_zero(kind: type[int] | type[float]) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
+Reader = Callable[[click.Context, click.Parameter, str | None], float | None]
+
+
+def above_zero(kind: type[int] | type[float]) -> Reader:
     """Reads an option's number. (click's own ranges would be spelled out after each option's help.)"""
 
     def convert(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
-        if value is None:
-            return None
-        try:
-            number = kind(value)
-        except ValueError:
-            number = 0
-        if not 0 < number < float("inf"):
-            raise click.BadParameter(f"`{value}` is not a {'whole ' if kind is int else ''}number above 0")
-        return number
+        with _told():
+            return None if value is None else asked.above_zero(value, whole=kind is int)
 
     return convert
 
@@ -71,14 +68,19 @@ def above_zero(kind: type[int] | type[float]) -> Callable[[click.Context, click.
 def memory(context: click.Context, option: click.Parameter, value: str | None) -> float | None:
     """Reads --memory: between what a search begins with and what the machine has."""
     megabytes = above_zero(int)(context, option, value)
-    if megabytes is None:
-        return None
-    least, whole = LEAST_MEMORY // 1_000_000, whole_memory()
-    if megabytes < least:
-        raise click.BadParameter(f"`{value}` is too little: a search begins with {least} MB")
-    if whole is not None and megabytes * 1_000_000 > whole:
-        raise click.BadParameter(f"`{value}` is too much: this machine has {whole // 1_000_000:,} MB")
+    if megabytes is not None:
+        with _told():
+            asked.enough(value, megabytes * 1_000_000)
     return megabytes
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What is wrong is said of the option."""
+    try:
+        yield
+    except UsageError as wrong:
+        raise click.BadParameter(str(wrong)) from None
 
 
 COUNT = above_zero(int)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from tcpcheck.errors import UsageError
+from tcpcheck.errors import TcpcheckError, Undecided, UsageError
 from tcpcheck.lang.diagnostics import nearest
 from tcpcheck.lang.scenario import Case, Scenario
+from tcpcheck.witness.verdict import ClaimResult
 
 
 def claim_names(scenario: Scenario) -> list[str]:
@@ -28,10 +29,25 @@ def with_claims(scenario: Scenario, names: Collection[str]) -> Scenario:
 def no_claim(name: str, scenarios: Sequence[Scenario]) -> UsageError:
     """No spec has a claim of that name."""
     known = list(dict.fromkeys(known for scenario in scenarios for known in claim_names(scenario)))
-    near = nearest(name, known)
     where = scenarios[0].file if len(scenarios) == 1 else f"these {len(scenarios)} specs"
+    return unknown_claim(name, known, where)
+
+
+def unknown_claim(name: str, known: Sequence[str], where: str) -> UsageError:
+    near = nearest(name, known)
     hint = f"did you mean `{near}`?" if near else f"its claims are {', '.join(known)}" if known else "it has no claims"
     return UsageError(f"no claim `{name}` in {where}: {hint}")
+
+
+def no_trace(name: str, found: Sequence[ClaimResult]) -> TcpcheckError:
+    """Why there is no trace: a verdict that has none (exit 2), or none was reached (exit 3)."""
+    undecided = next((claim for claim in found if claim.verdict == "undecided"), None)
+    if undecided is not None:
+        return Undecided(f"`{name}` is undecided, so there is no trace: {undecided.note or 'a bound was reached'}")
+    said = " and ".join(dict.fromkeys(claim.verdict for claim in found))
+    return UsageError(
+        f"`{name}` {'is ' if said != 'holds' else ''}{said}: only a violated or reached claim has a trace"
+    )
 
 
 def settings_of(wanted: Sequence[str]) -> dict[str, tuple[str, ...]]:

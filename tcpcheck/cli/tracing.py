@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tcpcheck.cli.console import Console, is_terminal
 from tcpcheck.cli.files import check_distinct, check_target, write_whole
+from tcpcheck.cli.select import no_trace
 from tcpcheck.cli.verifying import Bounds, VerifyCall, check, load_all, selected
-from tcpcheck.errors import TcpcheckError, Undecided, UsageError
+from tcpcheck.errors import Undecided, UsageError
 from tcpcheck.lang.scenario import Scenario
 from tcpcheck.render import formats, text
 from tcpcheck.render.rules import rule_lookup
@@ -86,17 +86,6 @@ def find_trace(console: Console, call: TraceCall, scenario: Scenario) -> Trace:
         if result.interrupted:
             raise Undecided("interrupted before a trace was found")
     raise no_trace(call.claim, found)
-
-
-def no_trace(name: str, found: Sequence[ClaimResult]) -> TcpcheckError:
-    """Why there is no trace: a verdict that has none (exit 2), or none was reached (exit 3)."""
-    undecided = next((claim for claim in found if claim.verdict == "undecided"), None)
-    if undecided is not None:
-        return Undecided(f"`{name}` is undecided, so there is no trace: {undecided.note or 'a bound was reached'}")
-    said = " and ".join(dict.fromkeys(claim.verdict for claim in found))
-    return UsageError(
-        f"`{name}` {'is ' if said != 'holds' else ''}{said}: only a violated or reached claim has a trace"
-    )
 
 
 def rendered(console: Console, call: TraceCall, trace: Trace) -> str | bytes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tcpcheck.asked import within
 from tcpcheck.checking import verify_scenario
 from tcpcheck.cli.ci import tell_actions
 from tcpcheck.cli.console import Console
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from tcpcheck.cluster.engine import RayEngine
     from tcpcheck.mapping import MapResult
 
-COUNT_MAX = 1 << 60
 MEMORY_SHARE = 0.8  # of what is free when the command starts, unless told otherwise
 
 
@@ -54,16 +54,11 @@ class Bounds:
         free = free_memory()
         share = None if free is None else max(int(free * MEMORY_SHARE), LEAST_MEMORY)
         memory = share if self.memory_mb is None else self.memory_mb * 1_000_000
-        return Limits(_within(self.states), memory, self.seconds, _within(self.depth), self.exact)
+        return Limits(within(self.states), memory, self.seconds, within(self.depth), self.exact)
 
     @property
     def processes(self) -> int:
         return self.jobs if self.jobs is not None else len(os.sched_getaffinity(0))
-
-
-def _within(number: int | None) -> int | None:
-    """What a search can count up to."""
-    return None if number is None else min(number, COUNT_MAX)
 
 
 def load_all(arguments: Iterable[str], settings: Mapping[str, Sequence[str]] | None = None) -> list[Scenario]:

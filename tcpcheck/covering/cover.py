@@ -9,10 +9,11 @@ from typing import Any
 
 from tcpcheck.checking import NO_LIMITS, verify_scenario
 from tcpcheck.covering.choose import Fixture, choose, preferred, shape
-from tcpcheck.covering.goals import RULES, checked, goals_in, order
+from tcpcheck.covering.goals import PAIRS, RULES, checked, goals_in, order
 from tcpcheck.covering.search import Member, Run, search_exactly, search_member
-from tcpcheck.errors import Undecided
+from tcpcheck.errors import Undecided, UsageError
 from tcpcheck.explore.result import Limits
+from tcpcheck.lang.diagnostics import shorten
 from tcpcheck.lang.scenario import Scenario
 from tcpcheck.members import Report, run_members
 from tcpcheck.tcp.rules import RULES as EVERY_RULE
@@ -28,7 +29,9 @@ class Wanted:
 
     @classmethod
     def of(cls, cover: str, goals: Sequence[str] = (), claims: bool = False) -> Wanted:
-        """As typed. UsageError: no such rule."""
+        """As typed. UsageError: no such rule, nothing that could be covered."""
+        if cover not in (RULES, PAIRS):
+            raise UsageError(f"cannot cover `{shorten(str(cover))}`: choose {RULES} or {PAIRS}")
         found, kind = checked(goals)
         return cls(kind or cover, found, claims)
 

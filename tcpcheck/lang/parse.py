@@ -11,7 +11,7 @@ from lark import Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 from lark.lexer import PatternStr
 
-from tcpcheck.errors import Diagnostic, Span, SpecError
+from tcpcheck.errors import Diagnostic, Span, SpecError, Unreadable
 from tcpcheck.lang import ast, grammar
 from tcpcheck.lang.build import Builder
 from tcpcheck.lang.diagnostics import Mistakes, nearest, shorten
@@ -83,33 +83,35 @@ _NOT_WORTH_SAYING = {"DASH_W", "SEMICOLON", "HEX"}
 
 
 def read(path: Path | str) -> str:
-    """The text of a spec file; SpecError if it cannot be one."""
+    """The text of a spec file; SpecError if it cannot be one, Unreadable if it is not there."""
     file = str(path)
     try:
         with open(path, "rb") as stream:
             data = stream.read(BYTES_MAX + 1)
     except IsADirectoryError:
-        raise _unreadable(file, "this is a folder, not a spec", "name a .tcp file") from None
+        raise Unreadable(_no_spec(file, "this is a folder, not a spec", "name a .tcp file")) from None
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise _unreadable(file, f"cannot read the file: {reason}", "check the path") from None
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
+        reason = reason if file else "its name is empty"
+        raise Unreadable(_no_spec(file, f"cannot read the file: {reason}", "check the path")) from None
     if len(data) > BYTES_MAX:
         raise _too_large(file)
     if b"\0" in data:
-        raise _unreadable(file, "this is a binary file, not a spec", "a spec is UTF-8 text")
+        raise SpecError(_no_spec(file, "this is a binary file, not a spec", "a spec is UTF-8 text"))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise _unreadable(file, f"line {line} is not UTF-8", "a spec is UTF-8 text", line) from None
+        raise SpecError(_no_spec(file, f"line {line} is not UTF-8", "a spec is UTF-8 text", line)) from None
 
 
-def _unreadable(file: str, message: str, advice: str, line: int = 1) -> SpecError:
-    return SpecError([Diagnostic(file, Span(line, 1, 1), message, advice=advice)])
+def _no_spec(file: str, message: str, advice: str, line: int = 1) -> list[Diagnostic]:
+    return [Diagnostic(file, Span(line, 1, 1), message, advice=advice)]
 
 
 def _too_large(file: str) -> SpecError:
-    return _unreadable(file, f"the file is too large: a spec has at most {BYTES_MAX // 1024} KiB", "split the spec")
+    message = f"the file is too large: a spec has at most {BYTES_MAX // 1024} KiB"
+    return SpecError(_no_spec(file, message, "split the spec"))
 
 
 def parse(text: str, file: str) -> ast.Spec:
