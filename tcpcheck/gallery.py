@@ -17,21 +17,24 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from tcpcheck import exercised
 from tcpcheck.checking import verify_scenario
 from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load
+from tcpcheck.lang.format import claim_lines
 from tcpcheck.render.tcpdump import tcpdump
-from tcpcheck.render.words import settings_text
-from tcpcheck.witness.trace import Trace
+from tcpcheck.render.words import seconds, settings_text, time_digits
+from tcpcheck.witness.trace import Step, Trace
 from tcpcheck.witness.verdict import ClaimResult, SpecResult
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "gallery.md"
 TRACE_LINES_MAX = 40  # a longer trace is shown with a gap in its middle
 TRACE_ENDS = 18  # lines before and after the gap
+SILENT_MAX = 3  # steps after the last segment that are told
 HEAD = """\
 # Gallery
 
@@ -60,14 +63,19 @@ FOLDERS = {  # folder below specs/ (of the write-ups: and number) -> heading, in
 }
 
 
-WORDS = re.compile(r"net\.ipv4\.(tcp_\w+)|\b(E(?!STAB)[A-Z]{4,}|freebsd|lwip|rfc793|rfc9293|alinux|inject|iptables)\b")
+WORDS = re.compile(
+    r"net\.\w+\.(\w+)|\b(somaxconn|SO_\w+|TCP_[A-Z]\w+|E(?!STAB)[A-Z]{4,}|freebsd|lwip|rfc793|rfc9293|alinux|inject"
+    r"|iptables|[Rr]ecv-[Qq]|NAT|MASQUERADE|[DS]NAT|PAWS|Wireshark|ncat)\b"
+)
+SPELLED = {"recv-q": "Recv-Q", "MASQUERADE": "NAT", "DNAT": "NAT", "SNAT": "NAT"}
 WORD_ENTRIES_MAX = 8  # a word of more specs names only those whose question or answer has it
 
 
 @dataclass(frozen=True)
 class Entry:
     """One spec. path: below the root. trace_of: the claim whose trace is shown, "" for the first there is. words: the
-    sysctls, errors and kernels that it names. exercises: its line of exercised.json."""
+    sysctls, options, errors and kernels that it names. exercises: its line of exercised.json. claims: by name, as the
+    spec has them."""
 
     path: str
     folder: str
@@ -77,6 +85,7 @@ class Entry:
     result: SpecResult
     words: frozenset[str]
     exercises: dict[str, list[str]]
+    claims: dict[str, str]
 
     @property
     def anchor(self) -> str:
@@ -86,7 +95,7 @@ class Entry:
     def asked(self) -> str:
         """The question below its write-up's heading, which says which one it is."""
         short = re.sub(r"^Seed \d+(, a TODO)?(: |, )", "", self.question)
-        return short[:1].upper() + short[1:]
+        return short[:1].upper() + short[1:] if short.split(" ")[0].isalpha() else short  # a sysctl is never Tcp_...
 
 
 def comments(text: str) -> tuple[str, str, str]:
@@ -116,23 +125,29 @@ def load_entry(path: Path) -> Entry:
     if folder == "seeds":
         folder = f"seeds/{path.name[:3]}"
     text = path.read_text(encoding="utf-8")
-    words = frozenset(found[1] or found[2] for found in WORDS.finditer(text))
     exercises = exercised.entry(scenario, result)
-    return Entry(shown, "" if folder == "." else folder, *comments(text), result, words, exercises)
+    claims = dict(zip((c.name for c in scenario.cases[0].claims), claim_lines(text), strict=True))
+    return Entry(shown, "" if folder == "." else folder, *comments(text), result, words_of(text), exercises, claims)
 
 
-def verdict_rows(claims: Sequence[ClaimResult]) -> list[str]:
-    """A row for each claim: its kind, name and verdicts, counted where the members of the families differ."""
+def words_of(text: str) -> frozenset[str]:
+    """What a reader may look for: a spec's sysctls, options, errors, tools."""
+    words = (found[1] or found[2] for found in WORDS.finditer(text))
+    return frozenset(SPELLED.get(word, word) for word in words)
+
+
+def verdict_rows(entry: Entry) -> list[str]:
+    """A row for each claim: its text and verdicts, counted where the members of the families differ."""
     rows = []
-    for key in dict.fromkeys((c.kind, c.name) for c in claims):
-        mine = [c for c in claims if (c.kind, c.name) == key]
+    for name, text in entry.claims.items():
+        mine = [c for c in entry.result.claims if c.name == name]
         found = Counter(outcome(c) for c in mine)
         if len(found) == 1:
-            text = next(iter(found))
+            said = next(iter(found))
         else:
-            text = ", ".join(f"{verdict} in {n} of {len(mine)}" for verdict, n in found.items())
+            said = ", ".join(f"{verdict} in {n} of {len(mine)}" for verdict, n in found.items())
         surprise = "" if all(c.ok for c in mine) else " (not as expected)"
-        rows.append(f"| {key[0]} {key[1]} | {text}{surprise} |")
+        rows.append(f"| `{text.replace('|', chr(92) + '|')}` | {said}{surprise} |")
     return rows
 
 
@@ -162,16 +177,33 @@ def trace_text(trace: Trace) -> str:
     return "\n".join(lines)
 
 
+def end_text(trace: Trace) -> str:
+    """The timers and calls after the last segment, the last few of them, which no capture shows; "" for none."""
+    silent = list(takewhile(lambda step: step.segment is None, reversed(trace.steps)))[:SILENT_MAX]
+    told = [silent_words(trace, step) for step in reversed(silent)]
+    told += [trace.note] if trace.note else []
+    return f"Then: {'; '.join(told)}." if told else ""
+
+
+def silent_words(trace: Trace, step: Step) -> str:
+    """`60.005000 s keepalive timer of server.c`, and which states change."""
+    does = f"{step.host}: {step.text}" if step.event == "call" else step.text
+    changes = ", ".join(f"{c.subject} becomes {c.after}" for c in step.changes if c.what == "state")
+    return f"{seconds(step.time_ns, time_digits(trace))} s {does}" + (f" ({changes})" if changes else "")
+
+
 def entry_text(entry: Entry) -> str:
     """One entry of the document."""
     out = [f'<a id="{entry.anchor}"></a>', f"### {entry.result.title}", "", entry.question, ""]
     out += [f"**{entry.answer}**", "", f"[{entry.path}](../{entry.path})", "", f"    tcpcheck verify {entry.path}", ""]
     out += ["| claim | verdict |", "|---|---|"]
-    out += verdict_rows(entry.result.claims)
+    out += verdict_rows(entry)
     trace = shown_trace(entry)
     if trace is not None:
         member = f" when {settings_text(trace.settings)}" if trace.settings else ""
         out += ["", f"`{trace.claim}` is {trace.verdict}{member}:", "", "```text", trace_text(trace), "```"]
+        ending = end_text(trace)
+        out += ["", ending] if ending else []
     return "\n".join(out) + "\n"
 
 
@@ -206,7 +238,7 @@ def document(entries: Sequence[Entry], not_yet: str) -> str:
             tables += [f"| **{heading}** | |\n"]
             tables += [f"| [{e.asked}](#{e.anchor}) | {e.answer} |\n" for e in mine]
             details += [f"\n## {heading}\n", *(f"\n{entry_text(e)}" for e in mine)]
-    parts += ["- [By word](#by-word): sysctls, errors, kernels\n"]
+    parts += ["- [By word](#by-word): sysctls, socket options, errors, kernels, tools\n"]
     parts += ["- [Not yet](#not-yet): what has no spec, and why\n"] if not_yet else []
     parts += ["\n## All questions\n\n| question | answer |\n|---|---|\n", *tables]
     parts += ["\n## By word\n\n| word | entries |\n|---|---|\n", *word_rows(entries)]

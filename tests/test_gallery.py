@@ -41,7 +41,7 @@ def entry(name: str, question: str, answer: str, words: str) -> gallery.Entry:
     folder = f"seeds/{name[:3]}" if name[0] == "0" else "opening"
     result = SpecResult(name, name.title(), question, (), {}, (), True)
     path = f"specs/{folder[:5]}/{name}.tcp"
-    return gallery.Entry(path, folder, question, answer, "", result, frozenset(words.split()), {})
+    return gallery.Entry(path, folder, question, answer, "", result, frozenset(words.split()), {}, {})
 
 
 def test_questions_are_found_by_write_up_and_by_word() -> None:
@@ -59,3 +59,27 @@ def test_links_of_the_page_lead_somewhere() -> None:
     targets = set(re.findall(r'<a id="([^"]+)">', page))
     targets |= {gallery.heading_anchor(line.lstrip("# ")) for line in page.splitlines() if line.startswith("## ")}
     assert set(re.findall(r"\]\(#([^)]+)\)", page)) <= targets
+
+
+def test_words_that_a_reader_may_look_for() -> None:
+    page = gallery.DOCUMENT.read_text(encoding="utf-8")
+    words = re.findall(r"^\| `([^`]+)` \|", page.partition("## By word\n")[2].partition("\n## ")[0], re.M)
+    missing = {"SO_KEEPALIVE", "TCP_KEEPIDLE", "NAT", "Wireshark", "Recv-Q", "somaxconn", "EPIPE"} - set(words)
+    assert not missing
+    assert gallery.words_of("recv-q = 2 ; -j MASQUERADE # net.core.somaxconn") == {"Recv-Q", "NAT", "somaxconn"}
+
+
+def test_no_name_is_broken_or_capitalised() -> None:
+    page = gallery.DOCUMENT.read_text(encoding="utf-8")
+    assert re.findall(r"\w+-\s\w+", re.sub(r"```.*?```|`[^`]*`", "", page, flags=re.S)) == []
+    assert re.findall(r"\bTcp_\w+", page) == []
+
+
+def test_claims_stand_with_their_verdicts() -> None:
+    page = gallery.DOCUMENT.read_text(encoding="utf-8")
+    row = (
+        r"| `after wait_60 { server.c in FIN-WAIT-2 } eventually { server.c in TIME-WAIT\|CLOSED } within 68s` "
+        "| holds in 3 of 4, violated in 1 of 4 |"
+    )
+    assert row in page
+    assert "Then: 60.005000 s keepalive timer of server.c; too late: 68 s passed without it." in page

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from lark import Token, Tree
 
@@ -26,6 +27,7 @@ _STATEMENT_RULES = """
     delay lifetime fifo fault rewrite
 """
 _STATEMENTS = frozenset(_STATEMENT_RULES.split())
+_CLAIMS = frozenset(("claim", "after", "count"))
 _WITH_OWN_BRACES = frozenset(("host", "network", "router"))  # `{` is not a block of its own in the grammar
 _OPERATORS = ("implies", "or", "and")  # the loosest first
 _TIGHT_BEFORE = frozenset((")", "]", ",", ".", "..", "^", "|"))
@@ -84,6 +86,15 @@ def format_text(text: str, file: str) -> str:
     writer.newline()
     out = "\n".join(writer.lines).strip("\n")
     return out + "\n" if out else ""
+
+
+def claim_lines(text: str) -> list[str]:
+    """Each claim of a spec that parses on one line, in order, without comments and without what is expected of it."""
+    text = text.removeprefix("\ufeff")
+    reader = _Reader(_tokens(text)[0], grammar.parser().parse(text))
+    statements = [s for s in reader.statements(None) if isinstance(s, Statement)]
+    claims = [s for s in statements if reader.starts.get(s.first.offset) in _CLAIMS]
+    return [_flat(list(takewhile(lambda p: not isinstance(p, Tok) or p.type != "EXPECT", s.parts))) for s in claims]
 
 
 # ---- reading: tokens with comments, grouped -----------------------------------------------------------------
