@@ -14,8 +14,7 @@ name needs is loaded when it is used first.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # as of typing, which takes its time
 
 __version__ = "0.1.0"
 __all__ = [
@@ -46,6 +45,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from tcpcheck.api import export, fixtures, map_over, to_scapy, trace, traces, verify
     from tcpcheck.errors import Diagnostic, Impossible, SpecError, TcpcheckError, Undecided, UsageError
     from tcpcheck.explore.result import Limits
@@ -67,6 +68,8 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'tcpcheck' has no attribute {name!r}")
+    import importlib
+
     return getattr(importlib.import_module(f"tcpcheck.{_HOME[name]}"), name)
 
 

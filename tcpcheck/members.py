@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from tcpcheck.errors import Undecided
 from tcpcheck.explore.result import LEAST_MEMORY, Limits
+from tcpcheck.interrupts import at_a_good_moment
 
 
 class Outcome(Protocol):
@@ -191,7 +192,7 @@ class _Pool:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGINT)
 
-        before = signal.signal(signal.SIGINT, on_interrupt)
+        before = signal.signal(signal.SIGINT, at_a_good_moment(on_interrupt))
         try:
             yield
         finally:
@@ -211,7 +212,7 @@ def _worker(pipe: Connection, inherited: Sequence[Connection], work: Work[Any]) 
     for other in inherited:
         other.close()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    signal.signal(signal.SIGINT, _interrupt_once)
+    signal.signal(signal.SIGINT, at_a_good_moment(_interrupt_once))
     with contextlib.suppress(EOFError, OSError):  # the pipe is closed: nobody wants the rest
         while True:
             pipe.send(_checked(pipe, pipe.recv(), work))

@@ -106,7 +106,7 @@ def test_undecided(capfd: pytest.CaptureFixture[str]) -> None:
         ),
         ((ISN_GAP,), "Missing option '--over'"),
         ((ISN_GAP, "--over", "pause", "--claim", "gap"), "did you mean `gaps`"),
-        ((ISN_GAP, "--over", "pause", "--set", "pause"), "is not NAME=VALUE"),
+        ((ISN_GAP, "--over", "pause", "--set", "pause"), "is not NAME=V1,V2"),
         ((ISN_GAP, "--over", "pause", "--set", "server.net.ipv4.tcp_sak=1"), "did you mean `net.ipv4.tcp_sack`"),
         ((TW_SYN, "--over", "isn", "--member", "ts_s=7"), "is never 7"),
         ((str(SPECS), "--over", "isn"), "name one of them"),

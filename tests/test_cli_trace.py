@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import stat
 from pathlib import Path
 
@@ -134,3 +135,21 @@ def test_a_folder_with_one_spec_that_has_the_claim(capfd: Capture, tmp_path: Pat
 def test_an_error_as_a_document(capfd: Capture) -> None:
     result = call(capfd, "trace", OPEN, "crosed", "--json")
     assert result.code == 2 and result.document["schema"] == "tcpcheck.error/1"
+
+
+def test_other_settings_than_the_specs(capfd: Capture) -> None:
+    """`refusal` without timestamps, of a kernel that the spec does not name; the script says how to make it again."""
+    sets = ("--set", "server.net.ipv4.tcp_timestamps=0", "--set", "server.kernel=linux 4.4")
+    result = call(capfd, "trace", TW_SYN, "refusal", *sets, "--format", "json", "-q")
+    document = json.loads(result.out)
+    assert result.code == 0 and document["settings"]["server.net.ipv4.tcp_timestamps"] == 0
+    assert document["hosts"][0]["kernel"] == "linux-4.4"
+    script = call(capfd, "trace", TW_SYN, "refusal", *sets, "--format", "packetdrill", "--host", "server", "-q").out
+    again = next(line for line in script.splitlines() if "regenerate: " in line).partition("regenerate: tcpcheck ")[2]
+    assert "--set" in again and call(capfd, *shlex.split(again), "-q").out == script
+
+
+def test_a_setting_that_is_wrong(capfd: Capture) -> None:
+    for text, said in (("tcp_sack", "is not NAME=V1,V2"), ("servr.kernel=linux 4.4", "did you mean `server`?")):
+        result = call(capfd, "trace", TW_SYN, "refusal", "--set", text)
+        assert result.code == 2 and said in result.err

@@ -14,6 +14,7 @@ from cli_call import validate
 
 from tcpcheck.checking import verify, verify_text
 from tcpcheck.cli import main
+from tcpcheck.cli.replaying import files_and_claim
 from tcpcheck.errors import UsageError
 from tcpcheck.live import namespace, report
 from tcpcheck.live.replay import AGREES, CUT, DISAGREES, SKIPPED, Outcome, Plan, running
@@ -366,6 +367,28 @@ def test_several_specs_end_in_a_table(capsys: pytest.CaptureFixture[str]) -> Non
         [names[1], "2", "-", "-", "-"],
         ["all", "4", "-", "-", "-"],
     ]
+
+
+def test_one_claim_as_trace_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert files_and_claim(("x.tcp", "refusal"), None) == (("x.tcp",), "refusal")
+    assert files_and_claim(("x.tcp", "y.tcp", "it"), None) == (("x.tcp", "y.tcp"), "it")
+    for files in (("x.tcp",), ("refusal",), ("x.tcp", "t.json"), ("x.tcp", "no/such"), ("x.tcp", "folder")):
+        (tmp_path / "folder").mkdir(exist_ok=True)
+        assert files_and_claim(files, None) == (files, None)
+    with pytest.raises(UsageError, match="two claims, `it` and `other`"):
+        files_and_claim(("x.tcp", "it"), "other")
+
+
+def test_a_claim_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", str(SPECS / "simultaneous_open.tcp"), "crosed"]) == 2
+    assert "did you mean `crossed`?" in capsys.readouterr().err
+
+
+@needs_kernel
+def test_the_command_with_one_claim(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", str(SPECS / "simultaneous_open.tcp"), "crossed", "--json", "-q"]) == 0
+    assert {r["claim"] for r in json.loads(capsys.readouterr().out)["replays"]} == {"crossed"}
 
 
 def test_without_a_tun_device_it_is_impossible(

@@ -53,7 +53,7 @@ def test_holds_prints_its_bounds_and_tells_different_ones_apart() -> None:
     assert "moons 3" in drawn and "TRUNCATED" in drawn
 
 
-@pytest.mark.parametrize(("traces", "shown"), [("none", 0), ("one", 3), ("all", 10)])
+@pytest.mark.parametrize(("traces", "shown"), [("none", 0), ("one", 3), ("unexpected", 1), ("all", 10)])
 def test_traces(traces: str, shown: int) -> None:
     drawn = verdicts.text(tw_result(), width=80, traces=traces)
     assert drawn.count("─" * 80) == shown

@@ -26,6 +26,7 @@ from tcpcheck.cli.options import (
     MEMBER,
     QUIET,
     REPLAY_CODES,
+    SET,
     add,
     verify_options,
 )
@@ -54,16 +55,16 @@ def run(argv: Sequence[str]) -> int:
     try:
         return _dispatch(console, argv)
     except TcpcheckError as failure:
-        return _failed(console, failure)
+        return failed(console, failure)
     except KeyboardInterrupt:
-        return _failed(console, Undecided("interrupted"))
+        return failed(console, Undecided("interrupted"))
     except click.UsageError as wrong:
         where = wrong.ctx.command_path if wrong.ctx is not None else "tcpcheck"
-        return _failed(console, UsageError(f"{wrong.format_message()} (`{where} --help` says more)"))
+        return failed(console, UsageError(f"{wrong.format_message()} (`{where} --help` says more)"))
     except click.ClickException as wrong:
-        return _failed(console, UsageError(wrong.format_message()))
+        return failed(console, UsageError(wrong.format_message()))
     except Exception as error:
-        return _failed(console, fault(error, "running the command"))
+        return failed(console, fault(error, "running the command"))
 
 
 def _dispatch(console: Console, argv: Sequence[str]) -> int:
@@ -79,7 +80,7 @@ def _dispatch(console: Console, argv: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _failed(console: Console, failure: TcpcheckError) -> int:
+def failed(console: Console, failure: TcpcheckError) -> int:
     """Says what went wrong, twice where a program reads along."""
     errors = single(failure)
     for error in errors:
@@ -183,6 +184,7 @@ def sweep(console: Console, /, **options: Any) -> int:
 @click.option(
     "--host", metavar="HOST", help="What this host sees (tcpdump, pcapng: or `wire`), or plays (packetdrill)."
 )
+@SET
 @MEMBER
 @add(*BOUNDS)
 @QUIET
@@ -196,7 +198,9 @@ def trace(console: Console, /, **options: Any) -> int:
     o = options
     format_ = "json" if o["as_json"] else o["format_"]
     bounds = Bounds(o["states"], o["memory"], o["seconds"], o["depth"], exact=o["exact"])
-    call = TraceCall(o["spec"], o["claim"], format_, o["output"], o["host"], o["members"], bounds, o["quiet"])
+    call = TraceCall(
+        o["spec"], o["claim"], format_, o["output"], o["host"], o["members"], bounds, o["quiet"], o["settings"]
+    )
     return run_trace(_with_console(console, o["color"], o["ascii"]), call)
 
 
@@ -227,13 +231,7 @@ def fixtures(console: Console, /, **options: Any) -> int:
     "--output", "-o", "--svg", metavar="FILE.svg", type=FILE, help="Write a picture here; FILE.html: a page with it."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME=V1,V2",
-    help="A sysctl, a kernel or a choice in the place of the spec's own; several values are a family.",
-)
+@SET
 @click.option("--claim", metavar="NAME", help="Only what this claim speaks of.")
 @MEMBER
 @add(*BOUNDS)
@@ -293,9 +291,9 @@ def diff(console: Console, /, **options: Any) -> int:
 
 
 @cli.command(epilog=REPLAY_CODES, short_help="Play traces on this machine's kernel.")
-@click.argument("files", nargs=-1, required=True, metavar="SPEC|TRACE.json...", type=FILE)
+@click.argument("files", nargs=-1, required=True, metavar="SPEC|TRACE.json... [CLAIM]", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-@click.option("--claim", metavar="NAME", help="Only this claim's trace.")
+@click.option("--claim", metavar="NAME", help="Only this claim's trace.", shell_complete=completing.claims)
 @MEMBER
 @click.option(
     "--side", metavar="HOST", help="Play this host (HOST:PORT where it talks to itself); default: each in turn."
@@ -317,13 +315,12 @@ def replay(console: Console, /, **options: Any) -> int:
 
     It happens in a network namespace with a TUN device, which are made for it and end with it. The host is real
     sockets; the other hosts' segments are injected; what the kernel sends and its sockets' states are compared."""
-    from tcpcheck.cli.replaying import ReplayCall, run_replay
+    from tcpcheck.cli.replaying import ReplayCall, files_and_claim, run_replay
     from tcpcheck.cli.verifying import Bounds
 
     o = options
-    call = ReplayCall(
-        o["files"], o["claim"], o["members"], o["side"], o["wait"], o["kernel"], Bounds(jobs=o["jobs"]), o["quiet"]
-    )
+    files, claim = files_and_claim(o["files"], o["claim"])
+    call = ReplayCall(files, claim, o["members"], o["side"], o["wait"], o["kernel"], Bounds(jobs=o["jobs"]), o["quiet"])
     return run_replay(_with_console(console, o["color"], o["ascii"]), call)
 
 

@@ -9,7 +9,7 @@ from tcpcheck.cli.console import Console
 from tcpcheck.cli.failures import fault
 from tcpcheck.cli.files import check_distinct, check_target, spec_files, write_whole
 from tcpcheck.cli.progress import ProgressLine
-from tcpcheck.cli.select import no_claim, with_claim, with_members
+from tcpcheck.cli.select import no_claim, settings_of, with_claim, with_members
 from tcpcheck.cli.verifying import Bounds
 from tcpcheck.errors import TcpcheckError, UsageError
 from tcpcheck.knowledge import REGISTRY
@@ -90,27 +90,13 @@ def one_spec(argument: str, settings: Sequence[str], claim: str | None, members:
     files = spec_files([argument])
     if len(files) > 1:
         raise UsageError(f"{len(files)} specs below {argument}: name one of them")
-    scenario = load(files[0], REGISTRY, parsed_settings(settings) or None)
+    scenario = load(files[0], REGISTRY, settings_of(settings))
     if claim is not None:
         chosen = with_claim(scenario, claim)
         if chosen is None:
             raise no_claim(claim, [scenario])
         scenario = chosen
     return with_members(scenario, members)
-
-
-def parsed_settings(settings: Sequence[str]) -> dict[str, list[str]]:
-    """`NAME=V1,V2` as names and values."""
-    parsed: dict[str, list[str]] = {}
-    for text in settings:
-        name, equals, values = text.partition("=")
-        listed = [v.strip() for v in values.split(",")]
-        if not equals or not name.strip() or not all(listed):
-            raise UsageError(f"`{text}` is not NAME=VALUE or NAME=VALUE,VALUE")
-        if name.strip() in parsed:
-            raise UsageError(f"`{name.strip()}` is set twice")
-        parsed[name.strip()] = listed
-    return parsed
 
 
 def mapped(console: Console, scenario: Scenario, over: str, bounds: Bounds, quiet: bool) -> MapResult:

@@ -110,9 +110,16 @@ KEEPING = (
 MEMBER = click.option(
     "--member", "members", multiple=True, metavar="NAME=VALUE", help="Only members of the families with this setting."
 )
+SET = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=V1,V2",
+    help="A sysctl, a kernel or a choice in the place of the spec's own; several values are a family.",
+)
 QUIET = click.option("--quiet", "-q", is_flag=True, help="No progress and no statistics.")
 
-TRACES = ("one", "all", "none")
+TRACES = ("one", "unexpected", "all", "none")
 
 
 ENGINE = (
@@ -139,7 +146,8 @@ def verify_options(traces: str) -> tuple[Callable[[Any], Any], ...]:
             type=click.Choice(TRACES),
             default=traces,
             show_default=True,
-            help="Traces of violated and reached claims: one for each claim, or of all members.",
+            help="Traces of violated and reached claims: one for each claim, only for what is not as expected, of all "
+            "members, or none.",
         ),
         click.option(
             "--report", metavar="FILE", type=FILE, help="Write verdicts, maps and traces as one HTML file, too."

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tcpcheck.cli.console import Console
@@ -37,6 +38,16 @@ class ReplayCall:
     kernel: str
     bounds: Bounds
     quiet: bool
+
+
+def files_and_claim(words: Sequence[str], claim: str | None) -> tuple[tuple[str, ...], str | None]:
+    """`SPEC CLAIM`, as `trace` takes it: the last of several words is a claim where it can be no file."""
+    last = words[-1]
+    if len(words) == 1 or last.endswith((".tcp", ".json")) or os.sep in last or os.path.lexists(last):
+        return tuple(words), claim
+    if claim is not None:
+        raise UsageError(f"two claims, `{last}` and `{claim}`: `replay` plays one or all")
+    return tuple(words[:-1]), last
 
 
 def run_replay(console: Console, call: ReplayCall) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tcpcheck.cli.console import Console, is_terminal
 from tcpcheck.cli.files import check_distinct, check_target, write_whole
-from tcpcheck.cli.select import no_trace
+from tcpcheck.cli.select import no_trace, settings_of
 from tcpcheck.cli.verifying import Bounds, VerifyCall, check, load_all, selected
 from tcpcheck.errors import Undecided, UsageError
 from tcpcheck.lang.scenario import Scenario
@@ -19,7 +19,7 @@ from tcpcheck.witness.verdict import ClaimResult
 
 @dataclass(frozen=True)
 class TraceCall:
-    """A call of `trace`."""
+    """A call of `trace`. settings: `NAME=V1,V2`, in the place of the spec's own."""
 
     spec: str
     claim: str
@@ -29,12 +29,13 @@ class TraceCall:
     members: tuple[str, ...]
     bounds: Bounds
     quiet: bool
+    settings: tuple[str, ...] = ()
 
 
 def run_trace(console: Console, call: TraceCall) -> int:
     """-> the exit code: 0 when the trace was written, whatever was expected of the claim."""
     check_format(call)
-    scenarios = selected(load_all([call.spec]), call.claim, call.members)
+    scenarios = selected(load_all([call.spec], settings_of(call.settings)), call.claim, call.members)
     if len(scenarios) > 1:
         raise UsageError(f"{len(scenarios)} specs below {call.spec} have a claim `{call.claim}`: name one of them")
     scenario = scenarios[0]
@@ -91,7 +92,7 @@ def find_trace(console: Console, call: TraceCall, scenario: Scenario) -> Trace:
 def rendered(console: Console, call: TraceCall, trace: Trace) -> str | bytes:
     """The trace in the format asked for; text as the terminal wants it."""
     if call.format != "text":
-        return formats.rendered(trace, call.format, call.host)
+        return formats.rendered(trace, call.format, call.host, call.settings)
     in_file = call.output is not None
     color = console.color is True if in_file else console.out_color
     plain = console.ascii is True if in_file else console.out_ascii

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tcpcheck.errors import UsageError
 from tcpcheck.render.rules import rule_lookup
 from tcpcheck.witness.trace import Trace
@@ -10,8 +12,9 @@ FORMATS = ("text", "tcpdump", "pcapng", "packetdrill", "json", "html", "svg", "m
 FOR_ONE_HOST = ("tcpdump", "pcapng", "packetdrill")
 
 
-def rendered(trace: Trace, format: str, host: str | None = None) -> str | bytes:
-    """Bytes of `pcapng`, text of all others. host: whose view, or who plays. Errors: UsageError."""
+def rendered(trace: Trace, format: str, host: str | None = None, settings: Sequence[str] = ()) -> str | bytes:
+    """Bytes of `pcapng`, text of all others. host: whose view, or who plays. settings: `NAME=V1,V2` that took the
+    place of the spec's own. Errors: UsageError."""
     check(format, host)
     if format == "tcpdump":
         from tcpcheck.render.tcpdump import tcpdump
@@ -27,7 +30,7 @@ def rendered(trace: Trace, format: str, host: str | None = None) -> str | bytes:
         if host is None:
             hosts = " or ".join(info.name for info in trace.hosts if info.has_tcp and not info.routes)
             raise UsageError(f"a packetdrill script is for one host: choose {hosts}")
-        return packetdrill(trace, host)
+        return packetdrill(trace, host, settings=settings)
     return _whole(trace, format)
 
 

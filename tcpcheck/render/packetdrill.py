@@ -17,7 +17,7 @@ UsageError is raised:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tcpcheck.errors import UsageError
@@ -63,8 +63,9 @@ _IPTABLES = re.compile(r"iptables( [A-Za-z0-9./:,_-]+)+")
 _UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
-def packetdrill(trace: Trace, host: str, sysctls: Mapping[str, int] | None = None) -> str:
+def packetdrill(trace: Trace, host: str, sysctls: Mapping[str, int] | None = None, settings: Sequence[str] = ()) -> str:
     """The script for `host`. sysctls: full names, set before those that the spec and the trace's settings name.
+    settings: `NAME=V1,V2` that took the place of the spec's own.
 
     Raises UsageError when the host is unknown or its part cannot be played by packetdrill at all.
     """
@@ -77,7 +78,7 @@ def packetdrill(trace: Trace, host: str, sysctls: Mapping[str, int] | None = Non
     own = f"{host}.net.ipv4."
     values: dict[str, int | str] = {**(sysctls or {}), **_info(trace, host).sysctls}
     values |= {name[len(host) + 1 :]: value for name, value in trace.settings.items() if name.startswith(own)}
-    return "\n".join([*_header(trace, host), *_setup(script, values), *script.lines]) + "\n"
+    return "\n".join([*_header(trace, host, settings), *_setup(script, values), *script.lines]) + "\n"
 
 
 def _info(trace: Trace, host: str) -> HostInfo:
@@ -102,14 +103,15 @@ def _check(trace: Trace, host: str) -> None:
         raise UsageError(f"{host} uses {len(tuples)} pairs of endpoints: packetdrill plays one connection at a time")
 
 
-def _header(trace: Trace, host: str) -> list[str]:
+def _header(trace: Trace, host: str, overridden: Sequence[str]) -> list[str]:
     settings = settings_text(trace.settings)
     values = ", ".join(f"{name} = {value}" for name, value in trace.values.items())
     of_claim = f"when `{trace.kind} {trace.claim}` is {trace.verdict}"
     when = f"on the way to {trace.claim}" if trace.kind == COVER else of_claim
+    sets = [part for setting in overridden for part in ("--set", setting)]
     lines = [
         f"{trace.title}: what {host} does {when}",
-        f"regenerate: {regenerate(trace, '--format', 'packetdrill', '--host', host)}",
+        f"regenerate: {regenerate(trace, *sets, '--format', 'packetdrill', '--host', host)}",
         f"kernel: {' '.join([_info(trace, host).kernel, *_info(trace, host).features])}",
         f"settings: {settings}" if settings else "",
         f"found: {values}" if values else "",

@@ -33,8 +33,8 @@ def text(
 ) -> str:
     """The verdicts of one spec as text that ends in a newline.
 
-    traces: `one` for each violated or reached claim (of a member that is not as expected, if there is one), `all`
-    for each member, or `none`.
+    traces: `one` for each violated or reached claim (of a member that is not as expected, if there is one),
+    `unexpected` only for those that are not as expected, `all` for each member, or `none`.
     """
     glyphs = styled.ASCII if ascii else styled.UNICODE
     width = max(width, WIDTH_MIN)
@@ -163,7 +163,7 @@ def with_traces(result: SpecResult, traces: str) -> Iterable[ClaimResult]:
     """The claims whose trace is shown, those not as expected first."""
     if traces == "none":
         return []
-    having = [claim for claim in result.claims if claim.witness is not None]
+    having = [c for c in result.claims if c.witness is not None and not (c.ok and traces == "unexpected")]
     having.sort(key=lambda claim: claim.ok)
     if traces == "all":
         return having
