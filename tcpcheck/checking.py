@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -101,7 +100,7 @@ def verify_scenario(
     """limits: states and depth of each member; seconds of the whole spec; memory shared by `jobs` processes. keeper:
     of a member's searches, by its number; searches: who makes them instead."""
     limits, workers = shared(limits, jobs, len(scenario.cases))
-    deadline = None if limits.seconds is None else time.monotonic() + limits.seconds
+    deadline = limits.deadline()
     kin = Kin(scenario.cases)
 
     def work(member: int, progress: Progress) -> MemberOutcome:
@@ -156,8 +155,7 @@ def check_member(
     scenario: Scenario, case: Case, limits: Limits, deadline: float | None, progress: Progress, searches: Searches
 ) -> MemberOutcome:
     """One member, by the deadline (time.monotonic()). Ctrl-C keeps what was found."""
-    if deadline is not None:
-        limits = replace(limits, seconds=max(deadline - time.monotonic(), 0.001))
+    limits = limits.until(deadline)
     totals = Totals()
     smt.reset_calls()
     check = CaseCheck(scenario, case, limits, progress, totals, searches=searches)
@@ -250,7 +248,7 @@ class CaseCheck:
 
     def run(self) -> list[ClaimResult]:
         every = (1 << 64) - 1
-        self.begin = time.monotonic()
+        self.deadline = self.limits.deadline()
         self.initial = self.model.initial_hits()
         self.result = self.searches.make(
             self.model, self.limits, claims=every, lasso=self.lasso_mask(), progress=self.progress
@@ -292,9 +290,7 @@ class CaseCheck:
 
     def again(self, exact: bool, zeros: bool, open: frozenset[int]) -> list[ClaimResult]:
         """The verdicts of another search, in what is left of the time."""
-        limits = self.limits
-        if limits.seconds is not None:
-            limits = replace(limits, seconds=max(limits.seconds - (time.monotonic() - self.begin), 0.001))
+        limits = self.limits.until(self.deadline)
         other = CaseCheck(
             self.scenario, self.case, limits, self.progress, self.totals, exact, zeros, open, self.searches
         )

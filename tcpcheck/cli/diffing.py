@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tcpcheck.checking import warning_text
 from tcpcheck.cli.console import Console
@@ -106,18 +106,17 @@ def compared(console: Console, first: Scenario, second: Scenario, call: DiffCall
     """Each member of the other families. Error: Undecided (Ctrl-C before anything was known)."""
     pairs = list(zip(first.cases, second.cases, strict=True))
     limits = call.bounds.limits()
-    deadline = None if limits.seconds is None else time.monotonic() + limits.seconds
+    deadline = limits.deadline()
     workers = max(1, min(call.bounds.processes, len(pairs)))
     progress = None if call.quiet else ProgressLine(console, first.file)
 
     def work(member: int, report: Callable[..., object]) -> _Done:
-        left = limits if deadline is None else replace(limits, seconds=max(deadline - time.monotonic(), 0.001))
         begin = time.monotonic()
 
         def tell(n: int, depth: int) -> None:
             report(n, n, n / max(time.monotonic() - begin, 1e-9), depth, 0, 0, 0, 0)
 
-        return _Done(_one(first, pairs[member], left, call.also, tell))
+        return _Done(_one(first, pairs[member], limits.until(deadline), call.also, tell))
 
     try:
         done = run_members(len(pairs), work, workers, progress)

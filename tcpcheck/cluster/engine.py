@@ -52,11 +52,9 @@ class PartSearches(Searches):
         memory = None if limits.memory_bytes is None else limits.memory_bytes // self.team.size
         asked = Asked(claims, lasso, limits.exact, memory)
         build = partial(build_model, self.case, *model.variant)
-        begin, why = time.monotonic(), ""
+        begin, deadline, why = time.monotonic(), limits.deadline(), ""
         for _ in range(TRIES):
-            left = limits
-            if limits.seconds is not None:
-                left = replace(limits, seconds=max(limits.seconds - (time.monotonic() - begin), 0.001))
+            left = limits.until(deadline)
             try:
                 self.team.begin(build, asked, wanted)
                 parted = PartedSearch(self.team, asked, stop=stop, limits=left, progress=progress, merge_notes=merged)

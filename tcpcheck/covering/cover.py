@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +14,7 @@ from tcpcheck.errors import Undecided, UsageError
 from tcpcheck.explore.result import Limits
 from tcpcheck.lang.diagnostics import shorten
 from tcpcheck.lang.scenario import Scenario
-from tcpcheck.members import Report, run_members
+from tcpcheck.members import Report, run_members, shared
 from tcpcheck.tcp.rules import RULES as EVERY_RULE
 
 
@@ -69,19 +68,14 @@ def cover_scenario(
     scenario: Scenario, wanted: Wanted, limits: Limits = NO_LIMITS, report: Report | None = None, jobs: int = 1
 ) -> Covered:
     """limits: as for `verify`. Errors: Undecided (Ctrl-C), Impossible (no solver)."""
-    workers = max(1, min(jobs, len(scenario.cases)))
-    if limits.memory_bytes is not None:
-        limits = replace(limits, memory_bytes=limits.memory_bytes // workers)
-    deadline = None if limits.seconds is None else time.monotonic() + limits.seconds
-
-    def left() -> Limits:
-        return limits if deadline is None else replace(limits, seconds=max(deadline - time.monotonic(), 0.001))
+    deadline, whole = limits.deadline(), limits
+    limits, workers = shared(limits, jobs, len(scenario.cases))
 
     def work(member: int, progress: Any) -> Member:
-        return search_member(scenario.cases[member], member, wanted.cover, left(), progress)
+        return search_member(scenario.cases[member], member, wanted.cover, limits.until(deadline), progress)
 
     def exactly(member: int, goals: Collection[str]) -> dict[str, list[Run]]:
-        return search_exactly(scenario.cases[member], member, wanted.cover, goals, left())
+        return search_exactly(scenario.cases[member], member, wanted.cover, goals, limits.until(deadline))
 
     members = run_members(len(scenario.cases), work, workers, report)
     found = [member for member in members if member is not None]
@@ -89,7 +83,7 @@ def cover_scenario(
         raise Undecided(f"interrupted before the fixtures of {scenario.file} were found")
     runs = together(found)
     asked = {goal: runs[goal] for goal in runs if not wanted.goals or goal in wanted.goals}
-    given = claims_of(scenario, wanted.cover, limits, report, jobs) if wanted.claims else []
+    given = claims_of(scenario, wanted.cover, whole, report, jobs) if wanted.claims else []
     chosen = choose(scenario, wanted.cover, asked, given, exactly)
     takes = frozenset[str]().union(*(fixture.takes for fixture in chosen.fixtures))
     return Covered(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 Path = list[bytes]
@@ -27,6 +28,14 @@ class Limits:
     seconds: float | None = None
     depth: int | None = None  # nodes this many steps from the start are stored, not expanded
     exact: bool = False  # states are kept and compared whole, not by hashes of 64 bits: no omission, more memory
+
+    def deadline(self) -> float | None:
+        """When a run that begins now has used up its seconds (time.monotonic()); None: never."""
+        return None if self.seconds is None else time.monotonic() + self.seconds
+
+    def until(self, deadline: float | None) -> Limits:
+        """The same limits in what is left of the time."""
+        return self if deadline is None else replace(self, seconds=max(deadline - time.monotonic(), 0.001))
 
 
 class NoRoom(Exception):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -44,12 +43,11 @@ def map_scenario(
     """The map of every member over NAME. limits as for verify. Errors: UsageError (no such name), Impossible."""
     smt.load()
     over = resolve(scenario, name)
-    deadline = None if limits.seconds is None else time.monotonic() + limits.seconds
+    deadline = limits.deadline()
     limits, workers = shared(limits, jobs, len(scenario.cases))
 
     def work(member: int, progress: Progress) -> _Done:
-        left = limits if deadline is None else replace(limits, seconds=max(deadline - time.monotonic(), 0.001))
-        return map_case(scenario.cases[member], over, left, progress)
+        return map_case(scenario.cases[member], over, limits.until(deadline), progress)
 
     done = run_members(len(scenario.cases), work, workers, report)
     found = {id(case): d.map for case, d in zip(scenario.cases, done, strict=True) if d is not None}
