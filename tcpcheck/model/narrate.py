@@ -47,6 +47,7 @@ class Narrator:
         self.echoes: dict[int, int | None] = {}  # TSecr of each segment, which states of the model leave out
         self.scales: dict[int, int | None] = {}  # of each segment's window, the same on both sides of a router
         self.offers: dict[tuple[int, ...], bool] = {}  # by direction: does the last SYN have the option?
+        self.offered = [window_scale(host) for host in case.hosts]
 
     def steps(self, moments: list[Any], instants: tuple[int, ...]) -> tuple[Step, ...]:
         self.name_sockets(moments)
@@ -220,7 +221,7 @@ class Narrator:
             ack=s["ack"],
             length=s["len"],
             window=s["wnd"],
-            wscale=self.scales.setdefault(e["uid"], self.scale(s)),
+            wscale=self.scale(e),
             mss=s["mss"] if syn and s["mss"] else None,
             sack_ok=s["sack_ok"],
             tsval=s["tsval"],
@@ -229,14 +230,21 @@ class Narrator:
             forged=s["forged"],
         )
 
-    def scale(self, s: dict[str, Any]) -> int | None:
-        """A connection scales its windows when both SYNs have the option (RFC 7323 2.2)."""
+    def scale(self, e: dict[str, Any]) -> int | None:
+        """Both SYNs of a connection have the option, or its windows are not scaled (RFC 7323 2.2). What somebody else
+        sends in a host's name changes nothing of that."""
+        if e["uid"] in self.scales:
+            return self.scales[e["uid"]]
+        s = e["seg"]
         way = s["src"], s["sport"], s["dst"], s["dport"]
-        if s["flags"] & 2:
-            self.offers[way] = s["scale_ok"]
         back = (*way[2:], *way[:2])
-        scaled = s["scale_ok"] if s["flags"] & 2 else self.offers.get(way, True) and self.offers.get(back, True)
-        return window_scale(self.case.hosts[s["src"]]) if scaled else None
+        if not s["flags"] & 2:
+            scaled = self.offers.get(way, True) and self.offers.get(back, True)
+        else:
+            scaled = s["scale_ok"]
+            if e["host"] == s["src"]:
+                self.offers[way] = scaled
+        return self.scales.setdefault(e["uid"], self.offered[s["src"]] if scaled else None)
 
     def states(self, socks: dict[int, dict[str, Any]]) -> dict[str, str]:
         """Named sockets, then those known by their port; those that ended are CLOSED."""
