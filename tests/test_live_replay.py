@@ -301,6 +301,23 @@ def test_a_host_that_crashes() -> None:
     assert any("SYNSENT_BAD_ACK_RST" in step.rules for step in trace.steps if step.host == "client")
 
 
+SCALED = """
+host server { kernel linux 6.18.44 ; run { listen :80 backlog 1 ; accept -> c ; send c 100B } }
+host client { kernel linux 6.18.44 ; run { connect server:80 -> s ; recv s 100B } }
+reach sent { client.s gets 100B }
+"""
+
+
+@needs_kernel
+def test_the_windows_played_are_scaled_as_in_the_trace() -> None:
+    """An ACK with the number 63 offers 63 units of 1,024 bytes: room for 100."""
+    (claim,) = verify_text(SCALED).claims
+    assert claim.witness is not None
+    assert 63 in {s.segment.window >> (s.segment.wscale or 0) for s in claim.witness.steps if s.segment}
+    (outcome,) = play([claim.witness], "server")
+    assert outcome.result == AGREES
+
+
 STRANGER = """
 host server { kernel linux 6.18.44 ; run { listen :80 backlog 1 ; accept -> c } }
 host client { kernel linux 6.18.44 ; run { connect server:80 from :1000 -> s } }

@@ -464,6 +464,33 @@ def test_syn_offers_whole_segments() -> None:
     assert t.sent[0]["wnd"] == 65160
 
 
+def filled_in_steps(mss: int, steps: int) -> tuple[TestStack, int, list[int]]:
+    """The usual buffer, filled 16,000 bytes at a time: (stack, server, the windows that its ACKs offer)."""
+    t, client, server = opened({"timestamps": 0}, mss=mss)
+    offered = []
+    for _ in range(steps):
+        t.send(client, 16000)
+        t.deliver()
+        offered += [s["wnd"] for s in t.sent]
+        t.deliver_all()
+    return t, server, offered
+
+
+@pytest.mark.parametrize(
+    "mss, windows, whole",
+    [
+        (32000, [49152, 33792, 18432, 3072], 64512),  # no room for two segments and one kept back
+        (65483, [50176, 34816, 19456, 4096], 65536),
+    ],
+)
+def test_a_scaled_window_is_whole_units(mss: int, windows: list[int], whole: int) -> None:
+    t, server, offered = filled_in_steps(mss, 4)
+    assert offered == windows
+    t.sent.clear()
+    t.recv(server)
+    assert [s["wnd"] for s in t.sent] == [whole]
+
+
 def test_stack_without_persist_timer_waits_for_ever() -> None:
     t, client, _ = window_filled(kernel="rfc9293", features_without=("persist_timer",))
     t.send(client, 10)

@@ -155,8 +155,9 @@ cdef int32_t select_window(Stack* t, int sock) noexcept nogil:
 
 
 cdef int32_t window_clamp(int32_t segment) noexcept nogil:
-    """The room for one segment is kept back, where that leaves two (tcp_init_buffer_space): not on a loopback."""
-    return RCV_SPACE if RCV_SPACE <= 2 * segment else max(2 * segment, RCV_SPACE - segment)
+    """The room for one segment is kept back, but for two it is left; a loopback's are so large that all is offered
+    (tcp_init_buffer_space)."""
+    return max(2 * segment, RCV_SPACE - segment)
 
 
 cdef int32_t align_up(int32_t n, int shift) noexcept nogil:
