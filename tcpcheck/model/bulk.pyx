@@ -56,7 +56,7 @@ cdef int can_send(Machine* m, int slot) noexcept nogil:
         s.state == ST_ESTABLISHED or s.state == ST_CLOSE_WAIT)
 
 
-cdef int bulk_can_start(Machine* m, const Instr* i, int slot) noexcept nogil:
+cdef int bulk_can_start(Machine* m, int slot) noexcept nogil:
     cdef int64_t d = 0
     cdef int r
     if not can_send(m, slot):
@@ -69,8 +69,8 @@ cdef int bulk_can_start(Machine* m, const Instr* i, int slot) noexcept nogil:
     return ahead(m, slot, r, &d) and d == 0 and m.nxt.tcp.sock[r].rcv_queued == 0 and not m.nxt.tcp.sock[r].nooo
 
 
-cdef void bulk_start(Machine* m, const Instr* i, int slot) noexcept nogil:
-    """The first segments arrive, and their ACKs."""
+cdef void bulk_start(Machine* m, int slot) noexcept nogil:
+    """Each end keeps the other's first timestamp."""
     cdef int r = peer_of(m, slot) if can_send(m, slot) else -1
     if r < 0:
         return
@@ -225,7 +225,8 @@ cdef int moved(Machine* m, int slot, int64_t n, int64_t rest) noexcept nogil:
     heard_text(&m.nxt.tcp, r)
     s.snd_una = end
     s.snd_nxt = num_add(end, out if out < s.snd_wnd else s.snd_wnd)
-    s.bytes_acked = s.max_window
+    s.bytes_acked = s.max_window        # as much as the bound of old ACKs looks back (tcp_ack)
+    s.keep_probes = 0
     s.unsent = 0
     s.tail_len = 0
     s.has_snd_sml = 0

@@ -136,7 +136,7 @@ cdef int can_run(Machine* m, int p) noexcept nogil:
     if i.op == OP_RECEIVE:
         return 0                        # hand_over() goes on with it
     if i.op == OP_BULK_START:
-        return bulk_can_start(m, i, slot_of(m, i.a))
+        return bulk_can_start(m, slot_of(m, i.a))
     if i.op == OP_INJECT:
         return numbers_known(m, &m.t.inject[i.a], i.host)
     return 1
@@ -283,7 +283,7 @@ cdef void run_simple(Machine* m, int p, const Instr* i) noexcept nogil:
         else:
             m.nxt.firewall &= ~(1 << i.a)
     elif i.op == OP_BULK_START:
-        bulk_start(m, i, slot_of(m, i.a))
+        bulk_start(m, slot_of(m, i.a))
     elif i.op == OP_SETSOCKOPT:
         s = slot_of(m, i.a)
         if s >= 0:
