@@ -119,9 +119,7 @@ def write_folder(path: str, files: Mapping[str, bytes]) -> None:
         target = Path(os.path.realpath(path))
         aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:80]}.", suffix=".part"))
         try:
-            for name, data in files.items():
-                (aside / name).parent.mkdir(parents=True, exist_ok=True)
-                (aside / name).write_bytes(data)
+            _fill(aside, files)
             aside.chmod(0o777 & ~_mask())
             os.rename(aside, target)
         except BaseException:
@@ -144,9 +142,7 @@ def replace_folder(path: str, files: Mapping[str, bytes], old: Collection[str]) 
                 )
         aside = Path(tempfile.mkdtemp(dir=target, prefix=".", suffix=".part"))
         try:
-            for name, data in files.items():
-                (aside / name).parent.mkdir(parents=True, exist_ok=True)
-                (aside / name).write_bytes(data)
+            _fill(aside, files)
             for name in files:
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(aside / name, target / name)
@@ -157,6 +153,12 @@ def replace_folder(path: str, files: Mapping[str, bytes], old: Collection[str]) 
                         (target / name).parent.rmdir()
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+
+
+def _fill(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
 
 
 def _is_below(folder: Path, name: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tcpcheck.covering.cover import Covered
-from tcpcheck.covering.files import Files, files_of, folders, spec_label
+from tcpcheck.covering.files import INDEX, Files, files_of, folders, spec_label
 from tcpcheck.covering.goals import PAIRS, order, rules_in
 from tcpcheck.render.json import TOOL, Document, dumps
 from tcpcheck.render.words import COVER, confirmed_text, many, markdown, printable, regenerate, settings_text
@@ -39,7 +39,7 @@ def folder(found: Sequence[Covered], formats: Sequence[str]) -> Folder:
     }
     files = {w.path: w.data for _, fixtures in rows for f in fixtures for w in f.written}
     markdown_text = _markdown(document, [goals(covered) for covered in found])
-    files |= {"index.json": dumps(document).encode(), "index.md": markdown_text.encode()}
+    files |= zip(INDEX, (dumps(document).encode(), markdown_text.encode()), strict=True)
     return Folder(document, files)
 
 

@@ -10,9 +10,7 @@ from typing import Any
 
 from tcpcheck.lang import scenario as sc
 
-LONG = (
-    20 * 86400 * sc.SECOND
-)  # the fastest timestamp clock (1 ms) is half way round in 24.8 days; timers take some hours
+LONG = 20 * 86400 * sc.SECOND  # the fastest timestamp clock, 1 ms, is half way round in 24.8 days; timers take hours
 SYN_TIME = 140  # s; how long connect() tries, by default 127 s and what its timers are late
 
 

@@ -81,8 +81,8 @@ cdef int tsecr_in_range(Stack* t, int sock, const Seg* g) noexcept nogil:
 
     The kernel compares numbers: [TSval of the first SYN, now], or [that of the first SYN-ACK, that of the latest]. Only
     this incarnation's own TSvals lie there, so who is echoed decides; whether it is a SYN-ACK or a later ACK of the
-    request is left open, but where all numbers are known. A made-up TSecr is compared where the number is kept, else it may be either. TSecr 0 is not
-    looked at.
+    request is left open, but where all numbers are known. A made-up TSecr is compared where the number is kept, else it
+    may be either. TSecr 0 is not looked at.
     """
     cdef const Sock* k = &t.sock[sock]
     cdef Seg now

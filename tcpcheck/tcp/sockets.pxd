@@ -58,7 +58,6 @@ cdef int32_t in_flight(Stack* t, int sock) noexcept nogil       # snd_nxt - snd_
 cdef int32_t receive_window(Stack* t, int sock) noexcept nogil  # what is left of the window offered: from rcv_nxt (tcp_receive_window)
 cdef int orphans_full(Stack* t, int sock) noexcept nogil        # more orphans on its host than tcp_max_orphans
 cdef int is_orphan(const Sock* s) noexcept nogil                # no descriptor and not waiting to be accepted
-cdef int ts_enabled(const Sock* s) noexcept nogil               # ts_ok
 
 # ---- timers: fire when the age of their clock lies in [lo, hi]
 cdef void arm(Stack* t, int sock, int slot, int kind, int64_t lo, int64_t hi) noexcept nogil    # exact bounds; restarts the clock
@@ -66,7 +65,6 @@ cdef int64_t wheel_latest(int64_t ns, int64_t jiffy) noexcept nogil
 cdef void arm_nominal(Stack* t, int sock, int slot, int kind, int64_t nominal) noexcept nogil   # wheel slack added: facts A12
 cdef void arm_between(Stack* t, int sock, int slot, int kind, int64_t lo, int64_t hi) noexcept nogil  # slack added to hi
 cdef void disarm(Stack* t, int sock, int slot) noexcept nogil
-cdef void disarm_all(Stack* t, int sock) noexcept nogil
 
 cdef void stack_tidy(Stack* t, uint32_t clean=*) noexcept nogil  # after each step: forget what nothing can read any more
     # bit i of clean: slot i is tidy already, and without clocks it stays so

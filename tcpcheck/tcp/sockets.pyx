@@ -4,7 +4,7 @@ from libc.string cimport memset
 from tcpcheck.sym.number cimport Num, age_allows, clock_start, diff_known
 from tcpcheck.tcp.settings cimport tcp_invalid_ratelimit_ms, tcp_max_orphans, tcp_tw_reuse_delay_ms
 from tcpcheck.tcp.types cimport (
-    EF_DIED, EF_MERGED, EF_RULE, EFFECTS_MAX, SLOTS, SLOT_DELACK, SOCKS_MAX, SK_BUCKET, SK_DEAD, SK_FREE,
+    EF_DIED, EF_MERGED, EF_RULE, EFFECTS_MAX, SLOT_DELACK, SOCKS_MAX, SK_BUCKET, SK_DEAD, SK_FREE,
     SK_FULL, SK_LISTENER, SK_REQUEST, ST_CLOSED, ST_CLOSE_WAIT, ST_SYN_RECV, ST_SYN_SENT,
     ST_TIME_WAIT, TLP_AGAIN, TLP_NEW, TM_PERSIST, TS_OUTDATED, Config, Effect, Seg, Sock, Stack, Timer,
 )
@@ -175,10 +175,6 @@ cdef int orphans_full(Stack* t, int sock) noexcept nogil:
     return n > tcp_max_orphans(config_of(t, sock))
 
 
-cdef int ts_enabled(const Sock* s) noexcept nogil:
-    return s.ts_ok
-
-
 cdef void to_closed(Stack* t, int sock) noexcept nogil:
     """tcp_done; the receive queue outlives it, as long as somebody can read it."""
     cdef Sock* s = &t.sock[sock]
@@ -287,12 +283,6 @@ cdef void arm_nominal(Stack* t, int sock, int slot, int kind, int64_t nominal) n
 
 cdef void disarm(Stack* t, int sock, int slot) noexcept nogil:
     memset(&t.sock[sock].timer[slot], 0, sizeof(Timer))
-
-
-cdef void disarm_all(Stack* t, int sock) noexcept nogil:
-    cdef int slot
-    for slot in range(<int>SLOTS):
-        disarm(t, sock, slot)
 
 
 # ---- forgetting --------------------------------------------------------------------------------------------
