@@ -1,7 +1,8 @@
 """The log of parents and choices. A path is read backwards, one mark and at most 31 entries per step."""
 from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memcpy
 from tcpcheck.explore.memory cimport (
-    Memory, arena_at, arena_free, arena_init, arena_put, arena_reserve, arena_take, memory_init,
+    CHUNK_BITS, CHUNK_BYTES, Memory, arena_at, arena_free, arena_init, arena_take, memory_init,
 )
 from tcpcheck.sym.choice cimport CHOICES_MAX
 
@@ -22,53 +23,36 @@ cdef void ancestry_free(Ancestry* a) noexcept nogil:
     arena_free(&a.marks)
 
 
-cdef int ancestry_reserve(Ancestry* a) noexcept nogil:
-    return arena_reserve(&a.bytes, CHOICES_MAX + 12) and arena_reserve(&a.marks, 2 * <int64_t>sizeof(Mark))
+cdef void ancestry_mark(Ancestry* a) noexcept nogil:
+    """Begins a stride, where the chunk has room for all of it."""
+    cdef Mark* mark = <Mark*>arena_at(&a.marks, arena_take(&a.marks, sizeof(Mark)))
+    if CHUNK_BYTES - (a.bytes.top & (CHUNK_BYTES - 1)) < STRIDE_BYTES:
+        a.bytes.top = ((a.bytes.top >> CHUNK_BITS) + 1) << CHUNK_BITS
+    mark.address = a.bytes.top
+    mark.parent = a.last
 
 
-cdef void ancestry_add(Ancestry* a, int64_t parent, const uint8_t* choice, int n) noexcept nogil:
-    cdef Mark* mark
-    cdef int64_t up = parent - a.last
-    cdef int k
-    if a.nodes % ANCESTRY_STRIDE == 0:
-        mark = <Mark*>arena_at(&a.marks, arena_take(&a.marks, sizeof(Mark)))
-        mark.address = a.bytes.top
-        mark.parent = a.last
-    while up >= 128:
-        arena_put(&a.bytes, <uint8_t>(128 | (up & 127)))
-        up >>= 7
-    arena_put(&a.bytes, <uint8_t>up)
-    arena_put(&a.bytes, <uint8_t>n)
-    for k in range(n):
-        arena_put(&a.bytes, choice[k])
-    a.last = parent
-    a.nodes += 1
-
-
-cdef int64_t _skip(Ancestry* a, int64_t at, int64_t* parent, int* n) noexcept nogil:
-    """Reads the head of the entry at `at`: adds to *parent, sets *n; the address of its choices."""
+cdef const uint8_t* _skip(const uint8_t* p, int64_t* parent, int* n) noexcept nogil:
+    """Reads the head of the entry at p: adds to *parent, sets *n; where its choices are."""
     cdef int shift = 0
-    cdef uint8_t byte
-    while True:
-        byte = arena_at(&a.bytes, at)[0]
-        at += 1
-        parent[0] += <int64_t>(byte & 127) << shift
+    while p[0] >= 128:
+        parent[0] += <int64_t>(p[0] & 127) << shift
         shift += 7
-        if byte < 128:
-            break
-    n[0] = arena_at(&a.bytes, at)[0]
-    return at + 1
+        p += 1
+    parent[0] += <int64_t>p[0] << shift
+    n[0] = p[1]
+    return p + 2
 
 
 cdef int ancestry_get(Ancestry* a, int64_t node, int64_t* parent, uint8_t* choice) noexcept nogil:
     cdef Mark* mark = <Mark*>arena_at(&a.marks, (node // ANCESTRY_STRIDE) * <int64_t>sizeof(Mark))
-    cdef int64_t at = mark.address, i
-    cdef int n = 0, k
+    cdef const uint8_t* p = arena_at(&a.bytes, mark.address)
+    cdef int64_t _
+    cdef int n = 0
     parent[0] = mark.parent
-    for i in range(node % ANCESTRY_STRIDE + 1):
-        at = _skip(a, at + n if i else at, parent, &n)
-    for k in range(n):
-        choice[k] = arena_at(&a.bytes, at + k)[0]
+    for _ in range(node % ANCESTRY_STRIDE + 1):
+        p = _skip(p + n, parent, &n)
+    memcpy(choice, p, n)
     return n
 
 
@@ -102,3 +86,6 @@ def _test_ancestry(entries):
     ancestry_free(&a)
     assert m.used == 0
     return paths, used / len(paths)
+
+
+assert MARK_BYTES == sizeof(Mark)

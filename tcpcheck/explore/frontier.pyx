@@ -23,14 +23,6 @@ cdef extern from *:
     int tc_lowest(uint64_t x) noexcept nogil
     int tc_alike(const uint64_t* a, const uint64_t* b) noexcept nogil
 
-cdef enum:
-    SHORT_BYTES = 128           # whole words
-
-ctypedef struct Head:
-    int64_t tag
-    int32_t n                   # bytes of the state
-    int32_t size                # bytes stored after this head
-
 
 cdef int frontier_init(Frontier* f, Memory* m) noexcept nogil:
     f.mem = m
@@ -132,44 +124,26 @@ cdef void _decode(const uint8_t* p, uint64_t* before, int32_t words) noexcept no
                 p += 8 * (mask >> k & 1)
 
 
-cdef void frontier_put(Frontier* f, const uint8_t* state, int32_t n, int64_t tag) noexcept nogil:
-    cdef uint8_t* out = <uint8_t*>f.last + f.last.top
-    cdef Head head
-    head.tag = tag
-    head.n = n
-    if n <= SHORT_BYTES:
-        head.size = (n + 7) & ~7
-        memcpy(out + sizeof(Head), state, head.size)
-    else:
-        head.size = _encode(<uint64_t*>f.written, <const uint64_t*>state, (n + 7) // 8, out + sizeof(Head))
-    memcpy(out, &head, sizeof(Head))
-    f.last.top += <int32_t>sizeof(Head) + head.size
-    f.waiting += 1
+cdef void frontier_put_long(Frontier* f, const uint8_t* state, Head* head) noexcept nogil:
+    """Writes the state, and how many bytes that took."""
+    cdef uint8_t* out = <uint8_t*>f.last + f.last.top + sizeof(Head)
+    head.size = _encode(<uint64_t*>f.written, <const uint64_t*>state, (head.n + 7) // 8, out)
 
 
-cdef int32_t frontier_get(Frontier* f, int64_t* tag) noexcept nogil:
-    cdef uint8_t* p
-    cdef Head head
+cdef void frontier_turn(Frontier* f) noexcept nogil:
     cdef Block* empty
-    if f.waiting == 0:
-        return -1
     while f.at == f.first.top:
         empty = f.first
         f.first = empty.next
         f.at = sizeof(Block)
         memory_give(f.mem, f.spare, BLOCK_BYTES)
         f.spare = empty
-    p = <uint8_t*>f.first + f.at
-    memcpy(&head, p, sizeof(Head))
-    if head.n <= SHORT_BYTES:
-        f.state = p + sizeof(Head)
-    else:
-        _decode(p + sizeof(Head), <uint64_t*>f.read, (head.n + 7) // 8)
-        f.state = f.read
-    f.at += <int32_t>sizeof(Head) + head.size
-    f.waiting -= 1
-    tag[0] = head.tag
-    return head.n
+
+
+cdef void frontier_decode(Frontier* f, const Head* head) noexcept nogil:
+    """The state at f.state is a long one: now it is whole."""
+    _decode(f.state, <uint64_t*>f.read, (head.n + 7) // 8)
+    f.state = f.read
 
 
 # ---------------------------------------------------------------- the whole queue as one piece of bytes

@@ -17,7 +17,7 @@ from tcpcheck.explore.hash64 cimport hash64, hash_keys
 from tcpcheck.explore.memory cimport (
     CHUNK_BYTES, Arena, arena_free, arena_init, arena_reserve, memory_give, memory_init, memory_take,
 )
-from tcpcheck.explore.store cimport ADDED_NEW, store_add, store_free, store_has, store_init, store_prefetch
+from tcpcheck.explore.store cimport ADDED_NEW, store_add, store_free, store_has, store_init, store_prefetch, store_put
 from tcpcheck.explore.system cimport Handle
 
 from tcpcheck.explore.result import Hit, Limits, SearchResult
@@ -99,12 +99,14 @@ cdef void _look_up(Parallel* p, int t) noexcept nogil:
                 store_prefetch(&w.store, of.hash[of.mine[t][i + AHEAD]])
             k = of.mine[t][i]
             of.fresh[k] = 0
-            if not store_has(&w.store, of.hash[k]):
-                if store_add(&w.store, of.hash[k], NULL, 0, NULL, 0, &node, &address) != ADDED_NEW:
-                    w.failed = 1
-                    return
-                of.fresh[k] = 1
-                w.found[source] += 1
+            if store_has(&w.store, of.hash[k]):
+                continue
+            if not store_put(&w.store, of.hash[k]) \
+                    and store_add(&w.store, of.hash[k], NULL, 0, NULL, 0, &node, &address) != ADDED_NEW:
+                w.failed = 1
+                return
+            of.fresh[k] = 1
+            w.found[source] += 1
 
 
 cdef inline void _judge(Parallel* p, Worker* w, const uint8_t* state, int64_t node) noexcept nogil:

@@ -26,7 +26,7 @@ from tcpcheck.explore.outlook cimport expected_bytes, expected_nodes, nearly_ful
 from tcpcheck.explore.snapshot cimport snapshot_in, snapshot_out
 from tcpcheck.explore.store cimport (
     ADDED_FULL, ADDED_NEW, ADDED_NO_MEMORY, ADDED_OLD, Record, store_add, store_free, store_has, store_init,
-    store_knows, store_prefetch, store_record, store_zone,
+    store_knows, store_prefetch, store_put, store_record, store_zone,
 )
 from tcpcheck.explore.system cimport EXPANSION_MAX, Handle
 from tcpcheck.sym.choice cimport choices_next, choices_start
@@ -51,7 +51,7 @@ cdef int search_give_up(Search* s, int why) noexcept nogil:
     return 0
 
 
-cdef int _reserve(Search* s, int32_t n) noexcept nogil:
+cdef inline int _reserve(Search* s, int32_t n) noexcept nogil:
     """Room for one more node of n bytes and one more edge, so that keeping it cannot fail half-way."""
     cdef int room = frontier_reserve(&s.frontier, n) and ancestry_reserve(&s.ancestry)
     if room and (not s.lasso_mask or edges_reserve(&s.edges)):
@@ -274,26 +274,34 @@ cdef int _load_next(Search* s) noexcept nogil:
 
 # ---------------------------------------------------------------- systems that expand whole states
 
-cdef int _keep_whole(Search* s, const uint8_t* state, uint64_t hash, int64_t parent, int k, int n) noexcept nogil:
-    """The k-th of the n successors of parent is new, unless the store knows better. 0: the search must stop."""
+cdef inline int _add_whole(Search* s, const uint8_t* state, uint64_t hash) noexcept nogil:
+    """As store_add."""
     cdef int64_t node, address
+    if not s.store.exact and store_put(&s.store, hash):
+        return ADDED_NEW
+    return store_add(&s.store, hash, state, s.whole_bytes, NULL, 0, &node, &address)
+
+
+cdef inline int _keep_whole(Search* s, const uint8_t* state, uint64_t hash, int64_t parent, int k,
+                            int n) noexcept nogil:
+    """The k-th of the n successors of parent is new, unless the store knows better. 0: the search must stop."""
     cdef uint8_t choice = <uint8_t>k
     cdef int added
     if not _reserve(s, s.whole_bytes):
         return search_give_up(s, STOP_MEMORY)
-    added = store_add(&s.store, hash, state, s.whole_bytes, NULL, 0, &node, &address)
-    if added == ADDED_NEW:
-        ancestry_add(&s.ancestry, parent, &choice, n > 1)
-        frontier_put(&s.frontier, state, s.whole_bytes, -1)
-        if s.claims & ~s.hit_mask:
-            s.node = parent
-            s.ch.n = n > 1
-            s.ch.taken[0] = choice
-            search_hit(s, s.sys.judge(s.sys.ctx, state), 0)
-        return s.stop == STOP_NOT
+    added = _add_whole(s, state, hash)
     if added == ADDED_OLD:
         return 1
-    return search_give_up(s, STOP_STATES if added == ADDED_FULL else STOP_MEMORY)
+    if added != ADDED_NEW:
+        return search_give_up(s, STOP_STATES if added == ADDED_FULL else STOP_MEMORY)
+    ancestry_add(&s.ancestry, parent, &choice, n > 1)
+    frontier_put(&s.frontier, state, s.whole_bytes, -1)
+    if s.claims & ~s.hit_mask:
+        s.node = parent
+        s.ch.n = n > 1
+        s.ch.taken[0] = choice
+        search_hit(s, s.sys.judge(s.sys.ctx, state), 0)
+    return s.stop == STOP_NOT
 
 
 cdef void _expand_some(Search* s) noexcept nogil:

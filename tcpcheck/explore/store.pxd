@@ -12,7 +12,14 @@ cdef extern from *:
             found |= (uint64_t)(line[k] == key);
         return found != 0;
     }
+    static inline int tc_in_use(const uint64_t *line) {
+        uint64_t n = 0;
+        for (int k = 0; k < 8; k++)
+            n += (uint64_t)(line[k] != 0);
+        return (int)n;
+    }
     """
+    int tc_in_use(const uint64_t* line) noexcept nogil      # places: the first of the line, for none is ever given back
     int tc_in_line(const uint64_t* line, uint64_t key) noexcept nogil
     void tc_prefetch(const void* p) noexcept nogil
 
@@ -84,6 +91,24 @@ cdef inline int store_has(const Store* s, uint64_t hash) noexcept nogil:
         if s.key[i + 7] == 0:
             return 0
         i = (i + 8) & ((<int64_t>1 << s.bits) - 1)
+
+cdef inline int64_t free_place(const uint64_t* key, int bits, uint64_t hash) noexcept nogil:
+    """Where a hash belongs that is not in the table."""
+    cdef int64_t i = line_of(hash, bits)
+    while key[i + 7] != 0:
+        i = (i + 8) & ((<int64_t>1 << bits) - 1)
+    return i + tc_in_use(key + i)
+
+cdef inline int store_put(Store* s, uint64_t hash) noexcept nogil:
+    """Where a hash is all there is of a state: 1, one that is not known has a place now; 0: store_add must make room,
+    or knows why there is none."""
+    if s.states >= (<int64_t>1 << s.bits) // EIGHTHS * (EIGHTHS - 2) or s.nodes == s.nodes_max:
+        return 0
+    hash = hash if hash else 1
+    s.key[free_place(s.key, s.bits, hash)] = hash
+    s.states += 1
+    s.nodes += 1
+    return 1
 
 cdef int store_add(Store* s, uint64_t hash, const uint8_t* state, int32_t bytes, const int64_t* zone, int n,
                    int64_t* node, int64_t* address) noexcept nogil

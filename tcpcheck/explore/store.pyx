@@ -92,7 +92,7 @@ cdef void _move(Store* s, uint64_t* key, int64_t* value, int64_t* where) noexcep
     cdef int64_t i, at
     for i in range(<int64_t>1 << s.bits):
         if s.key[i] != 0:
-            at = _place(key, s.bits + 1, s.key[i])
+            at = free_place(key, s.bits + 1, s.key[i])
             key[at] = s.key[i]
             if value != NULL:
                 value[at] = s.value[i]
