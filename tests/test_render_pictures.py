@@ -189,13 +189,13 @@ document.body.dataset.told = told.join(" ");
 """
 
 
-def opened(page: str, folder: Path) -> str:
+def opened(page: str, folder: Path, width: int = 1400) -> str:
     """The page as Chromium has it when all has run. Whatever it writes to its console fails."""
     assert CHROMIUM is not None
     path = folder / "page.html"
     path.write_text(page)
     switches = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}/chromium"]
-    switches += ["--enable-logging=stderr", "--window-size=1400,1000"]
+    switches += ["--enable-logging=stderr", f"--window-size={width},1000"]
     done = subprocess.run(
         [CHROMIUM, *switches, "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=240, check=True
     )
@@ -219,6 +219,8 @@ def test_a_keyboard_walk_through_a_trace(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: nobody has opened the report")
-def test_a_report_with_maps_says_nothing_on_the_console(tmp_path: Path) -> None:
+def test_a_report_with_maps_fits_a_narrow_window_and_says_nothing_on_the_console(tmp_path: Path) -> None:
     text = report([tw_result()], rules=lookup, maps=[tw_map()])
-    assert "The picture in words" in opened(text, tmp_path)
+    measure = "document.body.dataset.fits = document.documentElement.scrollWidth <= innerWidth"
+    shown = opened(text.replace("</body>", f"<script>{measure}</script></body>"), tmp_path, width=500)
+    assert "The picture in words" in shown and 'data-fits="true"' in shown
