@@ -5,6 +5,7 @@
 settings    members of a family share a search that never read the sysctls in which they differ (below)
 timestamps  a ts_recent that no segment can be older than is forgotten, and with it a clock (model/canon.pyx)
 echoes      the number in a TSecr is forgotten where whose TSval it echoes says it all (model/canon.pyx)
+symmetry    states that differ only in which of several hosts that are alike is which count as one (model/symmetry.pyx)
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tcpcheck.tcp.settings import Setting
 from tcpcheck.tcp.sysctls import SYSCTLS
 
 SWITCH = "TCPCHECK_NO_REDUCE"
-NAMES = ("settings", "timestamps", "echoes")
+NAMES = ("settings", "timestamps", "echoes", "symmetry")
 ALWAYS_READ = ("net.ipv4.tcp_retries2",)  # model/rests.py asks for it before there is a search
 NOTED = {
     name: Setting[row.field.upper()]

@@ -9,6 +9,7 @@ from tcpcheck.errors import UsageError
 from tcpcheck.explore.result import Hit, Lasso, Limits, NoRoom, Path, Progress, Saver, SearchResult
 from tcpcheck.explore.search import search
 from tcpcheck.reductions import Done, Kin
+from tcpcheck.unfolding import Untold, folding, unfolded
 
 LIMITED = ("memory limit", "out of memory", "time limit", "interrupted")
 """Reasons to end that more time or memory may take away."""
@@ -43,9 +44,28 @@ class Searches:
         wanted: Sequence[Any] = (),
     ) -> SearchResult:
         """As explore.search.search, of the model with these pieces `wanted`; the model then stands as after it."""
-        handle = model.handle(wanted)
+        folds = folding(model, lasso)
+        try:
+            return self.make_once(model, limits, claims, stop, lasso, progress, wanted, folds)
+        except Untold:
+            return self.make_once(model, limits, claims, stop, lasso, progress, wanted, False)
+
+    def make_once(
+        self,
+        model: Any,
+        limits: Limits,
+        claims: int,
+        stop: int,
+        lasso: int,
+        progress: Progress | None,
+        wanted: Sequence[Any],
+        folds: bool,
+    ) -> SearchResult:
+        """folds: do hosts that are alike change places in it? Errors: Untold, and then its paths cannot be told."""
+        handle = model.handle(wanted, folds)
         number, self.number = self.number, self.number + 1
-        asked = repr((model.variant, claims, stop, lasso, [tuple(piece) for piece in wanted]))
+        changing = [model.alike.hosts] if folds else []
+        asked = repr((model.variant, claims, stop, lasso, [tuple(piece) for piece in wanted], *changing))
         known = self.known(number, asked, model)
         if known is not None:
             model.note_again(known.noted)
@@ -57,6 +77,8 @@ class Searches:
             )
         except NoRoom:
             raise UsageError("the search that was saved needs more than --memory allows") from None
+        if folds:
+            result = unfolded(model, result)
         if result.reason not in LIMITED:
             done = Done(asked, result, model.noted(), model.reads)
             self.kin.add(self.member, done)

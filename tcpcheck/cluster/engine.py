@@ -25,6 +25,7 @@ from tcpcheck.members import Report
 from tcpcheck.model.build import build_model
 from tcpcheck.model.notes import merged
 from tcpcheck.searches import Searches
+from tcpcheck.unfolding import unfolded
 from tcpcheck.witness.verdict import SpecResult
 
 TRIES = 2  # times that a search is begun, when parts of it are lost
@@ -38,19 +39,20 @@ class PartSearches(Searches):
         super().__init__()
         self.team, self.case = team, case
 
-    def make(
+    def make_once(
         self,
         model: Any,
         limits: Limits,
         claims: int,
-        stop: int = 0,
-        lasso: int = 0,
-        progress: Progress | None = None,
-        wanted: Sequence[Any] = (),
+        stop: int,
+        lasso: int,
+        progress: Progress | None,
+        wanted: Sequence[Any],
+        folds: bool,
     ) -> SearchResult:
         model.handle(wanted)  # nothing is noted yet
         memory = None if limits.memory_bytes is None else limits.memory_bytes // self.team.size
-        asked = Asked(claims, lasso, limits.exact, memory)
+        asked = Asked(claims, lasso, limits.exact, memory, folds)
         build = partial(build_model, self.case, *model.variant)
         begin, deadline, why = time.monotonic(), limits.deadline(), ""
         for _ in range(TRIES):
@@ -60,7 +62,7 @@ class PartSearches(Searches):
                 parted = PartedSearch(self.team, asked, stop=stop, limits=left, progress=progress, merge_notes=merged)
                 result = parted.run()
                 model.take_over(parted.notes)
-                return result
+                return unfolded(model, result) if folds else result
             except Lost as lost:
                 why = str(lost)
                 self.team.close()

@@ -28,12 +28,14 @@ class Lost(Exception):
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of the search: masks of claims, and the limits that each part keeps by itself."""
+    """What is asked of the search: masks of claims, and the limits that each part keeps by itself. folds: the model is
+    asked for a system of fewer states."""
 
     claims: int = 0
     lasso: int = 0
     exact: bool = False
     memory_bytes: int | None = None  # of one part
+    folds: bool = False
 
 
 class Worker:
@@ -42,7 +44,7 @@ class Worker:
     def begin(self, make: Callable[[], Any], part: int, parts: int, asked: Asked, wanted: Sequence[Any] = ()) -> None:
         """A new search. make: builds what has a handle() to the system."""
         self.model = make()
-        handle = self.model.handle(wanted) if wanted else self.model.handle()
+        handle = self.model.handle(wanted, asked.folds) if wanted or asked.folds else self.model.handle()
         how: dict[str, Any] = {"claims": asked.claims, "lasso": asked.lasso, "exact": asked.exact}
         self.part = Partition(handle, part, parts, memory_bytes=asked.memory_bytes, **how)
 

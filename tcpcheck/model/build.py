@@ -9,6 +9,8 @@ from tcpcheck.lang.scenario import MILLISECOND, Case, Host
 from tcpcheck.model.compile import compile_case
 from tcpcheck.model.program import Program
 from tcpcheck.model.rests import outdates_timestamps, sets_options
+from tcpcheck.model.symmetric import renamings
+from tcpcheck.model.symmetry import Alike
 from tcpcheck.model.world import Model
 from tcpcheck.reductions import switched_off
 from tcpcheck.tcp.config import ConfigTable
@@ -87,7 +89,16 @@ def build_model(
             )
         )
         nexts.append(following)
-    return Model(program, tables, nexts, net, exact, zeros)
+    model = Model(program, tables, nexts, net, exact, zeros)
+    if "symmetry" not in off:
+        model.alike = alike(program)
+    return model
+
+
+def alike(program: Program) -> Alike | None:
+    """The hosts that may change places; None: none may."""
+    rows = renamings(program)
+    return Alike(rows) if rows else None
 
 
 def sysctl_rows(program: Program, h: int, host: Host) -> tuple[list[dict[str, int]], list[int]]:

@@ -10,6 +10,7 @@ ctypedef void (*ClockFn)(void* arg, uint8_t* clk) noexcept nogil
 cdef void settle_deaths(Machine* m) noexcept nogil                  # sockets that ended: names and descriptors let go of them
 cdef void blank_socks(World* w, int first) noexcept nogil           # slots from `first` on become zero throughout
 cdef void canonicalise(Machine* m) noexcept nogil
+cdef void name_again(Machine* m) noexcept nogil                     # canonical but for names of hosts, and what depends on them
 
 cdef void each_num(Machine* m, World* w, NumFn f, void* arg) noexcept nogil     # every number of the state, in order
 cdef void sock_nums(Sock* s, NumFn f, void* arg) noexcept nogil

@@ -545,3 +545,11 @@ cdef void canonicalise(Machine* m) noexcept nogil:
     if timed or moved:
         note_clean(m)
     rename_all(m)
+
+
+cdef void name_again(Machine* m) noexcept nogil:
+    """Of m.nxt after its hosts were renamed."""
+    m.clean = 0
+    sort_flying(m)
+    sort_pends(&m.nxt)
+    rename_all(m)

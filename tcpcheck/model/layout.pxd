@@ -504,6 +504,8 @@ ctypedef struct Machine:
     void* sim                           # ... and what it needs for that
     PlanFn watch                        # called when a step has been judged, before numbers are renamed; NULL: nobody asks
     void* watched                       # ... and what it needs for that
+    PlanFn fold                         # called when a successor is canonical, before time passes; NULL: hosts are told apart
+    void* alike                         # ... and what it needs for that
     int32_t cur_org[CLOCKS_MAX]         # branches.pyx: the instant at which each clock of m.cur was started
     void* seen                          # of a watched search: the footprints (footprints.pyx) ...
     uint64_t before                     # ... and that of the loaded state

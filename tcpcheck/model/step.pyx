@@ -298,6 +298,8 @@ cdef void start(Machine* m) noexcept nogil:
         m.nxt.horizon_clk = <uint8_t>clock_start(&m.nxt.tcp.sym)
     monitor_start(m)
     canonicalise(m)
+    if m.fold != NULL:
+        m.fold(m)
     pass_time(m)
 
 
@@ -325,6 +327,8 @@ cdef int step(Machine* m, Choices* ch) noexcept nogil:
         m.watch(m)
     if not ch.dead:
         canonicalise(m)
+        if m.fold != NULL:
+            m.fold(m)
         pass_time(m)
     m.zero_met |= m.nxt.tcp.sym.zero_met
     return not ch.dead

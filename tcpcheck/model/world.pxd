@@ -9,6 +9,7 @@ cdef class Model:
     cdef Choices choices
     cdef object keep                # Python objects that own what the tables point to
     cdef readonly object program
+    cdef public object alike        # symmetry.Alike: hosts that may change places; None
     cdef readonly dict constants    # key -> name
     cdef void begin(self, int mode)
     cdef list rerun_script(self, recording, binding, Event* script, int64_t* instant, int claim)

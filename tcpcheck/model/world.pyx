@@ -190,6 +190,7 @@ cdef class Model:
         m.loaded = m.clean = 0
         m.pieces_full = m.no_value = 0
         m.show_late = 0
+        m.fold = NULL
         m.cut_at_horizon = m.stuck = m.zero_met = 0
         sym_init(&m.nxt.tcp.sym, m.t.timed, &self.choices)
         sym_init(&m.cur.tcp.sym, m.t.timed, &self.choices)
@@ -205,15 +206,18 @@ cdef class Model:
             m.nxt.tcp.cfg[i] = m.t.config[i]
         copy_world(m, &m.cur, &m.nxt)
 
-    def handle(self, wanted=()):
+    def handle(self, wanted=(), fold=False):
         """The system for explore.search, standing at its initial state. wanted: pieces of an earlier search that shall
-        have hit bits, PIECE_BITS at most; else the first ones found have."""
+        have hit bits, PIECE_BITS at most; else the first ones found have. fold: of states that differ only in which of
+        the `alike` hosts is which, one stands for all."""
         cdef Handle h = Handle()
         cdef int i
         self.begin(MODE_SEARCH)
         for i, piece in enumerate(wanted):
             load_piece(&self.m.piece[i], piece)
         self.m.npiece = len(wanted)
+        if fold:
+            self.alike.fold(self)
         start(self.m)
         h.sys.ctx = self.m
         h.sys.load = sys_load
