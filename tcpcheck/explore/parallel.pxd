@@ -20,6 +20,13 @@ cdef enum Halt:
     HALT_SECONDS = 6
     HALT_INTERRUPTED = 7
 
+ctypedef struct Rows:           # one row after the other
+    const Arena* arena
+    int32_t bytes               # of a row
+    int32_t left                # rows of the chunk from the next one on
+    int64_t chunk               # the next one's, or the one before that when none is left
+    uint8_t* next
+
 ctypedef struct Worker:
     System sys
     Memory mem                  # of its part of the store
@@ -32,6 +39,8 @@ ctypedef struct Worker:
     uint8_t* state              # the successors one behind the other
     uint64_t* hash
     uint8_t* fresh              # 1: new, and the first of its kind in the round
+    int32_t* whence             # 256 * (which state of the slice it comes from) + which of its successors it is
+    int32_t* kept               # those that are fresh
     int32_t* mine[THREADS_MAX]  # which of them fall to each thread's part of the store
     int32_t nmine[THREADS_MAX]
     int64_t found[THREADS_MAX]  # new states of each thread's slice in this one's part

@@ -62,23 +62,52 @@ cdef inline int rows_reserve(Arena* a, int32_t bytes, int64_t n) noexcept nogil:
     return arena_reserve(a, (n // (CHUNK_BYTES // bytes) + 1) * CHUNK_BYTES)
 
 
+cdef inline Rows rows_from(const Arena* a, int32_t bytes, int64_t i) noexcept nogil:
+    """The rows from i on; row i itself need not be there."""
+    cdef Rows rows
+    cdef int64_t each = CHUNK_BYTES // bytes
+    rows.arena = a
+    rows.bytes = bytes
+    rows.left = <int32_t>(each - i % each)
+    rows.chunk = i // each
+    rows.next = a.chunk[rows.chunk] + i % each * bytes if rows.chunk < a.chunks else NULL
+    return rows
+
+
+cdef inline uint8_t* rows_next(Rows* rows) noexcept nogil:
+    """The next row, which is there."""
+    cdef uint8_t* p
+    if rows.left == 0:
+        rows.chunk += 1
+        rows.next = rows.arena.chunk[rows.chunk]
+        rows.left = CHUNK_BYTES // rows.bytes
+    p = rows.next
+    rows.next += rows.bytes
+    rows.left -= 1
+    return p
+
+
 # ---------------------------------------------------------------- what each thread does in a round
 
 cdef void _expand(Parallel* p, int t) noexcept nogil:
     cdef Worker* w = &p.worker[t]
     cdef const uint64_t* keys = hash_keys()
-    cdef int32_t i, k, part, n = 0
+    cdef Rows now = rows_from(&p.now, p.bytes, w.first - p.level_first)
+    cdef int32_t i, k, part, count, n = 0
     for part in range(p.threads):
         w.nmine[part] = 0
     for i in range(w.n):
-        w.count[i] = w.sys.expand(w.sys.ctx, row(&p.now, p.bytes, w.first + i - p.level_first),
-                                  w.state + <int64_t>n * p.bytes)
-        for k in range(n, n + w.count[i]):
-            w.hash[k] = hash64(w.state + <int64_t>k * p.bytes, p.bytes, 0, keys)
-            part = <int32_t>((w.hash[k] & 0xffffff) * p.threads >> 24)
-            w.mine[part][w.nmine[part]] = k
+        count = w.sys.expand(w.sys.ctx, rows_next(&now), w.state + <int64_t>n * p.bytes)
+        w.count[i] = count
+        for k in range(count):
+            w.hash[n + k] = hash64(w.state + <int64_t>(n + k) * p.bytes, p.bytes, 0, keys)
+            part = <int32_t>((w.hash[n + k] & 0xffffff) * p.threads >> 24)
+            w.mine[part][w.nmine[part]] = n + k
             w.nmine[part] += 1
-        n += w.count[i]
+            w.whence[n + k] = i << 8 | k
+            if part == t:               # its place is on its way while the others are computed
+                store_prefetch(&w.store, w.hash[n + k])
+        n += count
     w.successors = n
     w.transitions += n
 
@@ -118,24 +147,31 @@ cdef inline void _judge(Parallel* p, Worker* w, const uint8_t* state, int64_t no
             w.hit[c] = node
 
 
+cdef int32_t _kept(Worker* w) noexcept nogil:
+    """Which successors are fresh; their number. No jump depends on it, for nobody can foretell which are."""
+    cdef int32_t k, n = 0
+    for k in range(w.successors):
+        w.kept[n] = k
+        n += w.fresh[k]
+    return n
+
+
 cdef void _write_down(Parallel* p, int t) noexcept nogil:
     cdef Worker* w = &p.worker[t]
-    cdef int64_t node = w.number
-    cdef int32_t i, k, at = 0
+    cdef int32_t i, k, n = _kept(w)
+    cdef Rows next = rows_from(&p.next, p.bytes, w.number - p.level_end)
+    cdef Rows log = rows_from(&p.log, LOG_BYTES, w.number)
     cdef uint32_t parent
     cdef uint8_t* entry
-    for i in range(w.n):
-        parent = <uint32_t>(w.first + i)
-        for k in range(w.count[i]):
-            if w.fresh[at]:
-                memcpy(row(&p.next, p.bytes, node - p.level_end), w.state + <int64_t>at * p.bytes, p.bytes)
-                entry = row(&p.log, LOG_BYTES, node)
-                memcpy(entry, &parent, 4)
-                entry[4] = <uint8_t>k if w.count[i] > 1 else 255
-                if p.claims & ~w.hit_mask:
-                    _judge(p, w, w.state + <int64_t>at * p.bytes, node)
-                node += 1
-            at += 1
+    for i in range(n):
+        k = w.kept[i]
+        memcpy(rows_next(&next), w.state + <int64_t>k * p.bytes, p.bytes)
+        entry = rows_next(&log)
+        parent = <uint32_t>(w.first + (w.whence[k] >> 8))
+        memcpy(entry, &parent, 4)
+        entry[4] = <uint8_t>w.whence[k] if w.count[w.whence[k] >> 8] > 1 else 255
+        if p.claims & ~w.hit_mask:
+            _judge(p, w, w.state + <int64_t>k * p.bytes, w.number + i)
 
 
 # ---------------------------------------------------------------- what thread 0 does between the phases
@@ -249,6 +285,8 @@ cdef class _Team:
             memory_give(&w.mem, w.state, <int64_t>SLICE_SUCCESSORS * p.bytes)
             memory_give(&w.mem, w.hash, 8 * SLICE_SUCCESSORS)
             memory_give(&w.mem, w.fresh, SLICE_SUCCESSORS)
+            memory_give(&w.mem, w.whence, 4 * SLICE_SUCCESSORS)
+            memory_give(&w.mem, w.kept, 4 * SLICE_SUCCESSORS)
             for s in range(p.threads):
                 memory_give(&w.mem, w.mine[s], 4 * SLICE_SUCCESSORS)
         arena_free(&p.now)
@@ -279,6 +317,8 @@ cdef class _Team:
             w.state = <uint8_t*>memory_take(&w.mem, <int64_t>SLICE_SUCCESSORS * p.bytes)
             w.hash = <uint64_t*>memory_take(&w.mem, 8 * SLICE_SUCCESSORS)
             w.fresh = <uint8_t*>memory_take(&w.mem, SLICE_SUCCESSORS)
+            w.whence = <int32_t*>memory_take(&w.mem, 4 * SLICE_SUCCESSORS)
+            w.kept = <int32_t*>memory_take(&w.mem, 4 * SLICE_SUCCESSORS)
             for s in range(p.threads):
                 w.mine[s] = <int32_t*>memory_take(&w.mem, 4 * SLICE_SUCCESSORS)
             if not store_init(&w.store, &w.mem, 0, 0, 0, EVERYTHING) or w.mem.failed:
