@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from tcpcheck.conform.live import Live, Tuple4
-from tcpcheck.conform.packets import ACK, FIN, RST, SYN, Packet
+from tcpcheck.conform.packets import ACK, FIN, M32, RST, SYN, Packet
 from tcpcheck.conform.passing import Tuples
 
 BACKLOG = 4096
@@ -160,23 +160,30 @@ def accepted(live: Live, slot: int) -> bool:
 
 
 class Quiet:
-    """Calls between the previous packet of a connection and this one that would change what the host does with it."""
+    """Calls between the previous packet of a connection and this one that would change what the host does with it.
 
-    def __init__(self, key: Tuple4, packet: Packet, inbound: bool, unseen: bool) -> None:
-        self.key, self.packet, self.inbound, self.unseen = key, packet, inbound, unseen
+    coming: bytes of the connection's next segment with text, as the capture shows it; 0: there is none."""
+
+    def __init__(self, key: Tuple4, packet: Packet, inbound: bool, unseen: bool, coming: int) -> None:
+        self.key, self.packet, self.inbound, self.unseen, self.coming = key, packet, inbound, unseen, coming
 
     def tried(self, live: Live) -> Iterator[Live]:
         """The state as it is, and after each such call."""
         yield live
+        known = live.known(self.key)
         for step in self._steps(live):
             for other in live.every(step):
-                self._blur(live, other)
+                self._blur(live, other, known.last_ns)
+                yield other
+        if known.shut_ns is not None and self._is_probe(live):
+            for other in live.every(self._send):
+                self._blur(live, other, known.shut_ns)
                 yield other
 
-    def _blur(self, before: Live, live: Live) -> None:
-        """The call may have come at any time since the connection's previous packet."""
+    def _blur(self, before: Live, live: Live, since_ns: int) -> None:
+        """The call may have come at any time since then."""
         now = live.driver.now()
-        since = max(now - before.known(self.key).last_ns, 0)
+        since = max(now - since_ns, 0)
         old = {(t["sock"], t["slot"], t["kind"], t["hi"]) for t in before.driver.timers()}
         for timer in live.driver.timers():
             if (timer["sock"], timer["slot"], timer["kind"], timer["hi"]) not in old:
@@ -190,6 +197,8 @@ class Quiet:
                 yield self._close
                 if sock["rcv_queued"]:
                     yield self._recv_close
+        if slot >= 0 and state in _OPEN and live.driver.sock(slot)["unsent"]:
+            yield self._shutdown
         if not self.inbound:
             return
         if self.unseen and state == "TIME_WAIT/tw" and self._ends(live, slot):
@@ -201,6 +210,15 @@ class Quiet:
             yield self._listen if listener is None else self._listener_closes
         if listener is not None and self._asks_for_place(live, slot):
             yield self._accept
+
+    def _is_probe(self, live: Live) -> bool:
+        """Does the host ask for a window (tcp_xmit_probe_skb), though nothing is known of what it has to send?"""
+        p, sock = self.packet, live.sock(self.key)
+        if self.inbound or p.length or p.flags & (SYN | FIN | RST) or live.state(self.key) not in _OPEN:
+            return False
+        if sock["unsent"] or sock["snd_una"] != sock["snd_nxt"]:
+            return False
+        return p.seq is None or (p.seq + (live.known(self.key).shift or 0) + 1) & M32 == sock["snd_una"]
 
     def _asks_for_place(self, live: Live, slot: int) -> bool:
         """Does it matter how full the accept queue is?"""
@@ -216,6 +234,23 @@ class Quiet:
         if sock["kind"] != 3 or not sock["rcv_queued"] or self.packet.seq is None:
             return False
         return bool(self.packet.length and ((self.packet.end - sock["rcv_nxt"]) & 0xFFFFFFFF) > sock["window"])
+
+    def _send(self, live: Live) -> bool:
+        """Into a window of zero: so much that it fits the segment that will leave when the window opens."""
+        slot = live.slot(self.key)
+        if not accepted(live, slot) or live.driver.send(slot, max(self.coming, 1)) <= 0:
+            return False
+        note(live, f"send({self.coming or 'N'}), which waits for a window")
+        return not live.driver.take()
+
+    def _shutdown(self, live: Live) -> bool:
+        """Its FIN waits behind text that waits for a window."""
+        slot = live.slot(self.key)
+        if not accepted(live, slot):
+            return False
+        live.driver.shutdown(slot)
+        note(live, "shutdown(SHUT_WR)")
+        return not live.driver.take()
 
     def _close(self, live: Live) -> bool:
         slot = live.slot(self.key)

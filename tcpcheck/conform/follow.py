@@ -84,6 +84,18 @@ class Assumption:
     prompt: bool = True
 
 
+def _coming(packets: list[tuple[Tuple4, bool, Packet]]) -> dict[int, int]:
+    """Packet number -> bytes of the next segment with text that the host sends on the same connection."""
+    found: dict[int, int] = {}
+    latest: dict[Tuple4, int] = {}
+    for key, inbound, packet in reversed(packets):
+        if not inbound and packet.length:
+            latest[key] = packet.length
+        if key in latest:
+            found[packet.number] = latest[key]
+    return found
+
+
 class Follower:
     """Leads the model's states along one capture."""
 
@@ -97,6 +109,7 @@ class Follower:
         self.clock = Clock(self.tuples)
         self.reasons: dict[str, None] = {}
         self.bounded = False
+        self.coming: dict[int, int] = {}  # packet number -> bytes of its connection's next segment with text
 
     def start(self, ports: Iterable[int]) -> None:
         """The host as it is before the first packet: these ports are listened on."""
@@ -118,6 +131,7 @@ class Follower:
     def run(self, packets: list[tuple[Tuple4, bool, Packet]], end_ns: int) -> Outcome:
         """packets: connection, from outside?, packet; in order. end_ns: when the capture ends."""
         outcome = Outcome()
+        self.coming = _coming(packets)
         changes = sorted({start for start, _, _ in self.setting.sysctls if start > 0})
         for key, inbound, packet in packets:
             while changes and packet.number >= changes[0]:
@@ -145,7 +159,7 @@ class Follower:
     # ---- one packet
     def _inbound(self, key: Tuple4, packet: Packet) -> Iterator[Live]:
         for start in self.live:
-            for called in Quiet(key, packet, True, self.setting.unseen).tried(start):
+            for called in self._called(start, key, packet, True):
                 for live in self.clock.passed(called.fork(), packet.time_ns):
                     if self._answers_missing(live, packet.time_ns, self.assumed.prompt):
                         continue
@@ -153,6 +167,10 @@ class Follower:
                         yield self._not_reaching(live, packet)
                     if self.setting.lost is None or packet.number not in self.setting.lost:
                         yield from live.every(partial(self._inject, key, packet))
+
+    def _called(self, live: Live, key: Tuple4, packet: Packet, inbound: bool) -> Iterator[Live]:
+        """The state as it is, and after calls that no packet shows."""
+        return Quiet(key, packet, inbound, self.setting.unseen, self.coming.get(packet.number, 0)).tried(live)
 
     def _not_reaching(self, live: Live, packet: Packet) -> Live:
         other = live.fork()
@@ -167,7 +185,9 @@ class Follower:
                     if not self._answers_missing(live, packet.time_ns):
                         yield from self._matched(live, key, packet)
                 continue
-            for called in Quiet(key, packet, False, self.setting.unseen).tried(start):
+            for called in Quiet(key, packet, False, self.setting.unseen, self.coming.get(packet.number, 0)).tried(
+                start
+            ):
                 for live in self.clock.passed(called.fork(), packet.time_ns):
                     if not self._answers_missing(live, packet.time_ns):
                         yield from self._explained(live, key, packet)

@@ -69,6 +69,7 @@ class Numbers:
     own_scale: int = -1
     midstream: bool = False  # the shift is learned from whatever comes first
     last_ns: int = 0  # when its last packet was seen
+    shut_ns: int | None = None  # since when the peer offers no window
 
 
 class Live:
@@ -160,7 +161,9 @@ class Live:
         known = self.known(key)
         if packet.flags & SYN:
             known = replace(known, peer_scale=packet.wscale if packet.wscale is not None else -2)
-        self.numbers[key] = replace(known, last_ns=packet.time_ns)
+        window = peer_window(known, packet)
+        shut = None if window else packet.time_ns if known.shut_ns is None else known.shut_ns
+        self.numbers[key] = replace(known, last_ns=packet.time_ns, shut_ns=shut)
         seq = packet.seq
         if seq is None:
             seq = self.sock(key).get("rcv_nxt", 0)
@@ -174,7 +177,7 @@ class Live:
             seq,
             (packet.ack + shift) & M32 if packet.flags & ACK else 0,
             packet.length,
-            peer_window(known, packet),
+            window,
             (packet.ts[0], self._echoed(known, packet.ts[1])) if packet.ts else None,
             src=self.hosts[key[0].address],
             mss=packet.mss or 536,
