@@ -433,6 +433,8 @@ BAD: dict[str, Mutation] = {
     "an unknown kernel": lambda t: replace(t, hosts=tuple(replace(h, kernel="minix 2") for h in t.hosts)),
     "an unknown sysctl": lambda t: replace(t, hosts=tuple(replace(h, sysctls={"kernel.x": 1}) for h in t.hosts)),
     "no hosts": lambda t: replace(t, hosts=()),
+    "a setting that is none": lambda t: replace(t, settings={"; rm -rf": 1}),
+    "a setting that its host has not": lambda t: replace(t, settings={"a.net.ipv4.tcp_sack": 0}),
 }
 
 
@@ -442,10 +444,15 @@ def test_a_trace_that_makes_no_sense_is_bad_input(name: str) -> None:
         Plan().add(BAD[name](witness("simultaneous_close", "closing")), KERNEL)
 
 
-def test_a_trace_in_which_nothing_happens() -> None:
+def test_a_trace_in_which_nothing_happens(
+    trace_file: Callable[[Trace], str], capsys: pytest.CaptureFixture[str]
+) -> None:
     plan = Plan()
     plan.add(replace(witness("simultaneous_close", "closing"), steps=()), KERNEL)
     assert [part.why_not for part in plan.parts] == ["nothing happens in this trace"]
+    name = trace_file(replace(witness("simultaneous_close", "closing"), steps=()))
+    assert main(["replay", name]) == 0
+    assert "skipped" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": "tcpcheck.trace/1"}', "[" * 100_000])
@@ -453,7 +460,27 @@ def test_a_file_that_is_no_trace(content: str, tmp_path: Path, capsys: pytest.Ca
     path = tmp_path / "x.json"
     path.write_text(content)
     assert main(["replay", str(path)]) == 2
-    assert "Traceback" not in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert str(path) in error and "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"flags": "S"', '"flags": "XYZ"', "steps[1].segment.flags: 'XYZ' does not match"),
+        ('"time_s": 0.0', '"time_s": NaN', "no JSON"),
+        ('"time_s": 0.0', '"time_s": 1e999', "steps[0].time_s: inf is greater than the maximum"),
+        ('"time_s": 0.0,', "", "steps[0]: 'time_s' is a required property"),
+    ],
+)
+def test_a_trace_mended_by_hand(
+    old: str, new: str, said: str, trace_file: Callable[[Trace], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(trace_file(witness("simultaneous_open", "crossed")))
+    path.write_text(path.read_text().replace(old, new, 1))
+    assert main(["replay", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert said in error and str(path) in error
 
 
 def test_a_side_that_is_not_there(trace_file: Callable[[Trace], str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -117,5 +117,5 @@ def test_a_segment_with_numbers_that_are_none_is_no_trace(field: str, value: obj
 def test_a_time_without_end_is_no_trace() -> None:
     document = json.loads(render_json.dumps(render_json.trace(SAMPLES["tw_refused"])))
     document["steps"][0]["time_s"] = float("inf")
-    with pytest.raises(UsageError, match="OverflowError"):
+    with pytest.raises(UsageError, match=r"steps\[0\].time_s: inf"):
         render_json.load_trace(document)

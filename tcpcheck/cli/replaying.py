@@ -16,7 +16,7 @@ from tcpcheck.errors import Impossible, UsageError
 from tcpcheck.live import report
 from tcpcheck.live.confirm import confirmed, tally
 from tcpcheck.live.namespace import unavailable
-from tcpcheck.live.replay import AGREES, CUT, DISAGREES, Outcome, Plan, replay, running
+from tcpcheck.live.replay import AGREES, CUT, DISAGREES, NOTHING, Outcome, Plan, replay, running
 from tcpcheck.render import json as render_json
 from tcpcheck.render.rules import rule_lookup
 from tcpcheck.tcp.profile import Profile, profile_for
@@ -61,8 +61,10 @@ def run_replay(console: Console, call: ReplayCall) -> int:
             plan.add(trace, kernel, call.side)
     outcomes = _played(console, plan, call.wait, call.bounds.jobs or JOBS, call.quiet)
     _show(console, traces, outcomes)
-    if outcomes and not any(o.result in (AGREES, CUT, DISAGREES) for o in outcomes):
-        raise Impossible(f"nothing could be played on {running()}: {outcomes[0].why}")
+    unplayed = [o.why for o in outcomes if o.result not in (AGREES, CUT, DISAGREES)]
+    missing = [why for why in unplayed if why != NOTHING]
+    if missing and len(unplayed) == len(outcomes):
+        raise Impossible(f"nothing could be played on {running()}: {missing[0]}")
     return worst(1 if o.result == DISAGREES else 0 for o in outcomes)
 
 
@@ -133,12 +135,19 @@ def _traces(console: Console, call: ReplayCall) -> Iterator[tuple[str, Trace | N
 def _read(name: str) -> Trace:
     try:
         with open(name, encoding="utf-8") as file:
-            document = json.load(file)
+            document = json.load(file, parse_constant=_no_number)
+        return render_json.load_trace(document)
     except OSError as error:
         raise UsageError(f"cannot read {name}: {error.strerror}") from None
     except (ValueError, RecursionError):
         raise UsageError(f"{name} is not a trace: no JSON") from None
-    return render_json.load_trace(document)
+    except UsageError as wrong:
+        raise UsageError(f"{name}: {wrong}") from None
+
+
+def _no_number(word: str) -> float:
+    """NaN and Infinity are Python's own."""
+    raise ValueError(word)
 
 
 def _show(console: Console, traces: list[tuple[str, Trace | None]], outcomes: list[Outcome]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from tcpcheck.errors import Impossible, UsageError
 from tcpcheck.lang import conntrack
+from tcpcheck.lang.diagnostics import shorten
 from tcpcheck.live.namespace import Wire, fresh, has_sysctl, in_namespaces, sysctl
 from tcpcheck.live.part import Side, Unplayable, acts, sides
 from tcpcheck.live.player import Played, Player
@@ -27,6 +28,7 @@ TRIES = 5  # a race with one of the kernel's own timers may be lost; a real diff
 HOUSE: dict[str, int | str] = {"tcp_congestion_control": "reno", "tcp_no_metrics_save": 1, "tcp_ecn": 0}
 BULK = re.compile(r"^send \w+ \S+ at \S+bit/s")
 AGREES, DISAGREES, CUT, SKIPPED = "agrees", "disagrees", "cut", "skipped"
+NOTHING = "nothing happens in this trace"
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Plan:
         known = sides(trace)
         if not known:
             nobody = Side(trace.hosts[0].name, trace.hosts[0].name)
-            self.parts.append(Part(trace, nobody, why_not="nothing happens in this trace"))
+            self.parts.append(Part(trace, nobody, why_not=NOTHING))
             return
         if any(BULK.search(step.text) for step in trace.steps):
             why = "what a transfer at a rate sends is not in the trace"
@@ -144,9 +146,23 @@ def check_trace(trace: Trace) -> None:
             raise UsageError(f"host {host.name} of the trace has a feature or a sysctl that nobody knows")
         if host.mss is not None and not 88 <= host.mss <= 65495:
             raise UsageError(f"host {host.name} of the trace: an MSS of {host.mss} cannot be had")
+    for name, value in trace.settings.items():
+        if not _is_setting(name, value, trace):
+            raise UsageError(
+                f"no host of the trace has the setting `{shorten(name)}` as it says, {shorten(str(value))}"
+            )
     for step in trace.steps:
         if step.host not in names or (step.segment is not None and not _sendable(step.segment, names)):
             raise UsageError(f"step {step.index} of the trace: its host or its segment cannot be")
+
+
+def _is_setting(name: str, value: int | str, trace: Trace) -> bool:
+    """Is it a family's name (`msl`), a host's kernel, or a sysctl that the host has at this value?"""
+    host = next((h for h in trace.hosts if name.startswith(f"{h.name}.")), None)
+    if host is None:
+        return bool(re.fullmatch(r"[A-Za-z_]\w*", name))
+    rest = name.removeprefix(f"{host.name}.")
+    return rest == "kernel" or host.sysctls.get(rest) == value
 
 
 def known_sysctl(name: str, host: HostInfo) -> bool:

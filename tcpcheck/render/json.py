@@ -13,6 +13,7 @@ from typing import Any
 
 from tcpcheck import __version__
 from tcpcheck.errors import Diagnostic, SpecError, TcpcheckError, UsageError
+from tcpcheck.lang.diagnostics import shorten
 from tcpcheck.witness.trace import Armed, Change, HostInfo, Segment, Step, Trace
 from tcpcheck.witness.verdict import ClaimResult, SpecResult
 
@@ -208,22 +209,31 @@ def load_trace(document: Document) -> Trace:
     """The Trace of a `tcpcheck.trace/1` document; raises UsageError when it is none."""
     if not isinstance(document, dict) or document.get("schema") != "tcpcheck.trace/1":
         raise UsageError("this is not a trace: its schema is not tcpcheck.trace/1")
-    try:
-        return Trace(
-            spec=document["spec"],
-            title=document["title"],
-            claim=document["claim"],
-            kind=document["kind"],
-            verdict=document["verdict"],
-            settings=dict(document["settings"]),
-            hosts=tuple(_load_host(host) for host in document["hosts"]),
-            steps=tuple(_load_step(index, step) for index, step in enumerate(document["steps"])),
-            values=dict(document["values"]),
-            confirmed_by=tuple(document["confirmed_by"]),
-            note=document["note"],
-        )
-    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as problem:
-        raise UsageError(f"this trace does not follow tcpcheck.trace/1: {type(problem).__name__}: {problem}") from None
+    _must_follow(document, "trace/1")
+    return Trace(
+        spec=document["spec"],
+        title=document["title"],
+        claim=document["claim"],
+        kind=document["kind"],
+        verdict=document["verdict"],
+        settings=dict(document["settings"]),
+        hosts=tuple(_load_host(host) for host in document["hosts"]),
+        steps=tuple(_load_step(index, step) for index, step in enumerate(document["steps"])),
+        values=dict(document["values"]),
+        confirmed_by=tuple(document["confirmed_by"]),
+        note=document["note"],
+    )
+
+
+def _must_follow(document: Document, name: str) -> None:
+    """UsageError says where a document does not follow its schema, and how."""
+    import jsonschema
+
+    wrong = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema(name)).iter_errors(document))
+    if wrong is not None:
+        where = wrong.json_path.removeprefix("$").removeprefix(".")
+        said = f"{where}: {wrong.message}" if where else wrong.message
+        raise UsageError(f"this trace does not follow tcpcheck.{name}: {shorten(said, 200)}")
 
 
 def _load_step(index: int, step: Document) -> Step:
@@ -251,18 +261,11 @@ def _load_armed(armed: Document) -> Armed:
     return Armed(round(armed["since_s"] * 1e9), round(armed["lo_s"] * 1e9), round(armed["hi_s"] * 1e9))
 
 
-def _number(value: object) -> int:
-    """A whole number of at most 32 bits, or ValueError."""
-    if not isinstance(value, int) or not 0 <= value < 1 << 32:
-        raise ValueError(f"{value!r} is not a number of 32 bits")
-    return value
-
-
 def _load_segment(segment: Document) -> Segment:
     src_addr, _, sport = segment["src"].rpartition(":")
     dst_addr, _, dport = segment["dst"].rpartition(":")
     return Segment(
-        uid=segment["uid"],
+        uid=int(segment["uid"]),
         src=segment["src_host"],
         dst=segment["dst_host"],
         src_addr=src_addr,
@@ -270,15 +273,15 @@ def _load_segment(segment: Document) -> Segment:
         sport=int(sport),
         dport=int(dport),
         flags=segment["flags"],
-        seq=_number(segment["seq"]),
-        ack=_number(segment["ack"]),
-        length=_number(segment["len"]),
-        window=_number(segment["win"]),
-        wscale=None if segment["wscale"] is None else _number(segment["wscale"]),
-        mss=None if segment["mss"] is None else _number(segment["mss"]),
+        seq=int(segment["seq"]),
+        ack=int(segment["ack"]),
+        length=int(segment["len"]),
+        window=int(segment["win"]),
+        wscale=None if segment["wscale"] is None else int(segment["wscale"]),
+        mss=None if segment["mss"] is None else int(segment["mss"]),
         sack_ok=segment["sack_ok"],
-        tsval=None if segment["tsval"] is None else _number(segment["tsval"]),
-        tsecr=None if segment["tsecr"] is None else _number(segment["tsecr"]),
-        sack=None if segment["sack"] is None else (_number(segment["sack"][0]), _number(segment["sack"][1])),
+        tsval=None if segment["tsval"] is None else int(segment["tsval"]),
+        tsecr=None if segment["tsecr"] is None else int(segment["tsecr"]),
+        sack=None if segment["sack"] is None else (int(segment["sack"][0]), int(segment["sack"][1])),
         forged=segment["forged"],
     )
