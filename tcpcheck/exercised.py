@@ -12,33 +12,46 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tcpcheck.lang.scenario import Scenario
+    from tcpcheck.lang.scenario import Scenario, Step
     from tcpcheck.witness.verdict import SpecResult
 
 FILE = Path(__file__).with_name("exercised.json")
-KINDS = ("rules", "states", "sysctls")
+KINDS = ("rules", "states", "sysctls", "options")
 
 Index = Mapping[str, Mapping[str, Sequence[str]]]
 """By spec, then by kind: the names, sorted."""
 
 
 def entry(scenario: Scenario, result: SpecResult) -> dict[str, list[str]]:
-    """One spec's. rules: taken somewhere in the search. states: come to in a trace that it shows."""
+    """One spec's. rules: taken somewhere in the search. states: come to in a trace that it shows. options: of sockets."""
     traces = [claim.witness for claim in result.claims if claim.witness is not None]
     states = {c.after for t in traces for step in t.steps for c in step.changes if c.what == "state"}
-    found = {"rules": set(result.stats["rules_taken"]), "states": states, "sysctls": set(_sysctls(scenario))}
+    found = {"rules": set(result.stats["rules_taken"]), "states": states}
+    found |= {"sysctls": set(_sysctls(scenario)), "options": set(_options(scenario))}
     return {kind: sorted(found[kind]) for kind in KINDS}
 
 
 def _sysctls(scenario: Scenario) -> Iterator[str]:
     from tcpcheck.lang.scenario import SetSysctl
-    from tcpcheck.mapping.unknowns import steps
 
     for case in scenario.cases:
         for host in case.hosts:
             yield from host.sysctls
-            for run in host.runs:
-                yield from (step.name for step in steps(run.body) if isinstance(step, SetSysctl))
+    yield from (step.name for step in _steps(scenario) if isinstance(step, SetSysctl))
+
+
+def _options(scenario: Scenario) -> Iterator[str]:
+    from tcpcheck.lang.scenario import Setsockopt
+
+    yield from (step.option for step in _steps(scenario) if isinstance(step, Setsockopt))
+
+
+def _steps(scenario: Scenario) -> Iterator[Step]:
+    """Of all programs."""
+    from tcpcheck.mapping.unknowns import steps
+
+    for run in (run for case in scenario.cases for host in case.hosts for run in host.runs):
+        yield from steps(run.body)
 
 
 def text(index: Index) -> str:

@@ -26,7 +26,7 @@ from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load
 from tcpcheck.lang.format import claim_lines
 from tcpcheck.render.tcpdump import tcpdump
-from tcpcheck.render.words import seconds, settings_text, time_digits
+from tcpcheck.render.words import printable, seconds, settings_text, time_digits
 from tcpcheck.witness.trace import Step, Trace
 from tcpcheck.witness.verdict import ClaimResult, SpecResult
 
@@ -192,10 +192,16 @@ def silent_words(trace: Trace, step: Step) -> str:
     return f"{seconds(step.time_ns, time_digits(trace))} s {does}" + (f" ({changes})" if changes else "")
 
 
+def plain(text: str) -> str:
+    """Text of a spec that Markdown leaves as it is. Words are not emphasised within, so `_` stays."""
+    safe = printable(text).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"[\\|`*\[\]]", r"\\\g<0>", safe)
+
+
 def entry_text(entry: Entry) -> str:
     """One entry of the document."""
-    out = [f'<a id="{entry.anchor}"></a>', f"### {entry.result.title}", "", entry.question, ""]
-    out += [f"**{entry.answer}**", "", f"[{entry.path}](../{entry.path})", "", f"    tcpcheck verify {entry.path}", ""]
+    out = [f'<a id="{entry.anchor}"></a>', f"### {plain(entry.result.title)}", "", plain(entry.question), ""]
+    out += [f"**{plain(entry.answer)}**", "", f"[{entry.path}](../{entry.path})", "", f"    tcpcheck verify {entry.path}", ""]
     out += ["| claim | verdict |", "|---|---|"]
     out += verdict_rows(entry)
     trace = shown_trace(entry)
@@ -215,7 +221,7 @@ def word_rows(entries: Sequence[Entry]) -> list[str]:
         if len(mine) > WORD_ENTRIES_MAX:
             mine = [e for e in mine if word in f"{e.question} {e.answer}"]
         if mine:
-            rows.append(f"| `{word}` | {', '.join(f'[{e.result.title}](#{e.anchor})' for e in mine)} |\n")
+            rows.append(f"| `{word}` | {', '.join(f'[{plain(e.result.title)}](#{e.anchor})' for e in mine)} |\n")
     return rows
 
 
@@ -236,7 +242,7 @@ def document(entries: Sequence[Entry], not_yet: str) -> str:
             heading = FOLDERS.get(folder, folder)
             parts += [f"- [{heading}](#{heading_anchor(heading)}): {len(mine)}\n"]
             tables += [f"| **{heading}** | |\n"]
-            tables += [f"| [{e.asked}](#{e.anchor}) | {e.answer} |\n" for e in mine]
+            tables += [f"| [{plain(e.asked)}](#{e.anchor}) | {plain(e.answer)} |\n" for e in mine]
             details += [f"\n## {heading}\n", *(f"\n{entry_text(e)}" for e in mine)]
     parts += ["- [By word](#by-word): sysctls, socket options, errors, kernels, tools\n"]
     parts += ["- [Not yet](#not-yet): what has no spec, and why\n"] if not_yet else []

@@ -58,6 +58,7 @@ def test_2_without_a_command(capfd: Capture) -> None:
         (("verify", "--traces", "some", "x"), "'some' is not one of"),
         (("trace", "x"), "Missing argument 'CLAIM'"),
         (("explain", "TW_SYN_REFUSE"), "did you mean `TW_SYN_REFUSED`?"),
+        (("explain", "paws"), "names with it are "),
         (("profiles", "linux 2.6"), "no profile as old as linux 2.6"),
     ],
 )
@@ -116,6 +117,7 @@ def test_words_are_found_in_any_spelling(capfd: Capture, word: str, heading: str
 
 
 def test_explain_names_the_specs_that_exercise_a_word(capfd: Capture) -> None:
+    assert "  specs       specs/" in call(capfd, "explain", "SO_KEEPALIVE").out
     for word in ("TW_SYN_REFUSED", "tcp_rfc1337", "time_wait"):
         assert "specs/tw_syn.tcp" in exercised.specs_with(*EXERCISED[word])
         shown = call(capfd, "explain", word).out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,16 @@ def test_questions_are_found_by_write_up_and_by_word() -> None:
     assert "| [Is it EPIPE?](#seeds-001-b) | Yes. |" in page
     assert "| `EPIPE` | [001_B](#seeds-001-b) |" in page, "of many specs those whose question names it"
     assert "| `tcp_rfc1337` | [001_B](#seeds-001-b) |" in page and "`tcp_sack`" not in page
+
+
+def test_texts_of_a_spec_are_no_markup() -> None:
+    hostile = "<img src=x onerror=alert(1)> | [x](javascript:alert(1)) `rm` *b* \x1b[2J \u202e &lt;"
+    page = gallery.document([replace(entry("x", hostile, hostile, "EPIPE"), claims={})], "")
+    page += gallery.entry_text(replace(entry(hostile, "Why?", "So.", ""), path="specs/x.tcp"))
+    assert "<img" not in page and "\x1b" not in page and "\u202e" not in page and "&lt;img" in page
+    assert not re.search(r"(?<!\\)\[x(?<!\\)\]\(java", page) and not re.search(r"(?<!\\)`rm", page)
+    cells = [len(re.findall(r"(?<!\\)\|", line)) for line in page.splitlines() if line.startswith("| [")]
+    assert cells == [3]
 
 
 def test_links_of_the_page_lead_somewhere() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from cli_call import AS_EXPECTED, CONNECTION, NOT_AS_EXPECTED
 
@@ -47,6 +49,18 @@ def test_a_mistake_in_a_spec_is_told_with_its_caret(pytester: pytest.Pytester) -
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*bad.tcp:2:*error:*", "*^*"])
     result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_texts_of_a_spec_move_no_cursor(pytester: pytest.Pytester) -> None:
+    spec = (CONNECTION % NOT_AS_EXPECTED).replace("One connection", "\x1b[2J\x1b]0;owned\x07\u202e")
+    (pytester.path / "one.tcp").write_text("# \x1b[31m\x9b2J\n" + spec)
+    (pytester.path / "bad.tcp").write_text('title "\x1b[2J\u202e" \x1b[31m\n')
+    result = pytester.runpytest_inprocess(*PLUGIN, "--color=no", "-v")
+    result.assert_outcomes(failed=0, errors=1)
+    result = pytester.runpytest_inprocess(*PLUGIN, "--color=no", "-v", "one.tcp")
+    result.assert_outcomes(failed=1)
+    assert "violated, expected holds" in result.stdout.str()
+    assert not re.search("[\x1b\x07\x9b\u202e]", result.stdout.str())
 
 
 def test_the_fixture_gives_objects(specs: pytest.Pytester) -> None:

@@ -21,6 +21,8 @@ from tcpcheck.tcp.sysctls import SYSCTLS, SysctlInfo
 
 INDENT = 14
 SPECS_SHOWN = 5
+NAMES_SHOWN = 8
+SHARED_MIN = 3  # characters of a word that is looked for within names
 BEHAVIOUR: dict[str, Behaviour] = {row.flag: row for row in BEHAVIOURS}
 
 
@@ -61,6 +63,12 @@ def names() -> list[str]:
 
 
 def _unknown(word: str) -> UsageError:
+    folded = word.strip().lower().replace("-", "_")
+    within = [name for name in names() if len(folded) >= SHARED_MIN and folded in name.lower()]
+    if len(within) > 2:  # a sysctl with and without its first parts is two
+        more = f" and {len(within) - NAMES_SHOWN} more" if len(within) > NAMES_SHOWN else ""
+        hint = f"names with it are {', '.join(within[:NAMES_SHOWN])}{more}"
+        return UsageError(f"`{word}` is no rule, sysctl, state, feature or socket option: {hint}")
     near = nearest(word, names())
     hint = f"did you mean `{near}`?" if near else "`tcpcheck explain` alone lists what there is"
     return UsageError(f"`{word}` is no rule, sysctl, state, feature or socket option: {hint}")
@@ -135,7 +143,8 @@ def _feature(name: str) -> list[tuple[str, str]]:
 def _option(option: SockOption) -> list[tuple[str, str]]:
     unit = f" {option.unit}" if option.unit else ""
     rows = [(option.name, "socket option"), ("what", option.doc), ("values", f"{option.lo}..{option.hi}{unit}")]
-    return [*rows, ("as in", f"setsockopt {'l' if option.listener else 's'} {option.name} {option.lo or 1}")]
+    rows.append(("as in", f"setsockopt {'l' if option.listener else 's'} {option.name} {option.lo or 1}"))
+    return [*rows, ("specs", specs_of("options", option.name))]
 
 
 def _has(profile: Profile, feature: str) -> bool:
