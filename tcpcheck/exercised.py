@@ -23,7 +23,7 @@ Index = Mapping[str, Mapping[str, Sequence[str]]]
 
 
 def entry(scenario: Scenario, result: SpecResult) -> dict[str, list[str]]:
-    """One spec's. rules: taken somewhere in the search. states: come to in a trace that it shows. options: of sockets."""
+    """One spec's. rules: taken somewhere in the search. states: come to in a trace that it shows. options: sockets'."""
     traces = [claim.witness for claim in result.claims if claim.witness is not None]
     states = {c.after for t in traces for step in t.steps for c in step.changes if c.what == "state"}
     found = {"rules": set(result.stats["rules_taken"]), "states": states}

@@ -201,7 +201,8 @@ def plain(text: str) -> str:
 def entry_text(entry: Entry) -> str:
     """One entry of the document."""
     out = [f'<a id="{entry.anchor}"></a>', f"### {plain(entry.result.title)}", "", plain(entry.question), ""]
-    out += [f"**{plain(entry.answer)}**", "", f"[{entry.path}](../{entry.path})", "", f"    tcpcheck verify {entry.path}", ""]
+    out += [f"**{plain(entry.answer)}**", "", f"[{entry.path}](../{entry.path})", ""]
+    out += [f"    tcpcheck verify {entry.path}", ""]
     out += ["| claim | verdict |", "|---|---|"]
     out += verdict_rows(entry)
     trace = shown_trace(entry)
