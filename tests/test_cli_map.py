@@ -59,6 +59,26 @@ def test_json_and_picture(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> 
     assert not any(a.startswith("http") for e in root.iter() for k, a in e.attrib.items())
 
 
+def test_a_map_of_nothing_proves_nothing(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    spec = tmp_path / "spec.tcp"
+    connect = "connect server:80 from :1000 (seq any -> isn, tsval any -> ts) -> s"
+    spec.write_text(
+        'title "x"\nhost server { kernel linux 6.18.44 ; run { listen :80 ; accept -> c } }\n'
+        f"host client {{ kernel linux 6.18.44 ; run {{ {connect} }} }}\n"
+        "network { delay 1ms }\nreach x { server receives SYN (tsval - 77 = 0) }\n"
+    )
+    page = tmp_path / "map.html"
+    result = call(capfd, "map", str(spec), "--over", "ts", "-q", "-o", str(page))
+    assert result.code == 0 and result.out.endswith("\nthere is no set of values, so nothing is proved\n")
+    assert "proved by z3" not in result.out and "proved by z3" not in page.read_text()
+
+
+def test_another_kind_of_picture_is_2(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    result = call(capfd, "map", ISN_GAP, "--over", "pause", "-q", "-o", str(tmp_path / "m.png"))
+    assert result.code == 2 and "a map is written as .svg or .html, not as .png" in result.err and not result.out
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_page_and_the_maps_of_a_report(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     page, full, bare = (tmp_path / name for name in ("map.html", "full.html", "bare.html"))
     assert call(capfd, "map", ISN_GAP, "--over", "pause", "-q", "-o", str(page)).code == 0

@@ -189,6 +189,33 @@ def test_bad_files_end_in_a_sentence(name: str, tmp_path: Path, capsys: pytest.C
     assert said.out == "" and str(file) in said.err and "Traceback" not in said.err
 
 
+def test_a_blank_file_is_not_called_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "capture").write_bytes(b"\n")
+    assert main(["conform", str(tmp_path / "capture")]) == 2
+    assert "nothing but white space" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--lost", "5-2", "5-2 goes backwards; write 2-5"),
+        ("--lost", "0", "packets are numbered from 1"),
+        ("--sysctl", "tcp_sack=1@0", "packets are numbered from 1; without @0 it is so from the start"),
+    ],
+)
+def test_packets_that_cannot_be(option: str, value: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conform", str(path("p_lastack_loss")), option, value]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_packets_beyond_the_end_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--lost", "18-30", "--sysctl", "tcp_sack=1@99999"]
+    assert main(["conform", str(path("p_lastack_loss")), *options]) == 0
+    said = capsys.readouterr().out
+    assert "note: --lost 18 changes nothing: the last segment is packet 17" in said and said.count("--lost") == 3
+    assert "note: --sysctl net.ipv4.tcp_sack=1@99999 changes nothing" in said
+
+
 class Endless:
     """A capture of any size, which is never held as a whole."""
 

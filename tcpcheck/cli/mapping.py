@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,9 @@ from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load
 from tcpcheck.lang.scenario import Scenario
 from tcpcheck.mapping import MapResult, map_scenario, searched_names
+from tcpcheck.render.words import printable
+
+PAGES = (".html", ".htm")
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ def run_map(console: Console, call: MapCall) -> int:
     if call.output is not None:
         check_target(call.output)
         check_distinct([("-o", call.output)], [scenario.file])
+        check_kind(call.output)
     result = mapped(console, scenario, call.over, call.bounds, call.quiet)
     if call.output is not None:
         write_whole(call.output, picture(result, call.output).encode("utf-8", "backslashreplace"))
@@ -55,9 +60,16 @@ def run_map(console: Console, call: MapCall) -> int:
     return 0 if result.ok else 3
 
 
+def check_kind(path: str) -> None:
+    """Refuses a name that promises another kind of file. One without an ending will be SVG."""
+    ending = os.path.splitext(path)[1].lower()
+    if ending not in ("", ".svg", *PAGES):
+        raise UsageError(f"a map is written as .svg or .html, not as {printable(ending)}: {printable(path)}")
+
+
 def picture(result: MapResult, path: str) -> str:
     """As a page where the file is named so, else as SVG."""
-    if path.endswith((".html", ".htm")):
+    if path.lower().endswith(PAGES):
         from tcpcheck.render.html import map_page
 
         return map_page(result)

@@ -33,6 +33,7 @@ class ConformCall:
 
 
 UNTIL_MOST = 30 * 86400  # seconds
+NAMED_MOST = 3  # packets beyond the capture's end that a note names
 
 
 class Conform:
@@ -66,8 +67,17 @@ class Conform:
         else:
             capture = _logged(name, found) if isinstance(found, str) else found
             verdict = judge(capture, self.call.host, self.setting, self.call.midstream)
+            verdict.notes += self._beyond(capture)
         verdict.notes += self.notes
         return verdict
+
+    def _beyond(self, capture: Capture) -> list[str]:
+        """What the call says of packets that the capture has not."""
+        last = max(packet.number for packet in capture.packets)
+        lost = [number for number in sorted(self.setting.lost or ()) if number > last]
+        said = [f"--lost {number}" for number in lost[:NAMED_MOST]]
+        said += [f"--sysctl {name}={value}@{start}" for start, name, value in self.setting.sysctls if start > last]
+        return [f"{words} changes nothing: the last segment is packet {last}" for words in said]
 
     def _script(self, name: str, text: str) -> Verdict:
         """A packetdrill script; what is not supported makes it skipped, never passed."""
@@ -109,7 +119,7 @@ def _opened(name: str) -> Capture | str:
     if len(data) > TEXT_MAX:
         raise CaptureError(f"{name}: a text of more than {TEXT_MAX:,} bytes; cut out the connection in question")
     if not data.strip():
-        raise CaptureError(f"{name}: an empty file")
+        raise CaptureError(f"{name}: an empty file" if not data else f"{name}: nothing but white space")
     return data.decode("utf-8", errors="replace")
 
 

@@ -36,6 +36,8 @@ def _sysctl(text: str, profile: Profile) -> tuple[int, str, int]:
     if name is None:
         near = difflib.get_close_matches(match[1], [*SYSCTLS, *(n.rpartition(".")[2] for n in SYSCTLS)], 1, 0.0)
         raise UsageError(f"no sysctl {match[1]}; the nearest is {near[0]}")
+    if match[3] is not None and int(match[3]) < 1:
+        raise UsageError(f"--sysctl {text}: packets are numbered from 1; without @{match[3]} it is so from the start")
     wrong = SYSCTLS[name].check(int(match[2]))
     if wrong:
         raise UsageError(wrong)
@@ -65,5 +67,10 @@ def packets(text: str | None) -> frozenset[int] | None:
         match = re.fullmatch(r"\s*(\d{1,7})(?:-(\d{1,7}))?\s*", part)
         if match is None:
             raise UsageError(f"--lost {text}: write packet numbers such as 7,9-12, or any, or none")
-        found |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
+        first, last = int(match[1]), int(match[2] or match[1])
+        if first < 1:
+            raise UsageError(f"--lost {text}: packets are numbered from 1")
+        if first > last:
+            raise UsageError(f"--lost {text}: {part.strip()} goes backwards; write {last}-{first}")
+        found |= set(range(first, last + 1))
     return frozenset(found)

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from tcpcheck.mapping.result import Map, MapResult, Moment
 from tcpcheck.render.map_svg import svg, worth_drawing
 from tcpcheck.render.map_text import members
-from tcpcheck.render.map_words import outcome_words, pieces, range_words, size, span
+from tcpcheck.render.map_words import compares, outcome_words, pieces, range_words, size, span, sure_words
 from tcpcheck.render.verdicts import bounds_text
 from tcpcheck.render.words import printable
 
@@ -34,8 +34,8 @@ def section(result: MapResult, name: str) -> dict[str, Any]:
         ],
         "doubts": [printable(said) for said in _doubts(result)],
         "bounds": [f"every run {said}" for said in dict.fromkeys(map(_bounds, result.maps))],
-        "sure": "every set proved by z3" if result.ok else "not everything is known",
-        "css": "good" if result.ok else "doubt",
+        "sure": sure_words(result),
+        "css": "good" if result.ok and compares(result) else "doubt",
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tcpcheck.mapping.result import Map, MapResult, Moment
 from tcpcheck.render import styled
-from tcpcheck.render.map_words import outcome_words, pieces, range_words, size, span
+from tcpcheck.render.map_words import compares, outcome_words, pieces, range_words, size, span, sure_words
 from tcpcheck.render.styled import BAD, BOLD, DIM, DOUBT, GOOD, Line
 from tcpcheck.render.verdicts import bounds_text, descriptions
 from tcpcheck.render.words import printable
@@ -97,9 +97,9 @@ def _closing(result: MapResult, width: int) -> list[Line]:
     limits = list(dict.fromkeys(bounds_text({k: v for k, v in m.bounds.items() if k != "omission"}) for m in known))
     hidden = sum(float(m.bounds.get("omission") or 0) for m in known)
     runs = sum(o.runs for m in known for moment in m.moments for o in moment.outcomes)
-    sure = "every set proved by z3" if result.ok else "NOT everything is known"
+    style = GOOD if result.ok and compares(result) else DOUBT if result.ok else BAD
     out: list[Line] = [[]]
     for limit in limits:
         out += [[(piece, DIM)] for piece in styled.wrap(f"every run {limit}", width, "  ")]
     said = f"; {runs} values run with real numbers; hashing hid a state with probability below {hidden:.1e}"
-    return [*out, [(sure, GOOD if result.ok else BAD), (said, DIM)]]
+    return [*out, [(sure_words(result), style), (said if compares(result) else "", DIM)]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tcpcheck.mapping.result import OPEN, Moment, Quantity, Span
+from tcpcheck.mapping.result import OPEN, MapResult, Moment, Quantity, Span
 
 CIRCLE = 1 << 32
 HALF = 1 << 31
@@ -22,6 +22,18 @@ class Piece:
     @property
     def count(self) -> int:
         return self.last - self.first + 1
+
+
+def sure_words(result: MapResult) -> str:
+    """How sure all of the map is."""
+    if not result.ok:
+        return "NOT everything is known"
+    return "every set proved by z3" if compares(result) else "there is no set of values, so nothing is proved"
+
+
+def compares(result: MapResult) -> bool:
+    """Is there a moment at which values of the unknown could lead to something?"""
+    return any(m.moments for m in result.maps)
 
 
 def pieces(moment: Moment) -> list[Piece]:
