@@ -17,7 +17,17 @@ pytest.importorskip("pygls", reason="pygls is not installed: nobody asks the lan
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
-from tcpcheck.lang.vocabulary import SEGMENT_KINDS, STATES
+from tcpcheck.lang.sockopts import OPTIONS
+from tcpcheck.lang.vocabulary import (
+    ERRNOS,
+    QUIET,
+    RESULTS,
+    SEGMENT_FIELDS,
+    SEGMENT_FLAGS,
+    SEGMENT_KINDS,
+    SOCKET_VARIABLES,
+    STATES,
+)
 from tcpcheck.lsp.complete import keywords
 
 URI = "file:///spec.tcp"
@@ -171,6 +181,13 @@ def test_the_extension_names_files_that_are_there() -> None:
 def test_the_colours_know_every_keyword_state_and_segment() -> None:
     grammar = json.loads((EXTENSION / "syntaxes" / "tcpcheck.tmLanguage.json").read_text())["repository"]
     for part, words in (("keyword", keywords()), ("state", STATES), ("segment", SEGMENT_KINDS)):
+        pattern = re.compile(grammar[part]["match"])
+        assert [word for word in words if not pattern.fullmatch(word)] == []
+    for part, words in (
+        ("condition", (*SEGMENT_FLAGS, QUIET)),
+        ("field", (*SEGMENT_FIELDS, *SOCKET_VARIABLES)),
+        ("constant", (*RESULTS, *ERRNOS, *OPTIONS)),
+    ):
         pattern = re.compile(grammar[part]["match"])
         assert [word for word in words if not pattern.fullmatch(word)] == []
     assert len(keywords()) > 50

@@ -45,6 +45,7 @@ _WORDS = {
     "STATE": STATES,
     "SEG": SEGMENT_KINDS,
 }
+_CALLS_MEANT = {"read": "recv", "write": "send", "wait": "sleep"}
 _DESCRIBED = {
     "CMP": "a comparison (`=`, `<`, ...)",
     "SHIFT": "`+=` or `-=`",
@@ -189,11 +190,20 @@ def _report(text: str, error: UnexpectedInput, mistakes: Mistakes) -> int:
         advice = f"is a `}}` missing above? The `{{` of line {text.count(chr(10), 0, open_brace) + 1} is still open"
     elif offender == "}" and open_brace is None:
         advice = "this `}` closes nothing: remove it, or is a `{` missing above?"
-    near = nearest(offender, words) if len(offender) > 1 else None
+    near = _near(offender, words, accepted)
     if advice is None and near is None:
         advice = "docs/language.md shows every statement with an example"
     mistakes.error(span, message, advice=advice, expected=expected, near=near)
     return offset
+
+
+def _near(offender: str, words: list[str], accepted: set[str]) -> str | None:
+    """The word that was meant: a sysctl's whole name, another call of the same kind, or the nearest."""
+    if "SYSCTL" in accepted and offender.startswith("tcp_"):
+        return f"net.ipv4.{offender}"
+    if (other := _CALLS_MEANT.get(offender)) in words:
+        return other
+    return nearest(offender, words) if len(offender) > 1 else None
 
 
 def _report_end(text: str, accepted: set[str], mistakes: Mistakes) -> None:
