@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench.small_tcp import SmallTcp
 
 from tcpcheck.explore.parts import Asked, HereTeam, PartedSearch
-from tcpcheck.explore.result import Limits
+from tcpcheck.explore.result import Limits, SearchResult
 from tcpcheck.explore.search import search
 from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import load
@@ -29,11 +29,13 @@ from tcpcheck.model.build import build_model
 Row = dict[str, Any]
 
 
-def row(where: str, states: int, cpu: float, wall: float, memory: float, records: int = 0, sent: int = 0) -> Row:
+def row(where: str, result: SearchResult, cpu: float, wall: float, records: int = 0, sent: int = 0) -> Row:
+    states, memory = result.zones, result.peak_memory / result.zones
     million = states / 1e6
     return {
         "where": where,
         "states": states,
+        "transitions": result.transitions,
         "cpu_s_per_million": round(cpu / million, 2),
         "wall_s_per_million": round(wall / million, 2),
         "bytes_per_state": round(memory),
@@ -45,9 +47,7 @@ def row(where: str, states: int, cpu: float, wall: float, memory: float, records
 def in_one_piece(make: Callable[[], Any], limits: Limits) -> Row:
     cpu, wall = time.process_time(), time.monotonic()
     result = search(make().handle(), claims=3, limits=limits)
-    return row(
-        "one piece", result.zones, time.process_time() - cpu, time.monotonic() - wall, result.peak_memory / result.zones
-    )
+    return row("one piece", result, time.process_time() - cpu, time.monotonic() - wall)
 
 
 def in_parts(where: str, team: Any, limits: Limits, processors: Callable[[], float]) -> Row:
@@ -58,7 +58,7 @@ def in_parts(where: str, team: Any, limits: Limits, processors: Callable[[], flo
     cpu, wall = processors() - cpu, time.monotonic() - wall
     tallies = parted.tallies
     records, sent = sum(t.records for t in tallies), sum(t.sent_bytes for t in tallies)
-    return row(where, result.zones, cpu, wall, result.peak_memory / result.zones, records, sent)
+    return row(where, result, cpu, wall, records, sent)
 
 
 def on_ray(make: Callable[[], Any], parts: list[int], limits: Limits) -> list[Row]:
@@ -98,6 +98,8 @@ def main() -> None:
     rows += on_ray(make, options.parts, limits)
     for one in rows:
         print(json.dumps(one))
+    if options.states is None and len({(one["states"], one["transitions"]) for one in rows}) > 1:
+        raise SystemExit("they did not find the same")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from tcpcheck.explore.system cimport Handle
 from tcpcheck.sym.choice cimport CHOOSE_EVENT, Choices, choose
 
 SIZES = {  # states and transitions that every tool finds, and the levels of a breadth-first search
+    "S": {"capacity": 2, "losses": 0, "duplicates": 0, "swaps": 0},    # small: for tests
     "A": {"capacity": 2, "losses": 1, "duplicates": 1, "swaps": 0},
     "B": {"capacity": 2, "losses": 2, "duplicates": 1, "swaps": 1},
     "C": {"capacity": 3, "losses": 2, "duplicates": 1, "swaps": 1},
@@ -322,7 +323,7 @@ cdef uint64_t sys_hits(void* ctx) noexcept nogil:
 
 
 cdef class SmallTcp:
-    """The model. size: `A`, `B` or `C`. whole: states are expanded at once, not step by step.
+    """The model. size: `S`, `A`, `B` or `C`. whole: states are expanded at once, not step by step.
 
     Claim 0, never hit: a receiver gets more than was sent. Claim 1: both ends in CLOSING, a simultaneous close."""
     cdef Machine* m
