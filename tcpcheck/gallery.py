@@ -68,7 +68,7 @@ WORDS = re.compile(
     r"|iptables|[Rr]ecv-[Qq]|NAT|MASQUERADE|[DS]NAT|PAWS|Wireshark|ncat)\b"
 )
 SPELLED = {"recv-q": "Recv-Q", "MASQUERADE": "NAT", "DNAT": "NAT", "SNAT": "NAT"}
-WORD_ENTRIES_MAX = 8  # a word of more specs names only those whose question or answer has it
+WORD_ENTRIES_MAX = 8  # a word of more specs names only those whose question or answer has it, or so many of them
 
 
 @dataclass(frozen=True)
@@ -218,11 +218,13 @@ def word_rows(entries: Sequence[Entry]) -> list[str]:
     """A row for each word, in the order of the alphabet: the entries whose specs have it."""
     rows = []
     for word in sorted(set[str]().union(*(e.words for e in entries)), key=str.lower):
-        mine = [e for e in entries if word in e.words]
-        if len(mine) > WORD_ENTRIES_MAX:
-            mine = [e for e in mine if word in f"{e.question} {e.answer}"]
-        if mine:
-            rows.append(f"| `{word}` | {', '.join(f'[{plain(e.result.title)}](#{e.anchor})' for e in mine)} |\n")
+        having = [e for e in entries if word in e.words]
+        mine = having
+        if len(having) > WORD_ENTRIES_MAX:
+            mine = [e for e in having if word in f"{e.question} {e.answer}"] or having[:WORD_ENTRIES_MAX]
+        links = [f"[{plain(e.result.title)}](#{e.anchor})" for e in mine]
+        links += [f"and {len(having) - len(mine)} more"] if mine == having[:WORD_ENTRIES_MAX] != having else []
+        rows.append(f"| `{word}` | {', '.join(links)} |\n")
     return rows
 
 
