@@ -30,7 +30,10 @@ from tcpcheck.witness.trace import Trace
 from tcpcheck.witness.verdict import ClaimResult, Count, SpecResult, Stats
 
 NO_LIMITS = Limits()
-LOOSE_COUNT = "the number lies in this range, but which it is depends on the rest; count over a difference of variables"
+LOOSE_COUNT = (
+    "the number lies in this range, but which it is depends on the rest of the run; if that is another number, count "
+    "over the difference (`over a - b`)"
+)
 ENDLESS_COUNT = "some run goes on for ever without it: no value is sure to lead there"
 RULE_NAMES = {rule.number: rule.name for rule in RULES}
 

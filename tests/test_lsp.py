@@ -16,7 +16,9 @@ pytest.importorskip("pygls", reason="pygls is not installed: nobody asks the lan
 
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
+from pygls.workspace import TextDocument
 
+from tcpcheck.errors import Span
 from tcpcheck.lang.sockopts import OPTIONS
 from tcpcheck.lang.vocabulary import (
     ERRNOS,
@@ -28,6 +30,7 @@ from tcpcheck.lang.vocabulary import (
     SOCKET_VARIABLES,
     STATES,
 )
+from tcpcheck.lsp import server as lsp
 from tcpcheck.lsp.complete import keywords
 
 URI = "file:///spec.tcp"
@@ -105,6 +108,24 @@ def test_mistakes_as_they_are_typed_and_gone_when_mended() -> None:
     assert good == [] and len(bad) == 1
     assert bad[0].range.start == Asked.at("TIME-WAIT") and bad[0].severity == types.DiagnosticSeverity.Error
     assert "did you mean `TIME-WAIT`?" in bad[0].message
+
+
+def test_a_text_too_large_is_told_and_not_split_into_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = "# a comment\n" * 6000
+    here = types.TextDocumentIdentifier(URI)
+
+    async def question(asked: Asked) -> tuple[Any, ...]:
+        marks = await asked.change(large)
+        hovered = await asked.client.text_document_hover_async(types.HoverParams(here, types.Position(1, 3)))
+        return marks, hovered, await asked.change(SPEC)
+
+    (mark,), hovered, mended = ask(question)
+    assert "at most 64 KiB" in mark.message and mark.range.start == types.Position(0, 0)
+    assert hovered is None and mended == []
+    document = TextDocument(URI, large)
+    monkeypatch.setattr(TextDocument, "lines", property(lambda _: pytest.fail("split")))
+    assert lsp._at(document, types.Position(1, 3)) == ("", 0)
+    assert lsp._range(document, Span(1, 1, 2)).start == types.Position(0, 0)
 
 
 def test_hover_definition_and_completion() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from dataclasses import replace
 
 import golden_files
@@ -14,6 +16,7 @@ from render_samples import MS, SAMPLES, Recorder, lookup, tw_refused
 from tcpcheck.render.rules import rule_lookup
 from tcpcheck.render.styled import columns
 from tcpcheck.render.text import text
+from tcpcheck.render.words import shell_words
 from tcpcheck.witness.trace import HostInfo
 
 
@@ -119,3 +122,11 @@ def test_the_protocols_own_rules_explain_themselves() -> None:
 def test_nanoseconds_show_only_when_they_matter() -> None:
     assert "12.500250 " in text(tw_refused()) and "12.500250000" not in text(tw_refused())
     assert "0.000012500" in text(SAMPLES["fin_lost"])
+
+
+def test_a_command_line_names_the_file_whatever_its_name() -> None:
+    words = ["tcpcheck", "a b.tcp", "it's\n\x1b[2J\\.tcp", "\u202e.tcp", "\udcff.tcp", "plain.tcp"]
+    line = shell_words(words)
+    assert line.isprintable() and line.endswith(" plain.tcp")
+    done = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True)
+    assert [os.fsdecode(word) for word in done.stdout.split(b"\0")[:-1]] == words

@@ -177,8 +177,11 @@ def test_kernel_names() -> None:
         assert (profile.name, warning) == (asked.replace(" ", "-"), None)
     with pytest.raises(LookupError, match=r"linux 4\.4"):
         profile_for("linux 3.10")
-    with pytest.raises(LookupError, match="linux"):
-        profile_for("linus 6.18.44")
+    for asked, near in (("linus 6.18.44", "linux 6.18.44"), ("linus", "linux 6.18.44"), ("lwip2.2", "lwip 2.2")):
+        with pytest.raises(LookupError, match=f"the nearest is {near}$"):
+            profile_for(asked)
+    with pytest.raises(LookupError, match="no profile of nope; `tcpcheck profiles` lists what there is"):
+        profile_for("nope")
 
 
 def test_effective_sysctls() -> None:

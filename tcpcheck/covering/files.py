@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -27,6 +26,7 @@ from tcpcheck.render.pcapng import pcapng
 from tcpcheck.render.rules import rule_lookup
 from tcpcheck.render.text import text
 from tcpcheck.render.vantage import Sighting, drop_chain, sightings
+from tcpcheck.render.words import shell_words
 from tcpcheck.witness.trace import HostInfo, Trace
 
 FORMATS = ("pcapng", "packetdrill", "json", "text")
@@ -92,7 +92,7 @@ def _capture(trace: Trace, case: Case, host: HostInfo, stem: str) -> Written:
         raise UsageError(f"{host.name} sees no segment")
     data, path = pcapng(trace, rule_lookup(), (host.name,)), f"{stem}.pcapng"
     why = not_comparable(trace, case, host)
-    check = "" if why else shlex.join(check_command(trace, host, path))
+    check = "" if why else shell_words(check_command(trace, host, path))
     return Written(path, "pcapng", host.name, data, check, why)
 
 

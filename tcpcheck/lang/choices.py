@@ -16,6 +16,7 @@ from tcpcheck.lang import ast
 from tcpcheck.lang.diagnostics import Mistakes, nearest
 from tcpcheck.lang.registry import Registry
 from tcpcheck.lang.vocabulary import RESERVED
+from tcpcheck.spelling import nearest_kernel
 
 CASES_MAX = 4096
 T = TypeVar("T")
@@ -244,7 +245,9 @@ class Choices:
             found = self.registry.resolve_kernel(kern.name.text)
         if found is None:
             assert self.registry is not None
-            self.mistakes.unknown(kern.name.span, "kernel", kern.name.text, self.registry.kernels())
+            name, kernels = kern.name.text, self.registry.kernels()
+            near = nearest_kernel(name, kernels)
+            self.mistakes.unknown(kern.name.span, "kernel", name, kernels, near=near)
             return UNKNOWN_PROFILE
         name, warning = found
         if warning:

@@ -56,10 +56,18 @@ class Mistakes:
     def warning(self, span: Span, message: str, advice: str | None = None) -> None:
         self._add(self.warnings, Diagnostic(self.file, span, message, (), None, "warning", advice))
 
-    def unknown(self, span: Span, what: str, word: str, valid: Iterable[str], advice: str | None = None) -> None:
-        """`unknown state 'TIMEWAIT'`, with all valid words if they are few, and the nearest."""
+    def unknown(
+        self,
+        span: Span,
+        what: str,
+        word: str,
+        valid: Iterable[str],
+        advice: str | None = None,
+        near: str | None = None,
+    ) -> None:
+        """`unknown state 'TIMEWAIT'`, with all valid words if they are few, and the nearest. near: it, if known."""
         words = tuple(valid)
-        near = nearest(word, words)
+        near = near or nearest(word, words)
         expected = words if len(words) <= EXPECTED_MAX else ()
         self.error(span, f"unknown {what} `{shorten(word)}`", advice=advice, expected=expected, near=near)
 

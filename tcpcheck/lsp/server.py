@@ -6,6 +6,7 @@ are counted in the client's units, which the workspace's codec turns into charac
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from tcpcheck.errors import Diagnostic, Span, SpecError, TcpcheckError, UsageErr
 from tcpcheck.knowledge import REGISTRY
 from tcpcheck.lang import ast, load_text
 from tcpcheck.lang.format import format_text
-from tcpcheck.lang.parse import parse
+from tcpcheck.lang.parse import BYTES_MAX, parse
 from tcpcheck.lsp.complete import Proposal, proposals
 from tcpcheck.lsp.names import Binding, bindings, bound_by, host_at, word_at
 
@@ -97,20 +98,28 @@ def _mark(document: TextDocument, diagnostic: Diagnostic) -> types.Diagnostic:
     return types.Diagnostic(_range(document, diagnostic.span), "\n".join(said), severity, source="tcpcheck")
 
 
+def _lines(document: TextDocument) -> Sequence[str]:
+    """Its lines, which pygls splits anew each time it is asked; none of a text too large for a spec: nothing else is
+    said of it."""
+    return document.lines if len(document.source) <= BYTES_MAX else []
+
+
 def _range(document: TextDocument, span: Span) -> types.Range:
     """A span in the client's units, within the text."""
-    line = min(span.line - 1, max(len(document.lines) - 1, 0))
+    lines = _lines(document)
+    line = min(span.line - 1, max(len(lines) - 1, 0))
     start = types.Position(line, span.column - 1)
     end = types.Position(line, max(span.end_column - 1, span.column))
-    return document.position_codec.range_to_client_units(document.lines, types.Range(start, end))
+    return document.position_codec.range_to_client_units(lines, types.Range(start, end))
 
 
 def _at(document: TextDocument, position: types.Position) -> tuple[str, int]:
     """The line under the cursor, and the column in characters."""
-    if position.line >= len(document.lines):
+    lines = _lines(document)
+    if position.line >= len(lines):
         return "", 0
-    place = document.position_codec.position_from_client_units(document.lines, position)
-    return document.lines[place.line].rstrip("\r\n"), place.character
+    place = document.position_codec.position_from_client_units(lines, position)
+    return lines[place.line].rstrip("\r\n"), place.character
 
 
 # ---- questions ---------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tcpcheck.witness.trace import Trace
 
@@ -71,4 +71,19 @@ def regenerate(trace: Trace, *options: str) -> str:
         words = ["tcpcheck", "fixtures", trace.spec, *members, "--goal", trace.claim, "-o", "FOLDER"]
     else:
         words = ["tcpcheck", "trace", trace.spec, trace.claim, *members, *options]
-    return printable(shlex.join(words))
+    return shell_words(words)
+
+
+def shell_words(words: Iterable[str]) -> str:
+    """A command line for bash, zsh and ksh: what a terminal might take for itself is escaped within $'...'."""
+    return " ".join(shlex.quote(word) if printable(word) == word else f"$'{_ansi_c(word)}'" for word in words)
+
+
+def _ansi_c(word: str) -> str:
+    """Its characters, or the bytes of those that move a cursor."""
+    out = []
+    for char in word:
+        how = "surrogateescape" if "\udc80" <= char <= "\udcff" else "surrogatepass"  # a byte of a file's name
+        escaped = "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", how)) if _moves(char) else ""
+        out.append(escaped or (f"\\{char}" if char in "\\'" else char))
+    return "".join(out)

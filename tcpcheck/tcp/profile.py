@@ -23,6 +23,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from tcpcheck.errors import Impossible
+from tcpcheck.spelling import nearest_kernel
 from tcpcheck.tcp.behaviours import BEHAVIOURS, CONSTANT_FLAGS, GRADED, Release
 from tcpcheck.tcp.sysctls import SYSCTLS
 
@@ -266,7 +267,7 @@ def profile_for(name: str) -> tuple[Profile, str | None]:
     the running kernel's (Impossible when that is no Linux). `linux 6.18.44 without rfc5961, tlp`: with
     features (FEATURES) switched.
 
-    LookupError, which names the nearest, when there is nothing like it."""
+    LookupError, which names the nearest if one is alike, when there is no such kernel or feature."""
     base, *switches = re.split(r"\s+(with|without)\s+", name.strip(), flags=re.IGNORECASE)
     profile, warning = _plain_profile(base)
     for word, features in zip(switches[::2], switches[1::2], strict=True):
@@ -290,8 +291,9 @@ def _plain_profile(name: str) -> tuple[Profile, str | None]:
         if len(release) == 3 and release[2] <= FOLLOWED.get(release[:2], -1):
             return _point_release(release), None
         return _nearest_linux(match[1], release)
-    near = difflib.get_close_matches(wanted, PROFILES, 1, 0.0)
-    raise LookupError(f"no profile of {name}; the nearest is {_spelled(PROFILES[near[0]])}")
+    near = nearest_kernel(name, [_spelled(profile) for profile in PROFILES.values()])
+    hint = f"the nearest is {near}" if near else "`tcpcheck profiles` lists what there is"
+    raise LookupError(f"no profile of {name}; {hint}")
 
 
 class Registry:
