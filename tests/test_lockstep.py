@@ -89,7 +89,7 @@ def test_a_simultaneous_open() -> None:
 
 
 def test_a_full_syn_queue() -> None:
-    """Before 6.14 it holds one request less."""
+    """Before 6.13 it holds one request less."""
     d = diff("specs/opening/accept_queue_overflow.tcp", LINUX, OLD)
     assert rules(d) == [["LISTEN_SYN"], ["LISTEN_SYN_QUEUE_FULL"]]
 

@@ -98,7 +98,7 @@ EVENTS = [
     ("reach { client.s loses SEGMENT or server loses SEGMENT }", U),
     ("reach { client drops SEGMENT }", U),
     ("reach { client.s gets ok }", R),
-    ("reach { client.s gets 10B }", R),
+    ("reach { client.s gets 10B }", U),
     ("reach { client.s gets EOF }", U),
     ("reach { server.c gets EOF }", R),
     ("reach { server.c gets 10B }", R),

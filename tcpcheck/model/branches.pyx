@@ -172,7 +172,7 @@ cdef object branch(Model model, const Watch* w, int since):
         if e.kind == EF_SEND:
             sends.append(sent(m, i, w))
         elif e.kind == EF_GETS:
-            gets.append((e.host, e.arg, bool(e.uid)))
+            gets.append((e.host, e.arg, e.uid == GOT_EOF))
         elif e.kind == EF_RULE:
             rules.append(e.arg)
     n = sys_save(m, out)

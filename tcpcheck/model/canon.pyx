@@ -15,9 +15,10 @@ from tcpcheck.sym.number cimport (
     BASE_PAST, BASE_UNKNOWN, BASES_MAX, MODE_CONCRETE, Num, Sym, sym_prune, sym_select,
 )
 from tcpcheck.sym.zone cimport CLOCKS_MAX, zone_sup
-from tcpcheck.tcp.sockets cimport stack_tidy
+from tcpcheck.tcp.rto cimport sent_again
+from tcpcheck.tcp.sockets cimport find_tuple, stack_tidy
 from tcpcheck.tcp.types cimport (
-    EF_DIED, F_ACK, OOO_MAX, SK_FREE, SK_FULL, SLOTS, SOCKS_MAX, Seg, Sock,
+    EF_DIED, F_ACK, OOO_MAX, SK_BUCKET, SK_FREE, SK_FULL, SLOTS, SOCKS_MAX, Seg, Sock,
 )
 
 
@@ -100,6 +101,7 @@ cdef void plain(Seg* s, int keep_tsecr) noexcept nogil:
         memset(&s.tsecr, 0, sizeof(Num))
         s.ts_now = 0
         s.ecr_inc = 0
+        s.again = s.ecr_again = 0
     if not s.has_sack:
         memset(&s.sack_lo, 0, sizeof(Num))
         memset(&s.sack_hi, 0, sizeof(Num))
@@ -139,6 +141,8 @@ cdef int64_t fly_order(World* w, Flying* a, Flying* b) noexcept nogil:
     if d == 0: d = num_order(w, &a.seg.ack, &b.seg.ack)
     if d == 0: d = <int64_t>a.seg.ecr_inc - b.seg.ecr_inc
     if d == 0: d = <int64_t>a.seg.ecr_not_zero - b.seg.ecr_not_zero
+    if d == 0: d = <int64_t>a.seg.again - b.seg.again
+    if d == 0: d = <int64_t>a.seg.ecr_again - b.seg.ecr_again
     if d == 0 and a.clk and b.clk:
         d = age_order(w, a.clk, b.clk)
     if d == 0: d = num_order(w, &a.seg.tsval, &b.seg.tsval)
@@ -310,7 +314,33 @@ cdef void other_clocks(Machine* m, World* w, ClockFn f, void* arg) noexcept nogi
         f(arg, &w.slept_to[i])
 
 
-# ---- timestamps that nobody will miss
+# ---- what nobody will miss
+
+cdef int waits_for_echo(World* w, int host, int peer, int lport, int rport) noexcept nogil:
+    """Will the host at this end of a connection ask which transmission an echo is of, before it sends again?"""
+    cdef int i = find_tuple(&w.tcp, host, peer, lport, rport)
+    return i >= 0 and w.tcp.sock[i].kind != SK_BUCKET and sent_again(&w.tcp.sock[i])
+
+
+cdef void forget_transmissions(Machine* m) noexcept nogil:
+    """Whether a segment was sent again matters until the sender has what it waits for: later, others are asked for."""
+    cdef World* w = &m.nxt
+    cdef Sock* s
+    cdef Seg* g
+    cdef int i
+    if m.t.router.there:
+        return
+    for i in range(w.nfly):
+        g = &w.fly[i].seg
+        if g.again and not waits_for_echo(w, g.src, g.dst, g.sport, g.dport):
+            g.again = 0
+        if g.ecr_again and not waits_for_echo(w, g.dst, g.src, g.dport, g.sport):
+            g.ecr_again = 0
+    for i in range(w.tcp.top):
+        s = &w.tcp.sock[i]
+        if s.ts_recent_again and (s.kind == SK_BUCKET or not waits_for_echo(w, s.peer, s.host, s.rport, s.lport)):
+            s.ts_recent_again = 0
+
 
 cdef int in_past(Machine* m, const Sock* s) noexcept nogil:
     """Was everything on its way to this socket sent no earlier than the tick of its ts_recent, on the same counter?"""
@@ -539,6 +569,8 @@ cdef void canonicalise(Machine* m) noexcept nogil:
     tidy_tracks(m)
     settle_deaths(m)
     moved = close_up(m)
+    if timed:
+        forget_transmissions(m)
     sort_flying(m)
     sort_pends(&m.nxt)
     forget_timestamps(m)

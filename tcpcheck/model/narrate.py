@@ -21,6 +21,7 @@ TIMER_NAMES = {
     6: "delayed-ACK timer", 7: "keepalive timer", 9: "keepalive timer",
 }  # fmt: skip
 EF_SEND, EF_RULE, EF_LOST, EF_DROP, EF_ARRIVE, EF_DUP, EF_GETS, EF_EXPIRE = 0, 2, 7, 8, 9, 10, 6, 11
+GOT_EOF = 1
 EV_DELIVER, EV_TIMER, EV_PROGRAM = 0, 1, 2
 OP_LISTEN, OP_ACCEPT, OP_CONNECT = 0, 1, 2
 NEARLY = 10_000_000  # ns by which a timer's window may still be ahead for the timer to count as due
@@ -161,10 +162,10 @@ class Narrator:
     def result(self, m: Any) -> str:
         """What the call returned: an errno, `EOF`, `10 bytes`; "" when it has nothing to say."""
         results = [e for e in m.effects if e["kind"] == EF_GETS]
-        if not results or (results[-1]["arg"] == 0 and not results[-1]["uid"]):
+        if not results or (results[-1]["arg"] == 0 and results[-1]["uid"] != GOT_EOF):
             return ""
         arg = results[-1]["arg"]
-        return "EOF" if results[-1]["uid"] else errno.errorcode.get(-arg, str(arg)) if arg < 0 else f"{arg} bytes"
+        return "EOF" if results[-1]["uid"] == GOT_EOF else errno.errorcode.get(-arg, str(arg)) if arg < 0 else f"{arg} bytes"
 
     def call_text(self, pc: int, result: str) -> str:
         """The step as the spec spells it, and what the call returned."""

@@ -39,8 +39,8 @@ cdef void make_masks() noexcept:
     seg_nums(&FLY_MASK.seg, zero_padding, NULL)
     SOCK_MASK.uid = FLY_MASK.uid = 0
     seg = &FLY_MASK.seg                 # what lies between its fields: a copy need not copy that
-    memset(&seg.ecr_not_zero + 1, 0, <uint8_t*>&seg.mss - &seg.ecr_not_zero - 1)
-    memset(&seg.wnd + 1, 0, <uint8_t*>&seg.seq - <uint8_t*>(&seg.wnd + 1))
+    memset(&seg.again + 1, 0, <uint8_t*>&seg.mss - &seg.again - 1)
+    memset(&seg.ecr_again + 1, 0, <uint8_t*>&seg.seq - &seg.ecr_again - 1)
 
 
 make_masks()

@@ -241,9 +241,9 @@ cdef int got(Scope* sc, const PNode* n) noexcept nogil:
             return 1
         if n.b == 1 and e.arg >= 0:
             return 1
-        if n.b == 2 and e.arg == 0 and e.uid == 1:
+        if n.b == 2 and e.arg == 0 and e.uid == GOT_EOF:
             return 1
-        if n.b == 3 and e.arg == n.c and n.c > 0:
+        if n.b == 3 and e.arg == n.c and e.uid == GOT_TEXT:
             return 1
     return 0
 

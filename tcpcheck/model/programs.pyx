@@ -22,7 +22,8 @@ from tcpcheck.tcp.checks cimport ECR_FORGED
 from tcpcheck.tcp.keepalive cimport tcp_setsockopt
 from tcpcheck.tcp.sockets cimport E_AGAIN, E_NOTCONN, accept_queue_len, effect, sock_free
 from tcpcheck.tcp.types cimport (
-    EF_GETS, Effect, F_ACK, F_SYN, SK_FREE, SK_FULL, ST_CLOSED, ST_SYN_RECV, ST_SYN_SENT, Seg, Sock,
+    EF_GETS, Effect, F_ACK, F_SYN, GOT_EOF, GOT_NO_TEXT, GOT_TEXT, SK_FREE, SK_FULL, ST_CLOSED, ST_SYN_RECV,
+    ST_SYN_SENT, Seg, Sock,
 )
 
 
@@ -41,10 +42,10 @@ cdef void bind_name(Machine* m, int bind, int slot) noexcept nogil:
     b.n += 1
 
 
-cdef void gets(Machine* m, int p, int slot, int result, int eof) noexcept nogil:
+cdef void gets(Machine* m, int p, int slot, int result, int got) noexcept nogil:
     cdef Effect* e = effect(&m.nxt.tcp, EF_GETS, m.t.proc_host[p], slot, result)
     if e != NULL:
-        e.uid = eof
+        e.uid = got
 
 
 cdef void go_on(Machine* m, int p, int pc) noexcept nogil:
@@ -95,9 +96,9 @@ cdef void exit_run(Machine* m, int p) noexcept nogil:
     finish(m, p)
 
 
-cdef void done(Machine* m, int p, const Instr* i, int slot, int result, int eof) noexcept nogil:
-    """A call returned."""
-    gets(m, p, slot, result, eof)
+cdef void done(Machine* m, int p, const Instr* i, int slot, int result, int got) noexcept nogil:
+    """A call returned. got: see Got."""
+    gets(m, p, slot, result, got)
     if result >= 0:
         go_on(m, p, m.nxt.proc[p].pc + 1)
     elif i.orelse >= 0:
@@ -170,7 +171,7 @@ cdef void run_step(Machine* m, int p) noexcept nogil:
         run_connect(m, p, i)
     elif i.op == OP_SEND:
         k = slot_of(m, i.a)
-        done(m, p, i, k, tcp_send(&m.nxt.tcp, k, i.b) if k >= 0 else -E_NOTCONN, 0)
+        done(m, p, i, k, tcp_send(&m.nxt.tcp, k, i.b) if k >= 0 else -E_NOTCONN, GOT_NO_TEXT)
     elif i.op == OP_RECV:
         run_recv(m, p, i)
     elif i.op == OP_SLEEP:
@@ -199,7 +200,7 @@ cdef void run_step(Machine* m, int p) noexcept nogil:
 cdef void run_bulk(Machine* m, int p, const Instr* i) noexcept nogil:
     cdef int slot = slot_of(m, i.a), result = 0
     if bulk_run(m, i, p, slot, &result):
-        done(m, p, i, slot, result, 0)
+        done(m, p, i, slot, result, GOT_NO_TEXT)
 
 
 cdef void run_listen(Machine* m, int p, const Instr* i) noexcept nogil:
@@ -207,7 +208,7 @@ cdef void run_listen(Machine* m, int p, const Instr* i) noexcept nogil:
     if s >= 0:
         m.nxt.owner[s] = <uint8_t>(p + 1)
     bind_name(m, i.c, s if s >= 0 else -1)
-    done(m, p, i, s if s >= 0 else -1, 0 if s >= 0 else s, 0)
+    done(m, p, i, s if s >= 0 else -1, 0 if s >= 0 else s, GOT_NO_TEXT)
 
 
 cdef void run_accept(Machine* m, int p, const Instr* i) noexcept nogil:
@@ -216,7 +217,7 @@ cdef void run_accept(Machine* m, int p, const Instr* i) noexcept nogil:
     if s >= 0:
         m.nxt.owner[s] = <uint8_t>(p + 1)
         bind_name(m, i.c, s)
-    done(m, p, i, s if s >= 0 else -1, 0 if s >= 0 else s, 0)
+    done(m, p, i, s if s >= 0 else -1, 0 if s >= 0 else s, GOT_NO_TEXT)
 
 
 cdef void run_connect(Machine* m, int p, const Instr* i) noexcept nogil:
@@ -226,7 +227,7 @@ cdef void run_connect(Machine* m, int p, const Instr* i) noexcept nogil:
     cdef int s, known = 1
     if m.nxt.proc[p].called:
         s = slot_of(m, i.c)
-        done(m, p, i, s, tcp_connected(&m.nxt.tcp, s) if s >= 0 else -E_NOTCONN, 0)
+        done(m, p, i, s, tcp_connected(&m.nxt.tcp, s) if s >= 0 else -E_NOTCONN, GOT_NO_TEXT)
         return
     memset(&o, 0, sizeof(ConnectOpts))
     if c.seq_kind == 1:
@@ -239,7 +240,7 @@ cdef void run_connect(Machine* m, int p, const Instr* i) noexcept nogil:
     s = tcp_connect(&m.nxt.tcp, i.host, i.a, i.b, i.d, &o)
     bind_name(m, i.c, s if s >= 0 else -1)      # a socket that could not connect is in CLOSED
     if s < 0:
-        done(m, p, i, -1, s, 0)
+        done(m, p, i, -1, s, GOT_NO_TEXT)
         return
     m.nxt.owner[s] = <uint8_t>(p + 1)
     m.nxt.proc[p].called = 1
@@ -254,12 +255,12 @@ cdef void run_recv(Machine* m, int p, const Instr* i) noexcept nogil:
         m.ch.dead = 1                   # can_run said otherwise
         return
     if r > 0 and (i.b < 0 or (i.b > 0 and r < want)):
-        gets(m, p, s, r, 0)             # go on reading
+        gets(m, p, s, r, GOT_TEXT)      # go on reading
         m.nxt.proc[p].got += r if i.b > 0 else 0
         return
     if i.b > 0 and r > 0:
         r += m.nxt.proc[p].got
-    done(m, p, i, s, r, r == 0)
+    done(m, p, i, s, r, GOT_TEXT if r > 0 else GOT_EOF if r == 0 else GOT_NO_TEXT)
 
 
 cdef void run_loop(Machine* m, int p, const Instr* i) noexcept nogil:

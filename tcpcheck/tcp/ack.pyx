@@ -61,7 +61,7 @@ cdef void _take(Stack* t, int sock, const Seg* g, int32_t flight) noexcept nogil
             k.retries = 0
             probe_acked(t, sock, 1, 0, g.dsack)
         else:
-            send_progress(t, sock, g.dsack)
+            send_progress(t, sock, g)
     elif k.tlp_done == TLP_ANSWERED:
         probe_acked(t, sock, 0, plain, g.dsack)
     if n == 0 and flight == 0:
@@ -128,15 +128,15 @@ cdef void _update_timestamp(Stack* t, int sock, const Seg* g) noexcept nogil:
 
 
 cdef int window_news(Stack* t, const Sock* k, const Seg* g) noexcept nogil:
-    """RFC 9293 3.10.7.4: SND.WL1 < SEG.SEQ, or SND.WL1 = SEG.SEQ and the window has grown (or is shut, as tcp_ack has
-    it). SND.WL1 and RCV.NXT are of one base; a segment of unrelated numbers counts as new from RCV.NXT on."""
+    """RFC 9293 3.10.7.4: SND.WL1 < SEG.SEQ, or SND.WL1 = SEG.SEQ and the window has grown (or is shut, as newer
+    kernels have it, too). SND.WL1 and RCV.NXT are of one base; a segment of unrelated numbers counts as new from RCV.NXT on."""
     cdef int64_t d, ahead = 0
     if not diff_known(&t.sym, g.seq, k.snd_wl1, &d):
         if g.wnd == k.snd_wnd or seq_before(&t.sym, g.seq, k.rcv_nxt):
             return 0
         diff_known(&t.sym, k.rcv_nxt, k.snd_wl1, &ahead)
         d = ahead if ahead > 0 else 0
-    return d > 0 or (d == 0 and (g.wnd > k.snd_wnd or g.wnd == 0))
+    return d > 0 or (d == 0 and (g.wnd > k.snd_wnd or (g.wnd == 0 and t.cfg[k.host].zero_window_shuts)))
 
 
 cdef void _update_window(Stack* t, Sock* k, const Seg* g, int advances) noexcept nogil:

@@ -227,7 +227,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         "the SYN queue holds one request more than the backlog, as the accept queue does (before: not)",
         "inet_csk_reqsk_queue_is_full",
         rfc=1,
-        since=(6, 14),
+        since=(6, 13),
         ported=((6, 12, 10), (6, 6, 72), (6, 1, 125), (5, 15, 177), (5, 10, 234), (5, 4, 290)),
         commit="3479c7549fb1",
         rules=(
@@ -235,6 +235,15 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
             "LISTEN_COOKIE_SENT",
             "LISTEN_SYN",
         ),
+    ),
+    Behaviour(
+        "zero_window_shuts",
+        "an ACK with window 0 and the sequence number of the last update shuts the window (before: it is ignored)",
+        "RFC 9293 3.10.7.4; tcp_may_update_window",
+        rfc=1,
+        since=(6, 6),
+        commit="800a666141de",
+        rules=("PERSIST_WINDOW_CLOSED",),
     ),
     Behaviour(
         "user_timeout_window_shut",

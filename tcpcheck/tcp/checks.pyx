@@ -65,6 +65,7 @@ cdef void keep_timestamp(Stack* t, Sock* k, const Seg* g) noexcept nogil:
         k.ts_stamp_clk = <uint8_t>clock_start(&t.sym)
     k.ts_recent = g.tsval
     k.ts_recent_inc = g.inc
+    k.ts_recent_again = g.again
 
 
 cdef int _echoes_synack(Stack* t, const Sock* k, const Seg* g) noexcept nogil:

@@ -1,7 +1,7 @@
 """LISTEN: a segment that reached no connection. Only a SYN opens one."""
 from tcpcheck.sym.number cimport Num, num_add, num_base, seq_eq
 from tcpcheck.tcp.output cimport choose_isn, send_cookie, send_reset_for, send_synack
-from tcpcheck.tcp.request cimport request_fill, request_to_child
+from tcpcheck.tcp.request cimport bare, request_fill, request_to_child
 from tcpcheck.tcp.rules cimport (
     R_LISTEN_ACCEPT_QUEUE_FULL, R_LISTEN_ACK_RST, R_LISTEN_COOKIE_ACCEPTED, R_LISTEN_COOKIE_ACCEPT_QUEUE_FULL,
     R_LISTEN_COOKIE_SENT, R_LISTEN_NO_SYN_IGNORED, R_LISTEN_RST_IGNORED, R_LISTEN_SYN, R_LISTEN_SYN_FIN_IGNORED,
@@ -11,7 +11,7 @@ from tcpcheck.tcp.settings cimport tcp_max_syn_backlog, tcp_syncookies
 from tcpcheck.tcp.sockets cimport (
     KEY_COOKIE, accept_queue_len, config_of, replace_bucket, request_count, rule, sock_alloc, to_closed, tuple_key,
 )
-from tcpcheck.tcp.rto cimport arm_synack
+from tcpcheck.tcp.rto cimport arm_synack, note_cookie_sample
 from tcpcheck.tcp.types cimport F_ACK, F_FIN, F_RST, F_SYN, SK_REQUEST, Config, Seg, Sock, Stack
 
 cdef enum:
@@ -82,7 +82,7 @@ cdef void _open(Stack* t, int sock, int listener, const Seg* syn, Num iss) noexc
     rule(t, listener, R_LISTEN_SYN)
     request_fill(t, sock, listener, syn, iss)
     arm_synack(t, sock)
-    send_synack(t, sock)
+    send_synack(t, sock, 0)
 
 
 cdef int _accept_queue_full(Stack* t, int listener) noexcept nogil:
@@ -139,4 +139,5 @@ cdef void _fill_from_cookie(Stack* t, int sock, int listener, const Seg* g, Num 
     syn.sack_ok = g.has_ts
     syn.scale_ok = g.has_ts
     request_fill(t, sock, listener, &syn, cookie)
+    note_cookie_sample(t, sock, bare(t, &t.sock[sock], g))
     request_to_child(t, sock, g, t.sock[sock].ts_ok)

@@ -36,7 +36,7 @@ cdef int send_challenge_ack(Stack* t, int sock) noexcept nogil              # tc
 
 # ---- SYN
 cdef void send_syn(Stack* t, int sock) noexcept nogil                       # SYN-SENT, first or again
-cdef int send_synack(Stack* t, int sock) noexcept nogil                     # request socket, or full socket in SYN-RECV; 1: refused
+cdef int send_synack(Stack* t, int sock, int nth) noexcept nogil            # request socket, or full socket in SYN-RECV; nth: Seg.again; 1: refused
 cdef void send_cookie(Stack* t, int listener, const Seg* syn, Num iss) noexcept nogil   # SYN-ACK without a socket
 
 # ---- RST

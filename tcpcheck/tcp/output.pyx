@@ -16,7 +16,7 @@ from tcpcheck.tcp.sockets cimport (
     KEY_ISN, KEY_TS, arm, arm_between, config_of, disarm, effect, in_flight, receive_window, rule, tuple_key,
 )
 from tcpcheck.tcp.types cimport (
-    EF_SEND, F_ACK, F_FIN, F_PSH, F_RST, F_SYN, SK_FULL, SK_REQUEST, SLOT_DELACK, SLOT_RETRANS, ST_SYN_SENT,
+    AGAIN_PROBE, EF_SEND, F_ACK, F_FIN, F_PSH, F_RST, F_SYN, SK_FULL, SK_REQUEST, SLOT_DELACK, SLOT_RETRANS, ST_SYN_SENT,
     TM_COMPRESSED, TM_DELACK, TM_NONE, TM_TLP, Config, Effect, Seg, Sock, Stack,
 )
 
@@ -69,6 +69,7 @@ cdef void echo(const Sock* k, Seg* s) noexcept nogil:
     if k.has_ts_recent:
         s.tsecr = k.ts_recent
         s.ecr_inc = k.ts_recent_inc
+        s.ecr_again = k.ts_recent_again
     else:
         s.tsecr = num_const(0)
 
@@ -328,6 +329,11 @@ cdef void syn_options(const Config* c, int sack_ok, int scale_ok, Seg* s) noexce
     s.scale_ok = scale_ok != 0
 
 
+cdef uint8_t again(Stack* t, int nth) noexcept nogil:
+    """Seg.again. With `time off` nothing follows from it."""
+    return <uint8_t>nth if t.sym.timed else 0
+
+
 cdef void send_syn(Stack* t, int sock) noexcept nogil:
     """The option of a SYN follows the sysctl as it stands (tcp_syn_options)."""
     cdef const Config* c = config_of(t, sock)
@@ -337,11 +343,12 @@ cdef void send_syn(Stack* t, int sock) noexcept nogil:
     build_segment(t, sock, F_SYN, &s)
     s.seq = k.iss
     s.wnd = k.rcv_wnd
+    s.again = again(t, k.retries)
     syn_options(c, k.sack_ok, k.rcv_wscale, &s)
     emit(t, sock, k.host, &s)
 
 
-cdef int send_synack(Stack* t, int sock) noexcept nogil:
+cdef int send_synack(Stack* t, int sock, int nth) noexcept nogil:
     """A full socket's SYN-ACK has the options of a SYN, timestamps and SACK by the sysctls, whatever the peer's SYN had;
     and its window, not a new one."""
     cdef Sock* k = &t.sock[sock]
@@ -356,6 +363,7 @@ cdef int send_synack(Stack* t, int sock) noexcept nogil:
     build_segment(t, sock, F_SYN | F_ACK, &s)
     k.ts_ok = agreed
     s.seq = k.iss
+    s.again = again(t, nth)
     syn_options(config_of(t, sock), sack, k.rcv_wscale, &s)
     if k.kind == SK_REQUEST:
         k.req_answered = 0
@@ -384,6 +392,7 @@ cdef void send_cookie(Stack* t, int listener, const Seg* syn, Num iss) noexcept 
         stamp(t, host, timestamp_key(t, host, syn.src, syn.dport, syn.sport), c.ts_linked, &s)
         s.tsecr = syn.tsval
         s.ecr_inc = syn.inc
+        s.ecr_again = syn.again
     emit(t, -1, host, &s)
 
 
@@ -504,13 +513,14 @@ cdef void push_pending(Stack* t, int sock) noexcept nogil:
         arm_persist(t, sock)
 
 
-cdef int resend(Stack* t, int sock, int32_t from_una, int32_t n, int fin) noexcept nogil:
-    """n bytes that start from_una bytes after snd_una, and the FIN if asked for. 1: refused."""
+cdef int resend(Stack* t, int sock, int32_t from_una, int32_t n, int fin, int nth) noexcept nogil:
+    """n bytes that start from_una bytes after snd_una, and the FIN if asked for; nth: Seg.again. 1: refused."""
     cdef Sock* k = &t.sock[sock]
     cdef Seg s
     ack_goes_out(t, sock)
     build_segment(t, sock, F_ACK, &s)
     s.seq = num_add(k.snd_una, from_una)
+    s.again = again(t, nth)
     s.len = n
     if fin:
         s.flags |= F_FIN
@@ -527,7 +537,7 @@ cdef int retransmit_head(Stack* t, int sock) noexcept nogil:
     diff_known(&t.sym, s.snd_una, s.iss, &d)
     if d == 0:
         if s.state != ST_SYN_SENT:
-            return send_synack(t, sock)
+            return send_synack(t, sock, s.retries)
         send_syn(t, sock)
         return 0
     bytes = in_flight(t, sock) - s.fin_sent
@@ -541,7 +551,7 @@ cdef int retransmit_head(Stack* t, int sock) noexcept nogil:
         n = s.snd_wnd
     if n == bytes:
         s.tail_len = n
-    return resend(t, sock, 0, n, s.fin_sent and n == bytes)
+    return resend(t, sock, 0, n, s.fin_sent and n == bytes, s.retries)
 
 
 cdef int send_loss_probe(Stack* t, int sock) noexcept nogil:
@@ -551,7 +561,7 @@ cdef int send_loss_probe(Stack* t, int sock) noexcept nogil:
     cdef int32_t n = s.tail_len if s.tail_len < bytes else bytes
     if next_fits(t, sock):
         return not send_one(t, sock, 0)
-    return not resend(t, sock, bytes - n, n, s.fin_sent)
+    return not resend(t, sock, bytes - n, n, s.fin_sent, AGAIN_PROBE)
 
 
 cdef int send_window_probe(Stack* t, int sock) noexcept nogil:

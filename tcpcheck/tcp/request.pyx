@@ -21,7 +21,7 @@ from tcpcheck.tcp.sockets cimport (
     accept_queue_len, config_of, disarm, queue_for_accept, rule, set_state, to_closed,
 )
 from tcpcheck.tcp.synchronized cimport synchronized_arrives
-from tcpcheck.tcp.rto cimport arm_synack, note_late_sample
+from tcpcheck.tcp.rto cimport arm_synack, note_sample
 from tcpcheck.tcp.types cimport (
     F_ACK, F_FIN, F_RST, F_SYN, SK_FULL, SK_REQUEST, SLOT_RETRANS, ST_SYN_RECV, Config, Seg, Sock, Stack,
 )
@@ -61,7 +61,7 @@ cdef void _syn_again(Stack* t, int sock, const Seg* g) noexcept nogil:
     rule(t, sock, R_REQ_SYN_AGAIN)
     if oow_rate_limited(t, sock, g):
         rule(t, sock, R_OOW_ACK_LIMITED)
-    elif not send_synack(t, sock):
+    elif not send_synack(t, sock, 0):
         t.sock[sock].synack_acked_out = 1
         arm_synack(t, sock)
 
@@ -114,6 +114,7 @@ cdef void _final_ack(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogi
         k.req_acked = 1
     elif accept_queue_len(t, k.parent) <= t.sock[k.parent].backlog:
         rule(t, sock, R_REQ_CHILD_CREATED)
+        note_sample(t, sock, g)
         request_to_child(t, sock, g, has_ts)
     elif tcp_abort_on_overflow(config_of(t, sock)):
         rule(t, sock, R_REQ_ABORT_ON_OVERFLOW)
@@ -126,7 +127,6 @@ cdef void _final_ack(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogi
 
 cdef void request_to_child(Stack* t, int sock, const Seg* g, int has_ts) noexcept nogil:
     cdef Sock* k = &t.sock[sock]
-    note_late_sample(t, sock)
     disarm(t, sock, SLOT_RETRANS)
     k.kind = SK_FULL
     k.oow_clk = 0

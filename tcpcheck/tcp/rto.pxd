@@ -1,15 +1,18 @@
 # How long a sender waits: retransmission timeout, probes, and the end of an orphan's life as a full socket.
 from libc.stdint cimport int32_t, int64_t
-from tcpcheck.tcp.types cimport Sock, Stack
+from tcpcheck.tcp.types cimport Seg, Sock, Stack
 
 cdef void rto_bounds(Stack* t, int sock, int backoff, int64_t* lo, int64_t* hi) noexcept nogil     # nominal RTO << backoff
 cdef int64_t fin_time(Stack* t, int sock, int64_t* hi) noexcept nogil      # tcp_fin_time: least; *hi: most
 cdef void rtt_after_handshake(Stack* t, int sock, int repeats) noexcept nogil
     # Our SYN or SYN-ACK is acknowledged after `repeats` retransmissions: the RTO is known from now on (ts_ok is set).
     # retries, backoff and the give-up clock start again.
-cdef void note_late_sample(Stack* t, int sock) noexcept nogil
+cdef void note_sample(Stack* t, int sock, const Seg* g) noexcept nogil
     # What the retransmission timer guards is acknowledged now, by whatever segment: that may be long after the ACK which
-    # was meant to do it. Called before the timer is disarmed; send_progress does it by itself.
+    # was meant to do it, or its timestamp echo be that of an earlier transmission. Called before the timer is disarmed
+    # and retries are forgotten; send_progress does it by itself.
+cdef void note_cookie_sample(Stack* t, int sock, int bare) noexcept nogil   # the same for a socket made from a SYN cookie
+cdef int sent_again(const Sock* s) noexcept nogil               # would its next sample be the age of a timestamp echo?
 cdef void arm_retrans(Stack* t, int sock, int kind, int64_t lo, int64_t hi) noexcept nogil     # [lo, hi] from rto_bounds
 cdef void arm_rto(Stack* t, int sock) noexcept nogil            # restart with the current backoff (tcp_rearm_rto); disarms when nothing is in flight
 cdef void arm_rto_or_probe(Stack* t, int sock) noexcept nogil   # new data or progress: tail loss probe if it applies, else RTO
@@ -18,7 +21,7 @@ cdef void cut_to_user_timeout(Stack* t, int sock, int clk) noexcept nogil
     # The retransmission timer was armed just now: it fires no later than when clk reaches TCP_USER_TIMEOUT.
 cdef void arm_persist(Stack* t, int sock) noexcept nogil        # probe0_when: nothing is in flight and the next segment cannot go
 cdef void arm_synack(Stack* t, int request) noexcept nogil      # 1 s << retries
-cdef void send_progress(Stack* t, int sock, int dsack) noexcept nogil      # snd_una moved (already stored): retries forgotten, timer restarted
+cdef void send_progress(Stack* t, int sock, const Seg* g) noexcept nogil   # snd_una moved (already stored): retries forgotten, timer restarted
 cdef void probe_acked(Stack* t, int sock, int advances, int plain, int dsack) noexcept nogil
     # An ACK was taken: is a tail loss probe over? plain: it brings no text and tells nothing of the window.
 cdef int32_t full_payload(const Sock* s) noexcept nogil

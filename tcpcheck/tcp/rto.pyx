@@ -4,7 +4,9 @@ No congestion control is modelled; what it decides of timing (no tail loss probe
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
-from tcpcheck.sym.number cimport age_allows, age_at_least, clock_start, diff_known
+from tcpcheck.sym.number cimport (
+    MODE_CONCRETE, Num, age_allows, age_at_least, clock_start, diff_known, num_counter,
+)
 from tcpcheck.sym.zone cimport TIME_INF
 from tcpcheck.tcp.rules cimport R_BUCKETS_FULL, R_FIN_WAIT2_BUCKET, R_FIN_WAIT2_KEEPALIVE, R_TIME_WAIT_ENTERED
 from tcpcheck.tcp.settings cimport (
@@ -14,9 +16,9 @@ from tcpcheck.tcp.sockets cimport (
     arm, arm_between, arm_nominal, config_of, disarm, in_flight, receive_window, rule, to_closed, wheel_latest,
 )
 from tcpcheck.tcp.types cimport (
-    SK_BUCKET, SLOT_KEEPALIVE, SLOT_RETRANS, ST_FIN_WAIT2, ST_TIME_WAIT, TM_KEEPALIVE, TM_PERSIST, TM_RTO,
+    AGAIN_PROBE, SK_BUCKET, SLOT_KEEPALIVE, SLOT_RETRANS, ST_FIN_WAIT2, ST_TIME_WAIT, TM_KEEPALIVE, TM_PERSIST, TM_RTO,
     TLP_AGAIN, TLP_ANSWERED, TLP_NEW, TLP_NONE, TM_NONE, TM_SYNACK, TM_TIMEWAIT, TM_TLP,
-    Config, Sock, Stack, Timer,
+    Config, Seg, Sock, Stack, Timer,
 )
 from libc.string cimport memset
 
@@ -24,6 +26,9 @@ cdef int64_t MS = 1000000
 cdef int64_t SECOND = 1000000000
 cdef int64_t RTO_FALLBACK = 3000000000      # RFC 6298 5.7: no sample from the handshake
 cdef int64_t SYN_SAMPLE = 3500000000        # RTO from a handshake's sample of up to 1.129 s: three times as much
+cdef enum:
+    MSS_DEFAULT = 536
+    MSS_LEAST = 48                          # 68 bytes with the header
 cdef enum:                                  # Sock.rtt_worst: how far samples may have driven the RTO
     WORST_SYN = 32                          # from here on powers of two of SYN_SAMPLE, below of the usual greatest RTO
     WORST_MOST = 50
@@ -54,11 +59,12 @@ cdef int64_t rto_base(Stack* t, int sock, int64_t* least_out) noexcept nogil:
     """RTO = SRTT + max(rto_min, 4 RTTVAR), RFC 6298 2: the greatest before rounding. The kernel rounds it up to jiffies
     before it backs off; as no round trip takes no time, the least is the jiffy above rto_min.
 
-    The handshake's own sample R (a SYN is acknowledged at once) gives R + max(rto_min, 2 R). Later the deviation of
-    round trips within [0, rtt_max] stays below rtt_max. Longer samples: see spoil()."""
+    The handshake's own sample R (a SYN is acknowledged at once) gives R + max(rto_min, 2 R). Of later round trips within
+    [0, R], 4 RTTVAR stays below 2.25 R, as tcp_rtt_estimator has it, which is slow to take a shorter one for a deviation
+    (tests/test_tcp_out_samples.py), and below 3 R by the RFC. Longer samples: see spoil()."""
     cdef const Config* c = config_of(t, sock)
     cdef Sock* s = &t.sock[sock]
-    cdef int64_t least = c.rto_init_ns, most = c.rto_init_ns, span
+    cdef int64_t least = c.rto_init_ns, most = c.rto_init_ns, deviation, span
     if s.rtt_known == 2:
         least = RTO_FALLBACK
         most = RTO_FALLBACK
@@ -67,12 +73,13 @@ cdef int64_t rto_base(Stack* t, int sock, int64_t* least_out) noexcept nogil:
         most = c.rtt_syn_max_ns + (2 * c.rtt_syn_max_ns if 2 * c.rtt_syn_max_ns > c.rto_min_ns else c.rto_min_ns)
     elif s.rtt_known:
         least = c.rto_min_ns
-        most = c.rtt_max_ns + (4 * c.rtt_max_ns if 4 * c.rtt_max_ns > c.rto_min_ns else c.rto_min_ns)
+        deviation = 9 * c.rtt_max_ns // 4 if c.linux_timers else 3 * c.rtt_max_ns
+        most = c.rtt_max_ns + (deviation if deviation > c.rto_min_ns else c.rto_min_ns)
         if s.rtt_worst >= WORST_SYN:
             most += shifted(SYN_SAMPLE, s.rtt_worst - WORST_SYN, c.rto_max_ns)
-        elif s.rtt_worst > 0:
-            span = shifted(most, s.rtt_worst + 1, c.rto_max_ns)
-            most += span + span // 4 + span // 16
+        elif s.rtt_worst > 0:           # 81/64 = 1.125 * 1.125
+            span = shifted(most, s.rtt_worst, c.rto_max_ns + most) - most
+            most += span + span // 4 + span // 64
     if s.rtt_known & 1 and c.linux_timers:
         least = (least // c.jiffy_ns + 1) * c.jiffy_ns
     least_out[0] = least
@@ -89,11 +96,11 @@ cdef void rto_bounds(Stack* t, int sock, int backoff, int64_t* lo, int64_t* hi) 
 
 
 cdef void rtt_after_handshake(Stack* t, int sock, int repeats) noexcept nogil:
-    """Karn: a repeated SYN gives no sample, but an echoed timestamp does, which may be the first SYN's."""
+    """Karn: a repeated SYN gives no sample, but an echoed timestamp does. What it may be, note_sample() has said."""
     cdef Sock* s = &t.sock[sock]
     s.rtt_known = 1 if repeats == 0 or s.ts_ok else 2
-    if repeats > 0:
-        s.rtt_worst = <uint8_t>(WORST_SYN + 1 + repeats if repeats < 16 else WORST_MOST) if s.ts_ok else 0
+    if s.rtt_known == 2:
+        s.rtt_worst = 0
     s.backoff = 0
     s.retries = 0
     s.rtx_clk = 0
@@ -170,10 +177,14 @@ cdef void arm_synack(Stack* t, int request) noexcept nogil:
 
 
 cdef void spoil(Sock* s, int retries) noexcept nogil:
-    """A sample spans `retries` timeouts, by timestamp echo of the first transmission, or none but nearly a whole one,
-    when the ACK got lost and a later one stands for it. With the RTO at most r, such a sample m stays below
-    1.125 r 2^(retries + 1), and moves SRTT by m / 8 and the deviation's term by m at most."""
-    cdef int worst = s.rtt_worst + retries + 2 if s.rtt_worst > 0 else (retries if retries > 0 else 1)
+    """A sample spans `retries` timeouts and nearly one more: by timestamp echo of the first transmission, or because the
+    ACK got lost and a later one stands for it. With the RTO at most r, such a sample m stays below
+    1.125 r (2^(retries + 1) - 1), and moves SRTT by m / 8 and the deviation's term by m at most: see rto_base()."""
+    cdef int worst = retries + 1
+    if s.rtt_known == 0:
+        worst = WORST_SYN + (worst if retries > 0 else 0)
+    elif s.rtt_worst > 0:
+        worst += s.rtt_worst + 1
     s.rtt_worst = <uint8_t>(worst if worst < WORST_MOST else WORST_MOST)
 
 
@@ -204,31 +215,62 @@ cdef int comes_late(Stack* t, int sock, int64_t usual) noexcept nogil:
     return clk != 0 and age_at_least(&t.sym, clk, usual + 1)
 
 
-cdef void note_late_sample(Stack* t, int sock) noexcept nogil:
+cdef void note_cookie_sample(Stack* t, int sock, int bare) noexcept nogil:
+    """Nobody remembers when the SYN-ACK went out: only its timestamp tells, and 64 of its ticks hold the options (tcp_v4_
+    syn_recv_sock, cookie_init_timestamp). What is more than the bare ACK may come long after that got lost."""
+    cdef Sock* s = &t.sock[sock]
+    s.synack_acked_out = 1
+    s.rtt_worst = 1 if bare else <uint8_t>WORST_MOST
+
+
+cdef int sent_again(const Sock* s) noexcept nogil:
+    """Was text that is in flight sent again, or a SYN-ACK? Then only a timestamp gives a sample (Karn)."""
+    return s.retries > 0 or s.tlp_done == TLP_AGAIN or s.synack_acked_out
+
+
+cdef int echoes_latest(const Sock* s, const Seg* g) noexcept nogil:
+    """Does the timestamp name what the retransmission timer has run for since? Then the sample is no older."""
+    return s.retries + (s.tlp_done == TLP_AGAIN) > 0 and not s.una_inside and not s.synack_acked_out \
+        and g.ecr_again == (<int>AGAIN_PROBE if s.tlp_done == TLP_AGAIN else s.retries)
+
+
+cdef void note_echo(Stack* t, int sock, const Seg* g) noexcept nogil:
+    """The sample is the age of a timestamp that this connection did not send, as far as is known: of any age, but where
+    all numbers are known."""
     cdef const Config* c = config_of(t, sock)
     cdef Sock* s = &t.sock[sock]
-    if s.retries > 0:
-        return
-    if s.rtt_known == 0:
-        if comes_late(t, sock, c.rtt_syn_max_ns):
-            s.rtt_worst = WORST_SYN
-    elif probe_unanswered(s) or comes_late(t, sock, c.rtt_max_ns):
-        spoil(s, 0)
+    cdef Num now = num_counter(&t.sym, s.ts_key, c.ts_tick_ns, s.host, s.ts_linked)
+    cdef int64_t ticks = 0, least, most = rto_base(t, sock, &least)
+    cdef int spans = 0
+    if t.sym.mode != MODE_CONCRETE or not diff_known(&t.sym, now, g.tsecr, &ticks) or ticks < 0:
+        s.rtt_worst = WORST_MOST
+    elif ticks * c.ts_tick_ns > (c.rtt_syn_max_ns if s.rtt_known == 0 else c.rtt_max_ns):
+        while spans < WORST_MOST and (shifted(most, spans + 1, c.rto_max_ns + most) - most) < ticks * c.ts_tick_ns:
+            spans += 1
+        spoil(s, spans)
 
 
-cdef void send_progress(Stack* t, int sock, int dsack) noexcept nogil:
+cdef void note_sample(Stack* t, int sock, const Seg* g) noexcept nogil:
+    cdef const Config* c = config_of(t, sock)
+    cdef Sock* s = &t.sock[sock]
+    if sent_again(s) and g.ecr_inc != s.inc:
+        note_echo(t, sock, g)
+    elif (sent_again(s) and not echoes_latest(s, g)) or s.tlp_done == TLP_NEW \
+            or comes_late(t, sock, c.rtt_syn_max_ns if s.rtt_known == 0 else c.rtt_max_ns):
+        spoil(s, s.retries)
+
+
+cdef void send_progress(Stack* t, int sock, const Seg* g) noexcept nogil:
     """Backoff ends only with a valid sample: Karn's rule, unless timestamps name the segment (tcp_ack_update_rtt)."""
     cdef Sock* s = &t.sock[sock]
-    if s.ts_ok or (s.retries == 0 and not probe_unanswered(s)):
-        note_late_sample(t, sock)
-        if s.retries > 0:
-            spoil(s, s.retries)
+    if s.ts_ok or not sent_again(s):
+        note_sample(t, sock, g)
         s.backoff = 0
         s.rtt_known = 3
     s.retries = 0
     s.una_inside = 0
     s.rtx_clk = 0
-    probe_acked(t, sock, 1, 0, dsack)
+    probe_acked(t, sock, 1, 0, g.dsack)
     if in_flight(t, sock) == 0:
         s.tail_len = 0
         disarm(t, sock, SLOT_RETRANS)
@@ -244,8 +286,13 @@ cdef int pending(Stack* t, int sock) noexcept nogil:
 
 
 cdef int32_t full_payload(const Sock* s) noexcept nogil:
-    """Bytes of a full segment: MSS less the timestamp option."""
-    return s.mss - 12 if s.ts_ok and s.mss > 12 else s.mss
+    """Bytes of a full segment: MSS less the timestamp option, and no more than half of the largest window that the peer
+    has offered, or than all of a tiny one (tcp_bound_to_half_wnd)."""
+    cdef int32_t options = 12 if s.ts_ok and s.mss > 12 else 0, n = s.mss - options
+    cdef int32_t most = s.max_window // 2 if s.max_window > MSS_DEFAULT else s.max_window
+    if 0 < most < n:
+        n = most if most > MSS_LEAST - options else MSS_LEAST - options
+    return n
 
 
 cdef int32_t payload_most(const Sock* s) noexcept nogil:

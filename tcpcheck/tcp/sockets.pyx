@@ -342,6 +342,7 @@ cdef void stack_tidy(Stack* t, uint32_t clean=0) noexcept nogil:
         if not s.ts_ok and s.state != ST_SYN_SENT:
             s.has_ts_recent = 0
             s.ts_recent_inc = 0
+            s.ts_recent_again = 0
             s.ts_stamp_clk = 0
         if c.paws_idle_ns and surely_older(t, s.ts_stamp_clk, c.paws_idle_ns + c.jiffy_ns):
             s.has_ts_recent = TS_OUTDATED

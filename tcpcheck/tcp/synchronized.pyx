@@ -15,7 +15,7 @@ from tcpcheck.tcp.checks cimport keep_timestamp, paws_fails, seg_end, seg_length
 from tcpcheck.tcp.output cimport (
     oow_rate_limited, push_pending, receive_queue_empty, send_ack, send_challenge_ack, send_reset_for,
 )
-from tcpcheck.tcp.rto cimport enter_time_wait, fin_wait2_orphan, rto_bounds, rtt_after_handshake
+from tcpcheck.tcp.rto cimport enter_time_wait, fin_wait2_orphan, note_sample, rto_bounds, rtt_after_handshake
 from tcpcheck.tcp.rules cimport (
     R_ACK_FUTURE_ACKED, R_ACK_FUTURE_IGNORED, R_ACK_TOO_OLD_CHALLENGED, R_ACK_TOO_OLD_PREDICTED,
     R_ACK_UNACCEPTABLE_CHALLENGED,
@@ -317,6 +317,8 @@ cdef void _established(Stack* t, int sock, const Seg* g, int repeats) noexcept n
     cdef uint8_t retries = k.retries
     rule(t, sock, R_SYNRECV_ESTABLISHED)
     set_state(t, sock, ST_ESTABLISHED)
+    if in_flight(t, sock) > 0:
+        note_sample(t, sock, g)
     rtt_after_handshake(t, sock, repeats)
     k.synack_acked_out = 0
     if in_flight(t, sock) > 0:

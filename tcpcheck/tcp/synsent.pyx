@@ -102,4 +102,4 @@ cdef void _simultaneous_open(Stack* t, int sock, const Seg* g, int has_ts) noexc
     _take_syn(t, sock, g, has_ts)
     k.snd_wnd = g.wnd
     k.max_window = g.wnd
-    send_synack(t, sock)
+    send_synack(t, sock, 0)

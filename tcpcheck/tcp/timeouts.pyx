@@ -318,7 +318,7 @@ cdef void synack_fires(Stack* t, int sock) noexcept nogil:
         arm_synack(t, sock)
         return
     rule(t, sock, R_SYNACK_RETRANSMITTED)
-    if send_synack(t, sock) and not s.req_acked:
+    if send_synack(t, sock, s.retries + 1) and not s.req_acked:
         to_closed(t, sock)
         return
     s.retries += 1

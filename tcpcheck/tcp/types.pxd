@@ -69,6 +69,9 @@ cdef enum TimerSlot:
 cdef enum:
     SLOTS = 3
 
+cdef enum:
+    AGAIN_PROBE = 255       # Seg.again: a tail loss probe
+
 ctypedef struct Timer:      # armed when kind != TM_NONE; fires when the age of clk lies in [lo, hi] (ns)
     uint8_t kind
     uint8_t clk
@@ -91,9 +94,11 @@ ctypedef struct Seg:
     uint8_t inc             # which incarnation of the 4-tuple sent it, from 1 (0: no connection, e.g. a reset from CLOSED)
     uint8_t ecr_inc         # incarnation whose TSval tsecr echoes; 0: none (tsecr 0)
     uint8_t ecr_not_zero    # tsecr is certainly not 0
+    uint8_t again           # sent again: by which timeout, from 1, or AGAIN_PROBE; 0: not, or by nothing that RTOs follow from
     uint16_t mss            # SYN and SYN-ACK
     int32_t len             # payload bytes
     int32_t wnd             # receive window offered, in bytes (already scaled)
+    uint8_t ecr_again       # `again` of the segment whose TSval tsecr echoes
     Num seq
     Num ack                 # valid when F_ACK
     Num tsval               # valid when has_ts
@@ -162,6 +167,7 @@ ctypedef struct Sock:
     uint8_t has_ts_recent   # there is a ts_recent (the kernel: ts_recent_stamp is not 0); it may be 0 (TsRecent)
     uint8_t ts_linked       # the TS counter's readings are compared through the zone
     uint8_t ts_recent_inc   # incarnation whose TSval ts_recent is
+    uint8_t ts_recent_again # `again` of the segment that brought it
     uint8_t ts_stamp_clk    # when ts_recent was stored (PAWS's idle limit, TIME-WAIT's rule for RST); 0: not kept
     Num ts_recent
     uint64_t ts_key         # the constant behind this side's TSvals
@@ -232,9 +238,10 @@ ctypedef struct Config:
     uint8_t syn_resent_early                    # SYN again 2 jiffies after a bad ACK in SYN-SENT (5.7)
     uint8_t simopen_synack_accepted             # SYN-ACK in SYN-RECV of a simultaneous open is accepted (6.12)
     uint8_t syn_dropped_when_acceptq_full       # always (4.10), before only with more than one young request
-    uint8_t syn_queue_past_backlog              # holds backlog + 1 requests, not backlog (6.14 and back-ports)
+    uint8_t syn_queue_past_backlog              # holds backlog + 1 requests, not backlog (6.13 and back-ports)
     uint8_t acks_compressed                     # duplicate ACKs after the third wait and are joined (4.18)
     uint8_t user_timeout_clamped                # TCP_USER_TIMEOUT is met to the tick: the last RTO is cut short (4.19)
+    uint8_t zero_window_shuts                   # an ACK with window 0 shuts the window though it is no newer than the last update (6.6)
     uint8_t user_timeout_window_shut            # TCP_USER_TIMEOUT counts too when the window shut over text in flight (6.10)
     uint8_t memory_given_back                   # a socket with empty queues has no memory set aside: text is not predicted
     uint8_t tw_recycle                          # has tcp_tw_recycle (< 4.12)
@@ -265,12 +272,17 @@ cdef enum EffectKind:
     EF_DUP = 10             # the network made a copy of seg (model)
     EF_EXPIRE = 11          # a late copy can no longer arrive (model)
 
+cdef enum Got:              # Effect.uid of an EF_GETS: what its arg counts
+    GOT_NO_TEXT = 0         # nothing, or bytes that were handed over
+    GOT_EOF = 1
+    GOT_TEXT = 2            # bytes that recv() gave
+
 ctypedef struct Effect:
     uint8_t kind
     int8_t host
     int8_t sock
     int32_t arg
-    uint32_t uid            # of the socket, for traces
+    uint32_t uid            # of the socket, for traces; of an EF_GETS: Got
     Seg seg
 
 ctypedef struct Effects:
