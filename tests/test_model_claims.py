@@ -103,7 +103,7 @@ EVENTS = [
     ("reach { server.c gets EOF }", R),
     ("reach { server.c gets 10B }", R),
     ("reach { server.c gets 9B }", U),
-    ("reach { client gets 10B }", R),
+    ("reach { client gets 10B }", U),
     ("reach { server gets 11B }", U),
     ("reach { server.c gets ECONNRESET or client.s gets ECONNREFUSED }", U),
 ]

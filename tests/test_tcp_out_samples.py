@@ -1,4 +1,4 @@
-"""What a measured round trip may do to the RTO: the sample of text that was sent again is the age of a timestamp echo."""
+"""What a measured round trip does to the RTO: the sample of text that was sent again is the age of a timestamp echo."""
 
 import random
 from collections.abc import Callable

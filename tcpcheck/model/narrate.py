@@ -165,7 +165,13 @@ class Narrator:
         if not results or (results[-1]["arg"] == 0 and results[-1]["uid"] != GOT_EOF):
             return ""
         arg = results[-1]["arg"]
-        return "EOF" if results[-1]["uid"] == GOT_EOF else errno.errorcode.get(-arg, str(arg)) if arg < 0 else f"{arg} bytes"
+        return (
+            "EOF"
+            if results[-1]["uid"] == GOT_EOF
+            else errno.errorcode.get(-arg, str(arg))
+            if arg < 0
+            else f"{arg} bytes"
+        )
 
     def call_text(self, pc: int, result: str) -> str:
         """The step as the spec spells it, and what the call returned."""

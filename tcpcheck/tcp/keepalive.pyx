@@ -6,7 +6,7 @@ the peer is heard comes to the same while no probe is out, and saves a step.
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
-from tcpcheck.sym.number cimport clock_start
+from tcpcheck.sym.number cimport clock_copy, clock_start
 from tcpcheck.tcp.output cimport send_active_reset, send_old_segment
 from tcpcheck.tcp.rto cimport elapsed, pending
 from tcpcheck.tcp.rules cimport R_KEEPALIVE_GIVES_UP, R_KEEPALIVE_PROBE
@@ -14,8 +14,8 @@ from tcpcheck.tcp.sockets cimport (
     E_TIMEDOUT, arm_nominal, config_of, disarm, in_flight, is_orphan, report_error, rule, to_closed,
 )
 from tcpcheck.tcp.types cimport (
-    SK_FULL, SK_LISTENER, SLOT_KEEPALIVE, ST_ESTABLISHED, ST_FIN_WAIT2, ST_SYN_SENT, TM_KEEP_PROBE,
-    TM_KEEPALIVE, Seg, Sock, Stack,
+    SK_FULL, SK_LISTENER, SLOT_KEEPALIVE, SLOT_RETRANS, ST_ESTABLISHED, ST_FIN_WAIT2, ST_SYN_SENT,
+    TM_KEEP_PROBE, TM_KEEPALIVE, Seg, Sock, Stack,
 )
 
 cdef int64_t MS = 1000000
@@ -93,6 +93,14 @@ cdef void tcp_setsockopt(Stack* t, int sock, int option, int value) noexcept nog
         s.keepcnt = <uint8_t>value
     elif option == OPT_USER_TIMEOUT:
         s.user_timeout_ms = value
+        forget_end(t, s)
+
+
+cdef void forget_end(Stack* t, Sock* s) noexcept nogil:
+    """What the retransmission timer was cut to is no longer the end of the user timeout: see timer_fires()."""
+    cdef uint8_t clk = s.timer[<int>SLOT_RETRANS].clk
+    if clk and (clk == s.rtx_clk or clk == s.syn_clk):
+        s.timer[<int>SLOT_RETRANS].clk = <uint8_t>clock_copy(&t.sym, clk)
 
 
 cdef void inherit_options(Stack* t, int child) noexcept nogil:

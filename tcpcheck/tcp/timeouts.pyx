@@ -38,14 +38,17 @@ cdef int64_t RTO_MIN = 200000000        # TCP_RTO_MIN, the unit of the give-up r
 
 
 cdef void timer_fires(Stack* t, int sock, int slot) noexcept nogil:
-    cdef int kind = t.sock[sock].timer[slot].kind
+    cdef Sock* s = &t.sock[sock]
+    cdef int kind = s.timer[slot].kind
+    cdef int clk = s.timer[slot].clk
+    cdef int cut = clk != 0 and (clk == s.rtx_clk or clk == s.syn_clk)     # cut_to_user_timeout() has been there
     disarm(t, sock, slot)
     if kind == TM_RTO:
-        rto_fires(t, sock)
+        rto_fires(t, sock, cut)
     elif kind == TM_TLP:
         probe_fires(t, sock)
     elif kind == TM_PERSIST:
-        persist_fires(t, sock)
+        persist_fires(t, sock, cut)
     elif kind == TM_SYNACK:
         synack_fires(t, sock)
     elif kind == TM_TIMEWAIT:
@@ -165,8 +168,8 @@ cdef int out_of_resources(Stack* t, int sock) noexcept nogil:
     return 1
 
 
-cdef void rto_fires(Stack* t, int sock) noexcept nogil:
-    """tcp_retransmit_timer."""
+cdef void rto_fires(Stack* t, int sock, int cut) noexcept nogil:
+    """tcp_retransmit_timer. cut: when the timer was set, it was set to the end of TCP_USER_TIMEOUT, which is then over."""
     cdef const Config* c = config_of(t, sock)
     cdef Sock* s = &t.sock[sock]
     cdef int opening = s.state == ST_SYN_SENT or s.state == ST_SYN_RECV
@@ -175,13 +178,13 @@ cdef void rto_fires(Stack* t, int sock) noexcept nogil:
         return
     s.tlp_done = 0
     if opening:
-        over = syn_gives_up(t, sock)
+        over = (cut and s.retries > 0) or syn_gives_up(t, sock)
     elif s.snd_wnd == 0 and not is_orphan(s):
         over = window_shut_gives_up(t, sock)
     else:
         if out_of_resources(t, sock):
             return
-        over = gives_up(t, sock)
+        over = (cut and s.retries > 0) or gives_up(t, sock)
     if over:
         dies(t, sock, R_SYN_GIVES_UP if opening else R_RTO_GIVES_UP)
         return
@@ -241,14 +244,14 @@ cdef int user_timeout_of_probes(Stack* t, int sock) noexcept nogil:
     return user_timeout_over(t, sock, s.rtx_clk)
 
 
-cdef void persist_fires(Stack* t, int sock) noexcept nogil:
+cdef void persist_fires(Stack* t, int sock, int cut) noexcept nogil:
     """tcp_probe_timer, tcp_send_probe0. A probe that the own firewall refuses counts too."""
     cdef Sock* s = &t.sock[sock]
     cdef int full
     if in_flight(t, sock) > 0 or not pending(t, sock):
         s.retries = s.keep_probes = 0
         return
-    if persist_gives_up(t, sock) or user_timeout_of_probes(t, sock):
+    if cut or persist_gives_up(t, sock) or user_timeout_of_probes(t, sock):
         dies(t, sock, R_PERSIST_GIVES_UP)
         return
     if out_of_resources(t, sock):
