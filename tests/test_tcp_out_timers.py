@@ -337,8 +337,8 @@ def test_firewall_lifted_in_time() -> None:
 
 
 def test_timer_windows_follow_the_round_trip() -> None:
-    """The jiffy above 200 ms at least; at most R + max(rto_min, 2 R) after the handshake, R + max(rto_min, 2.25 R) then;
-    and an eighth and a jiffy for the wheel."""
+    """The jiffy above 200 ms at least; at most R + max(rto_min, 2 R) after the handshake, R + max(rto_min, 2.25 R)
+    later, and an eighth and a jiffy for the wheel."""
     t, client, _ = opened(rtt_max_ns=100 * MS)
     t.send(client, 1)
     assert t.timer(client) == ("tlp", 204 * MS, 300 * MS + 300 * MS // 8 + JIFFY)
