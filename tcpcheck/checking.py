@@ -132,6 +132,7 @@ def spec_result(scenario: Scenario, outcomes: Sequence[MemberOutcome | None]) ->
         tuple(warning_text(w) for w in scenario.warnings),
         all(c.ok for c in claims),
         any(outcome is None or outcome.interrupted for outcome in outcomes),
+        scenario.source,
     )
 
 

@@ -126,7 +126,8 @@ def load_entry(path: Path) -> Entry:
         folder = f"seeds/{path.name[:3]}"
     text = path.read_text(encoding="utf-8")
     exercises = exercised.entry(scenario, result)
-    claims = dict(zip((c.name for c in scenario.cases[0].claims), claim_lines(text), strict=True))
+    named = zip(scenario.cases[0].claims, claim_lines(text), strict=True)
+    claims = {claim.name: said for claim, (_, said) in named}
     return Entry(shown, "" if folder == "." else folder, *comments(text), result, words_of(text), exercises, claims)
 
 

@@ -162,6 +162,22 @@ def test_names_cannot_inject_into_mermaid() -> None:
         assert not re.search(r";", re.sub(r"#\w+;", "", said))
 
 
+def test_a_report_says_what_its_claims_are() -> None:
+    source = """title "x"
+# Two in one line: neither is told.
+never a { server.c in CLOSING } reach b { server.c in LISTEN }
+never folklore {
+    server.c receives SYN (seq < rcv_nxt)  # older
+    and replies SYN-ACK
+} expect violated
+"""
+    lines = {"folklore": 4, "refused": 3}
+    claims = tuple(replace(c, line=lines.get(c.name, 0)) for c in tw_result().claims)
+    text = report([replace(tw_result(), claims=claims, source=source)])
+    said = '<code class="what">{ server.c receives SYN (seq &lt; rcv_nxt) and replies SYN-ACK }</code>'
+    assert text.count(said) == 1 and text.count('class="what"') == 1
+
+
 # ---- in a browser
 
 WALK = """

@@ -88,13 +88,18 @@ def format_text(text: str, file: str) -> str:
     return out + "\n" if out else ""
 
 
-def claim_lines(text: str) -> list[str]:
-    """Each claim of a spec that parses on one line, in order, without comments and without what is expected of it."""
+def claim_lines(text: str) -> list[tuple[int, str]]:
+    """(the line it begins in, the claim on one line without comments and without what is expected of it) of each claim
+    of a spec that parses, in order."""
     text = text.removeprefix("\ufeff")
     reader = _Reader(_tokens(text)[0], grammar.parser().parse(text))
     statements = [s for s in reader.statements(None) if isinstance(s, Statement)]
     claims = [s for s in statements if reader.starts.get(s.first.offset) in _CLAIMS]
-    return [_flat(list(takewhile(lambda p: not isinstance(p, Tok) or p.type != "EXPECT", s.parts))) for s in claims]
+    return [(text.count("\n", 0, s.first.offset) + 1, _flat(_asked(s.parts))) for s in claims]
+
+
+def _asked(parts: list[Part]) -> list[Part]:
+    return list(takewhile(lambda part: not isinstance(part, Tok) or part.type != "EXPECT", parts))
 
 
 # ---- reading: tokens with comments, grouped -----------------------------------------------------------------

@@ -5,7 +5,8 @@ Without scripts every step stands below the picture; with them one at a time, ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -78,15 +79,27 @@ def _spec(result: SpecResult, links: dict[int, str]) -> dict[str, Any]:
     rows = verdicts.table_rows(result)
     bounds = dict.fromkeys(row.bounds for row in rows if row.bounds)
     good = sum(claim.ok for claim in result.claims)
+    texts = _claim_texts(result)
     return {
         "title": printable(result.title),
         "file": printable(result.file),
         "question": printable(result.question),
         "warnings": [printable(warning) for warning in result.warnings],
         "summary": f"{good} of {len(result.claims)} verdicts as expected",
-        "rows": [_row(row, _link(result, row, links)) for row in rows],
+        "rows": [_row(row, _link(result, row, links), texts) for row in rows],
         "bounds": [f"holds covers every run {bound}" for bound in bounds],
     }
+
+
+def _claim_texts(result: SpecResult) -> dict[str, str]:
+    """What each claim says behind its name, where one line of the spec begins only one."""
+    from tcpcheck.lang.format import claim_lines
+
+    lines = claim_lines(result.source) if result.source else []
+    at = Counter(line for line, _ in lines)
+    said = {line: text for line, text in lines if at[line] == 1}
+    known = [claim for claim in result.claims if claim.line in said]
+    return {c.name: printable(said[c.line].removeprefix(f"{c.kind} {c.name} ")) for c in known}
 
 
 def _link(result: SpecResult, row: verdicts.TableRow, links: dict[int, str]) -> str:
@@ -95,13 +108,14 @@ def _link(result: SpecResult, row: verdicts.TableRow, links: dict[int, str]) -> 
     return next((links[id(claim)] for claim in same if id(claim) in links), "")
 
 
-def _row(row: verdicts.TableRow, link: str) -> dict[str, str]:
+def _row(row: verdicts.TableRow, link: str, texts: Mapping[str, str]) -> dict[str, str]:
     claim = row.claim
     unsure = claim.verdict == "undecided"
     return {
         "css": "doubt" if unsure else "good" if claim.ok else "bad",
         "mark": "undecided" if unsure else "yes" if claim.ok else "NO",
         "claim": f"{claim.kind} {printable(claim.name)}",
+        "text": texts.get(claim.name, "") if row.name else "",  # once for each claim
         "members": row.members,
         "verdict": verdicts.found(claim),
         "remark": row.remark or ("" if claim.ok else printable(verdicts.reason(claim))),

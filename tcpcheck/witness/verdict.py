@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypedDict
 
 from tcpcheck.witness.trace import Trace
@@ -73,7 +73,8 @@ class Stats(TypedDict):
 
 @dataclass(frozen=True)
 class SpecResult:
-    """Every verdict of one spec. warnings: ready to print. ok: every claim as expected. interrupted: by Ctrl-C."""
+    """Every verdict of one spec. warnings: ready to print. ok: every claim as expected. interrupted: by Ctrl-C.
+    source: the spec's text, where it is known."""
 
     file: str
     title: str
@@ -83,6 +84,7 @@ class SpecResult:
     warnings: tuple[str, ...]
     ok: bool
     interrupted: bool = False
+    source: str = field(default="", repr=False)
 
     def _repr_html_(self) -> str:
         """In a notebook: the report, in a frame of its own so that neither's style meets the other's."""
