@@ -27,7 +27,7 @@ def test_commands_can_be_given(line: str) -> None:
 
 
 def test_there_are_commands() -> None:
-    assert len(COMMANDS) == 3
+    assert len(COMMANDS) == 6
 
 
 def test_constants() -> None:

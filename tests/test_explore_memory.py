@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import toys
+from bench.small_tcp import SmallTcp
 from cli_call import CONNECTION, ENDLESS, NOT_AS_EXPECTED, call
 from tcpcheck.explore.toy import Toy
 
@@ -40,6 +41,17 @@ def test_what_is_expected_is_about_what_is_needed() -> None:
             assert whole.peak_memory / 3 < size < whole.peak_memory * 4
             seen.append(nodes)
     assert len(seen) >= 2
+
+
+@pytest.mark.parametrize("percent", [17, 27, 40])
+def test_what_is_foretold_first_is_not_far_off(percent: int) -> None:
+    """On the way to the widest level one parabola alone may foretell twenty times as much as there is."""
+    whole = search(SmallTcp("S").handle())
+    nodes, size = search(
+        SmallTcp("S").handle(), limits=Limits(memory_bytes=whole.peak_memory * percent // 100)
+    ).expected
+    assert nodes == 0 if percent < 20 else nodes > 0
+    assert nodes < 3 * whole.zones and size < 5 * whole.peak_memory
 
 
 def test_nothing_is_foretold_of_what_only_grows() -> None:

@@ -13,6 +13,7 @@ from tcpcheck.explore.store cimport EIGHTHS
 from tcpcheck.explore.system cimport EXPANSION_MAX
 
 cdef enum:
+    WIDTHS_USED = WIDTHS_KEPT - 1
     NEW_PER_TURN = (2 * NODES_PER_TURN + 1) * EXPANSION_MAX     # states found in a turn, at most
     NODES_MIN = 10000                                           # before so many are found nothing is foretold
     LEVELS_AHEAD = 1000
@@ -32,16 +33,15 @@ cdef int nearly_full(Search* s) noexcept nogil:
     return 1
 
 
-cdef double expected_nodes(const Search* s) noexcept nogil:
+cdef double _foretold(const Search* s, int64_t widths) noexcept nogil:
+    """Nodes in all, by the last levels of the first `widths`; 0: nothing tells."""
     cdef double t, y, mean = 0, slope = 0, bend = 0, tt = 0, pp = 0, square, node, sum
     cdef int64_t k
-    if s.widths < WIDTHS_KEPT or s.store.nodes < NODES_MIN:
-        return 0
-    square = (<double>WIDTHS_KEPT * WIDTHS_KEPT - 1) / 12       # mean of t * t
-    for k in range(WIDTHS_KEPT):                                # least squares, by orthogonal polynomials
-        t = k - (WIDTHS_KEPT - 1) / 2.0
-        y = log(<double>max(s.width[(s.widths + k) % WIDTHS_KEPT], <int64_t>1))
-        mean += y / WIDTHS_KEPT
+    square = (<double>WIDTHS_USED * WIDTHS_USED - 1) / 12       # mean of t * t
+    for k in range(WIDTHS_USED):                                # least squares, by orthogonal polynomials
+        t = k - (WIDTHS_USED - 1) / 2.0
+        y = log(<double>max(s.width[(widths - WIDTHS_USED + k) % WIDTHS_KEPT], <int64_t>1))
+        mean += y / WIDTHS_USED
         slope += t * y
         tt += t * t
         bend += (t * t - square) * y
@@ -49,8 +49,8 @@ cdef double expected_nodes(const Search* s) noexcept nogil:
     slope /= tt
     bend /= pp
     sum = <double>s.level_end
-    for k in range(WIDTHS_KEPT, LEVELS_AHEAD):
-        t = k - (WIDTHS_KEPT - 1) / 2.0
+    for k in range(WIDTHS_USED + s.widths - widths, LEVELS_AHEAD):
+        t = k - (WIDTHS_USED - 1) / 2.0
         node = exp(mean + slope * t + bend * (t * t - square))
         if node < 1:
             return max(sum, <double>s.store.nodes)
@@ -58,6 +58,12 @@ cdef double expected_nodes(const Search* s) noexcept nogil:
         if sum > MANY * s.store.nodes:      # nothing tells where it ends
             break
     return 0
+
+
+cdef double expected_nodes(const Search* s) noexcept nogil:
+    if s.widths < WIDTHS_KEPT or s.store.nodes < NODES_MIN:
+        return 0
+    return min(_foretold(s, s.widths - 1), _foretold(s, s.widths))
 
 
 cdef double expected_bytes(const Search* s, double nodes) noexcept nogil:

@@ -13,7 +13,7 @@ from tcpcheck.sym.zone cimport CLOCKS_MAX
 cdef enum:
     CLAIMS_MAX = 64
     NODES_PER_TURN = 256                                # expanded between two looks at the clock
-    WIDTHS_KEPT = 8                                     # levels of which the numbers of nodes are remembered
+    WIDTHS_KEPT = 9                                     # levels of which the numbers of nodes are remembered
     BATCH_MAX = 64                                      # successors hashed and prefetched before they are looked up
     ZONE_BYTES_MAX = 8 * CLOCKS_MAX * CLOCKS_MAX
     SUCCESSOR_BYTES_MAX = STATE_BYTES_MAX + ZONE_BYTES_MAX + CHOICES_MAX + 96
