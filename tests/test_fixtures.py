@@ -29,6 +29,7 @@ from tcpcheck.lang import load, load_text
 from tcpcheck.live import namespace
 from tcpcheck.live.replay import running
 from tcpcheck.model.build import build_model
+from tcpcheck.render.words import code_span
 from tcpcheck.tcp.rules import BY_NUMBER
 from tcpcheck.tcp.rules import RULES as EVERY_RULE
 
@@ -297,6 +298,12 @@ def test_names_that_want_to_be_more(capfd: Capture, tmp_path: Path) -> None:
     assert folders(["s/a/x.tcp", "s/b/x.tcp", "s/b/X.tcp"]) == ["a/x", "b/x", "b/X-2"]
     assert spec_label("/home/me/x.tcp") == "x.tcp" and spec_label("specs//y.tcp") == "specs/y.tcp"
     assert spec_label("../z.tcp") == "z.tcp"
+
+
+def test_a_command_in_the_index_is_the_command() -> None:
+    assert code_span("tcpcheck trace x.tcp it") == "`tcpcheck trace x.tcp it`"
+    assert code_span("trace 'a `$(id)`.tcp'") == "``trace 'a `$(id)`.tcp'``"
+    assert code_span("`") == "`` ` ``" and code_span("a ``b``") == "``` a ``b`` ```"
 
 
 def test_specs_named_as_the_index_is(capfd: Capture, tmp_path: Path) -> None:

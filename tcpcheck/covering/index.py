@@ -10,7 +10,7 @@ from tcpcheck.covering.cover import Covered
 from tcpcheck.covering.files import INDEX, Files, files_of, folders, spec_label
 from tcpcheck.covering.goals import PAIRS, order, rules_in
 from tcpcheck.render.json import TOOL, Document, dumps
-from tcpcheck.render.words import COVER, confirmed_text, many, markdown, printable, regenerate, settings_text
+from tcpcheck.render.words import COVER, code_span, confirmed_text, many, markdown, regenerate, settings_text
 
 SCHEMA = "tcpcheck.fixtures/1"
 
@@ -140,18 +140,13 @@ def _fixture_lines(fixture: Document) -> Iterable[str]:
     yield "- files: " + ", ".join(_link(file["path"], fixture["name"]) for file in fixture["files"])
     for row in fixture["without"]:
         yield f"- no {row['format']}: {markdown(row['why'])}"
-    yield f"- again: `{_code(fixture['regenerate'])}`"
+    yield f"- again: {code_span(fixture['regenerate'])}"
     for file in fixture["files"]:
         if file["check"]:
-            yield f"- compare: `{_code(file['check'])}`"
+            yield f"- compare: {code_span(file['check'])}"
         elif file["why"]:
             yield f"- not to be compared, {markdown(file['host'])}: {markdown(file['why'])}"
 
 
 def _link(path: str, stem: str) -> str:
     return f"[{path.removeprefix(f'{stem}.')}]({path})"
-
-
-def _code(text: str) -> str:
-    """In a code span nothing is escaped: only what would end it is taken out."""
-    return printable(text).replace("`", "'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,6 +60,14 @@ def markdown(text: str) -> str:
     """Text that Markdown leaves as it is, also in a table's cell."""
     safe = printable(text).replace("&", "&amp;").replace("<", "&lt;")
     return "".join(f"\\{char}" if char in "|`*_[]\\" else char for char in safe)
+
+
+def code_span(text: str) -> str:
+    """A code span of Markdown: nothing in it is escaped, so more backticks stand around it than any within."""
+    said = printable(text)
+    fence = "`" * (max((len(run) for run in re.findall("`+", said)), default=0) + 1)
+    space = " " if said.startswith("`") or said.endswith("`") else ""
+    return f"{fence}{space}{said}{space}{fence}"
 
 
 COVER = "cover"  # Trace.kind of a trace that stands for no claim: for a rule, or a rule after another, that it takes
