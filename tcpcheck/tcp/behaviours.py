@@ -223,6 +223,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         ),
     ),
     Behaviour(
+        # net.git in January 2025, in Linus's tree before 6.13-rc7; the review mails of these point releases carry it
         "syn_queue_past_backlog",
         "the SYN queue holds one request more than the backlog, as the accept queue does (before: not)",
         "inet_csk_reqsk_queue_is_full",
@@ -237,6 +238,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         ),
     ),
     Behaviour(
+        # net-next in August 2023, after 6.5-rc5
         "zero_window_shuts",
         "an ACK with window 0 and the sequence number of the last update shuts the window (before: it is ignored)",
         "RFC 9293 3.10.7.4; tcp_may_update_window",
@@ -246,6 +248,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         rules=("PERSIST_WINDOW_CLOSED",),
     ),
     Behaviour(
+        # the ranges of CVE-2024-41007
         "user_timeout_window_shut",
         "TCP_USER_TIMEOUT ends a connection whose peer has shut its window over text in flight (before: silence)",
         "RFC 5482 3; tcp_rtx_probe0_timed_out",
