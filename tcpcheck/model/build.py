@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tcpcheck.lang.scenario import MILLISECOND, Case, Host
+from tcpcheck.lang.scenario import MILLISECOND, Case
 from tcpcheck.model.compile import compile_case
+from tcpcheck.model.incarnations import isn_matters, tsecr_compared
 from tcpcheck.model.program import Program
 from tcpcheck.model.rests import outdates_timestamps, sets_options
 from tcpcheck.model.symmetric import renamings
@@ -65,7 +66,9 @@ def build_model(
     program = compile_case(case, {name: rule.number for name, rule in BY_NAME.items()})
     off = switched_off()
     program.keeps_ts_recent |= "timestamps" in off
-    program.keeps_tsecr |= "echoes" in off
+    compared = tsecr_compared(case)
+    program.keeps_ts_recent |= compared != "never"
+    program.keeps_tsecr |= compared != "never" or "echoes" in off
     net = network_numbers(case)
     tables, nexts = [], []
     for h, host in enumerate(case.hosts):
@@ -86,6 +89,7 @@ def build_model(
                 fixed=fixed.get(host.name, {}),
                 ts_ages=outdates_timestamps(case, profile.constants["paws_idle_ns"], exact or program.keeps_ts_recent),
                 keeps_heard=sets_options(host),
+                tsecr_compared=compared,
             )
         )
         nexts.append(following)
@@ -113,25 +117,3 @@ def sysctl_rows(program: Program, h: int, host: Host) -> tuple[list[dict[str, in
                 rows.append(changed)
             following.append(rows.index(changed))
     return rows, following
-
-
-def isn_matters(case: Case, host: Host) -> bool:
-    """Does the spec connect more than once from one explicit port of this host with the kernel's own ISN?"""
-    from tcpcheck.lang import scenario as sc
-
-    seen: list[tuple[str, int, int]] = []
-
-    def walk(body: tuple[sc.Step, ...], times: int) -> None:
-        for s in body:
-            if isinstance(s, sc.Connect) and s.seq is None and s.lport is not None:
-                seen.extend([(s.host, s.port, s.lport)] * times)
-            if isinstance(s, sc.Loop):
-                walk(s.body, times * min(s.count or 2, 2))
-            if isinstance(s, sc.Either):
-                for b in s.bodies:
-                    walk(b, times)
-            walk(getattr(s, "orelse", None) or (), times)
-
-    for run in host.runs:
-        walk(run.body, 1)
-    return any(seen.count(t) > 1 for t in seen)

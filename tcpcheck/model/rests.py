@@ -29,24 +29,24 @@ def outdates_timestamps(case: sc.Case, limit: int, keeps: bool) -> bool:
     on_the_way = max(case.network.lifetime or 0, case.network.delay_hi)
     if on_the_way + 2 * sc.SECOND >= limit or rests_long(case):
         return True
-    steps = list(_steps(case))
-    options = any(isinstance(step, sc.Setsockopt) for step, _ in steps)
+    every = list(_steps(case))
+    options = any(isinstance(step, sc.Setsockopt) for step, _ in every)
     if options and keeps:
         return True
-    sent = any(isinstance(step, sc.Inject) and step.tsval is not None for step, _ in steps)
+    sent = any(isinstance(step, sc.Inject) and step.tsval is not None for step, _ in every)
     sent |= any(rewrite.field == "tsval" for rewrite in case.network.rewrites)
-    chosen = any(isinstance(step, sc.Connect) and step.tsval is not None for step, _ in steps)
+    chosen = any(isinstance(step, sc.Connect) and step.tsval is not None for step, _ in every)
     chosen |= case.router is not None  # two hosts' clocks behind one address
     if not sent and not chosen:
         return False
-    connects = sum(rounds for step, rounds in steps if isinstance(step, sc.Connect))
+    connects = sum(rounds for step, rounds in every if isinstance(step, sc.Connect))
     vain = _give_up(case) * (2 * connects if sent else 1) + SYN_TIME * max(connects - 1, 0)
     return options or bool(slept(case) + vain * sc.SECOND + 2 * sc.SECOND > limit)
 
 
 def sets_options(host: sc.Host) -> bool:
     """Do its sockets have keepalive or user timeouts, so that it matters when the peer was last heard?"""
-    return any(isinstance(step, sc.Setsockopt) for run in host.runs for step, _ in _within(run.body, 1))
+    return any(isinstance(step, sc.Setsockopt) for step, _ in steps(host))
 
 
 def slept(case: sc.Case) -> float:
@@ -65,10 +65,14 @@ def _give_up(case: sc.Case) -> float:
 
 
 def _steps(case: sc.Case) -> Iterator[tuple[Any, float]]:
-    """Every step of every run, and how often it may be done."""
     for host in case.hosts:
-        for run in host.runs:
-            yield from _within(run.body, 1)
+        yield from steps(host)
+
+
+def steps(host: sc.Host) -> Iterator[tuple[Any, float]]:
+    """Every step of every run, and how often it may be done; infinite in a loop without end."""
+    for run in host.runs:
+        yield from _within(run.body, 1)
 
 
 def _within(body: tuple[Any, ...], rounds: float) -> Iterator[tuple[Any, float]]:

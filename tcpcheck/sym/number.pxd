@@ -102,6 +102,7 @@ cdef Num num_counter(Sym* s, uint64_t key, int64_t tick, int host, int linked) n
 cdef Num num_read_at(Sym* s, Num base_now, int age) noexcept nogil                      # the same counter as it stood `age` ago (an age clock)
 cdef int diff_in(Sym* s, Num a, Num b, int64_t lo, int64_t n) noexcept nogil            # is (a - b) mod 2^32 in [lo, lo + n)? a choice unless decided
 cdef int diff_known(Sym* s, Num a, Num b, int64_t* d) noexcept nogil                    # 1 and d = a - b in (-2^31, 2^31] when the state fixes it
+cdef int64_t diff_most(Sym* s, Num later, Num earlier) noexcept nogil                    # at most so many steps lie between two readings of one counter; 2^31 - 1: no bound is known
 cdef int seq_eq(Sym* s, Num a, Num b) noexcept nogil
 cdef int seq_after(Sym* s, Num a, Num b) noexcept nogil                                 # 1 <= (a - b) mod 2^32 <= 2^31: the kernel's after()
 cdef int num_is_zero(Sym* s, Num a) noexcept nogil                                      # a choice unless decided: an unknown number is 0 once in 2^32

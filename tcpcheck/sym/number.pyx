@@ -445,6 +445,17 @@ cdef int diff_known(Sym* s, Num a, Num b, int64_t* d) noexcept nogil:
     return 1
 
 
+cdef int64_t diff_most(Sym* s, Num later, Num earlier) noexcept nogil:
+    cdef int64_t low, high, half = <int64_t>1 << 31
+    if diff_known(s, later, earlier, &high):
+        return high if high >= 0 else half - 1
+    if later.base != earlier.base or is_unknown(s, later) or is_unknown(s, earlier):
+        return half - 1
+    ticks_between(s, later.base, later.rd, earlier.rd, &low, &high)
+    high += later.off - earlier.off
+    return high if 0 <= high < half else half - 1
+
+
 cdef int seq_eq(Sym* s, Num a, Num b) noexcept nogil:
     return diff_in(s, a, b, 0, 1)
 

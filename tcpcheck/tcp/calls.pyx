@@ -1,7 +1,7 @@
 """The user's calls (RFC 9293 3.9.1, 3.10.1 to 3.10.6; the kernel's tcp.c, af_inet.c, inet_hashtables.c)."""
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
-from tcpcheck.sym.number cimport MODE_CONCRETE, Num, clock_start, diff_known, num_add
+from tcpcheck.sym.number cimport Num, clock_start, diff_known, num_add, num_read_at
 from tcpcheck.tcp.output cimport (
     choose_isn, first_window, push_pending, read_tsval, select_window, send_ack, send_active_reset, send_syn,
     timestamp_key,
@@ -176,9 +176,8 @@ cdef void open_active(Stack* t, int sock, Num iss, const ConnectOpts* o) noexcep
     s.ts_key = timestamp_key(t, s.host, s.peer, s.lport, s.rport)
     if o != NULL and o.ts_any:
         s.ts_key = o.ts_key
-    if s.ts_ok and ((o != NULL and o.ts_any) or t.sym.mode == MODE_CONCRETE):   # TSecr may be compared as a number
-        read_tsval(t, sock, &first)
-        s.syn_tsval = first.tsval
+    if s.ts_ok and c.tsecr_compared:
+        s.syn_tsval = num_read_at(&t.sym, read_tsval(t, sock, &first), 0)
     set_state(t, sock, ST_SYN_SENT)
     s.syn_clk = <uint8_t>clock_start(&t.sym)
 

@@ -4,12 +4,12 @@ Each is one comparison where the kernel needs two or three: a comparison that is
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
-from tcpcheck.sym.number cimport MODE_CONCRETE, Num, clock_start, diff_in, diff_known, num_add, num_is_zero
+from tcpcheck.sym.number cimport MODE_CONCRETE, Num, clock_start, diff_in, diff_most, num_add, num_is_zero, num_read_at, seq_eq
 from tcpcheck.tcp.output cimport read_tsval
 from tcpcheck.tcp.rto cimport elapsed
 from tcpcheck.tcp.rules cimport R_PAWS_OUTDATED
-from tcpcheck.tcp.sockets cimport rule
-from tcpcheck.tcp.types cimport F_FIN, F_SYN, SK_REQUEST, TS_OUTDATED, Config, Seg, Sock, Stack
+from tcpcheck.tcp.sockets cimport config_of, rule
+from tcpcheck.tcp.types cimport F_FIN, F_SYN, SK_REQUEST, TS_OUTDATED, TSECR_ALWAYS, Config, Seg, Sock, Stack
 
 cdef int64_t HALF = 1 << 31
 cdef int64_t SECOND = 1000000000
@@ -64,7 +64,7 @@ cdef void keep_timestamp(Stack* t, Sock* k, const Seg* g) noexcept nogil:
     if t.cfg[k.host].paws_idle_ns and k.kind != SK_REQUEST:
         k.ts_stamp_clk = <uint8_t>clock_start(&t.sym)
     k.ts_recent = g.tsval
-    k.ts_recent_inc = g.inc
+    k.ts_recent_inc = ECR_FORGED if g.forged else g.inc
     k.ts_recent_again = g.again
 
 
@@ -77,28 +77,33 @@ cdef int _echoes_synack(Stack* t, const Sock* k, const Seg* g) noexcept nogil:
     return left_open
 
 
-cdef int tsecr_in_range(Stack* t, int sock, const Seg* g) noexcept nogil:
-    """Does SEG.TSecr echo a TSval that this connection sent (SYN-SENT; request sockets)?
+cdef int _number_in_range(Stack* t, int sock, const Seg* g) noexcept nogil:
+    """Where the latest SYN-ACK's TSval is not known, it is left open what lies between the first one's and now."""
+    cdef const Sock* k = &t.sock[sock]
+    cdef Num now, first = k.syn_tsval
+    cdef Seg s
+    now = num_read_at(&t.sym, read_tsval(t, sock, &s), 0)
+    if not diff_in(&t.sym, g.tsecr, first, 0, diff_most(&t.sym, now, first) + 1) or \
+            not diff_in(&t.sym, now, g.tsecr, 0, HALF):
+        return 0
+    return k.kind != SK_REQUEST or seq_eq(&t.sym, g.tsecr, first) or _echoes_synack(t, k, g)
 
-    The kernel compares numbers: [TSval of the first SYN, now], or [that of the first SYN-ACK, that of the latest]. Only
-    this incarnation's own TSvals lie there, so who is echoed decides; whether it is a SYN-ACK or a later ACK of the
-    request is left open, but where all numbers are known. A made-up TSecr is compared where the number is kept, else it
-    may be either. TSecr 0 is not looked at.
+
+cdef int tsecr_in_range(Stack* t, int sock, const Seg* g) noexcept nogil:
+    """Is SEG.TSecr between two TSvals of this connection (SYN-SENT; request sockets)? TSecr 0 is not looked at.
+
+    The kernel compares numbers: [TSval of the first SYN, now], or [that of the first SYN-ACK, that of the latest]. This
+    incarnation's own TSvals lie there, if nobody changes them, so that they are not compared; whether it is a SYN-ACK's
+    or that of a later ACK of the request is left open, but where all numbers are known. Others may lie there: those
+    of an older incarnation in the same tick, or after a boot, and made-up ones.
     """
     cdef const Sock* k = &t.sock[sock]
-    cdef Seg now
-    cdef int64_t since
+    cdef const Config* c = config_of(t, sock)
     if g.ecr_inc == 0:
         return 1
-    if g.ecr_inc != ECR_FORGED:
-        if g.ecr_inc == k.inc and (not k.req_answered or _echoes_synack(t, k, g)):
+    if g.ecr_inc == k.inc and c.tsecr_compared != TSECR_ALWAYS:
+        if not k.req_answered or _echoes_synack(t, k, g):
             return 1
-        return not g.ecr_not_zero and num_is_zero(&t.sym, g.tsecr)
-    if k.kind == SK_REQUEST and t.sym.mode == MODE_CONCRETE:
-        return diff_in(&t.sym, g.tsecr, k.syn_tsval, 0, <int64_t>k.synack_span + 1)
-    if k.syn_tsval.base or k.syn_tsval.off:
-        read_tsval(t, sock, &now)
-        if not diff_known(&t.sym, now.tsval, k.syn_tsval, &since):
-            since = HALF - 1
-        return diff_in(&t.sym, g.tsecr, k.syn_tsval, 0, since + 1)
-    return 1 - choose(t.sym.ch, 2, CHOOSE_FATE)
+    elif c.tsecr_compared and _number_in_range(t, sock, g):
+        return 1
+    return not g.ecr_not_zero and num_is_zero(&t.sym, g.tsecr)

@@ -3,6 +3,9 @@ from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free
 from tcpcheck.tcp.profile import MILLISECOND
 from tcpcheck.tcp.sysctls import SYSCTLS
+from tcpcheck.tcp.types cimport TSECR_ALWAYS, TSECR_NEVER, TSECR_OTHERS
+
+COMPARED = {"never": TSECR_NEVER, "others": TSECR_OTHERS, "always": TSECR_ALWAYS}
 
 
 cdef dict _values(profile, dict sysctls, dict settings):
@@ -24,18 +27,19 @@ cdef class ConfigTable:
     mss in bytes; rtt_max_ns: an upper bound of every round trip, delayed ACKs included; isn_linked, ts_linked: are
     readings of the ISN clock and of the timestamp clock related to one another through time? rcv_buf in bytes, 0: the
     profile's. fixed: constants in the place of the profile's own. ts_ages: may a ts_recent become too old to be used
-    (paws_idle_ns)? keeps_heard: do sockets have keepalive or a user timeout?"""
+    (paws_idle_ns)? keeps_heard: do sockets have keepalive or a user timeout? tsecr_compared: whose TSecr is
+    compared as a number: "never", "others" (not those that echo the connection's own), "always"."""
 
     def __cinit__(
         self, profile, list rows, tuple features_with=(), tuple features_without=(), int mss=1460,
         rtt_max_ns=50 * MILLISECOND, rtt_syn_max_ns=None, int isn_linked=1, int ts_linked=1,
-        int rcv_buf=0, dict fixed=None, int ts_ages=0, int keeps_heard=0,
+        int rcv_buf=0, dict fixed=None, int ts_ages=0, int keeps_heard=0, str tsecr_compared="others",
     ):
         cdef int i
         profile = profile.with_features(features_with, features_without)
         settings = {
             "mss": mss, "rtt_max_ns": rtt_max_ns, "isn_linked": isn_linked, "ts_linked": ts_linked,
-            "keeps_heard": keeps_heard,
+            "keeps_heard": keeps_heard, "tsecr_compared": COMPARED[tsecr_compared],
             "rtt_syn_max_ns": rtt_max_ns if rtt_syn_max_ns is None else rtt_syn_max_ns,
         }
         if rcv_buf > 0:

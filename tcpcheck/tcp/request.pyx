@@ -4,7 +4,7 @@ A request has fewer checks than a full socket and in another order: the same SYN
 window, RST, SYN. It has no challenge ACK of its own and no slack in PAWS.
 """
 from libc.stdint cimport uint8_t
-from tcpcheck.sym.number cimport MODE_CONCRETE, Num, clock_start, num_add, seq_after, seq_eq
+from tcpcheck.sym.number cimport MODE_CONCRETE, Num, clock_start, num_add, num_read_at, seq_after, seq_eq
 from tcpcheck.tcp.checks cimport in_window, keep_timestamp, paws_fails, tsecr_in_range
 from tcpcheck.tcp.keepalive cimport inherit_options
 from tcpcheck.tcp.output cimport (
@@ -180,6 +180,5 @@ cdef void request_fill(Stack* t, int sock, int listener, const Seg* syn, Num iss
     k.rcv_wnd = first_window(t.sock[listener].rcv_buf if t.sock[listener].rcv_buf else cfg.rcv_buf, cfg.mss, k.ts_ok)
     k.rcv_buf = k.rcv_wnd
     k.rcv_wscale = <uint8_t>(cfg.rcv_wscale + 1 if syn.scale_ok else 0)
-    if t.sym.mode == MODE_CONCRETE:     # TSecr may be compared as a number
-        read_tsval(t, sock, &first)
-        k.syn_tsval = first.tsval
+    if k.ts_ok and cfg.req_tsecr_checked and (cfg.tsecr_compared or t.sym.mode == MODE_CONCRETE):
+        k.syn_tsval = num_read_at(&t.sym, read_tsval(t, sock, &first), 0)

@@ -61,6 +61,11 @@ cdef enum TlpState:         # Sock.tlp_done
 cdef enum TsRecent:         # Sock.has_ts_recent
     TS_OUTDATED = 2         # stored so long ago that PAWS does not use it
 
+cdef enum:
+    TSECR_NEVER = 0         # a connection is echoed only its own TSvals
+    TSECR_OTHERS = 1        # not the one that echoes the connection's own
+    TSECR_ALWAYS = 2        # somebody changes TSvals on their way
+
 cdef enum TimerSlot:
     SLOT_RETRANS = 0        # RTO, TLP, PERSIST, SYNACK, TIMEWAIT share one, as in the kernel
     SLOT_DELACK = 1         # DELACK, COMPRESSED: never both, as text out of order ends a delay
@@ -171,7 +176,7 @@ ctypedef struct Sock:
     uint8_t ts_stamp_clk    # when ts_recent was stored (PAWS's idle limit, TIME-WAIT's rule for RST); 0: not kept
     Num ts_recent
     uint64_t ts_key         # the constant behind this side's TSvals
-    Num syn_tsval           # TSval of the first SYN, only for `tsval any` in SYN-SENT; base 0 and off 0: none
+    Num syn_tsval           # TSval of the first SYN or SYN-ACK, where TSecr is compared with it
     # --- options of setsockopt(); 0: as the sysctl has it
     uint16_t keepidle_s, keepintvl_s
     int32_t user_timeout_ms
@@ -221,6 +226,7 @@ ctypedef struct Config:
     int32_t rcv_wscale                          # window scale that SYNs offer, from tcp_rmem; none with a small rcv_buf
     uint8_t isn_linked                          # ISNs of one 4-tuple are related through the ISN clock (else: unrelated, coarser)
     uint8_t ts_linked                           # likewise TSvals
+    uint8_t tsecr_compared                      # whose TSecr is compared as a number: TSECR_*
     uint8_t keeps_heard                         # the spec has keepalive or user timeouts: heard_clk is kept
     # profile flags: one for each behaviour that differs between kernels (tcp/profile.py says which and since when)
     uint8_t rfc5961                             # exact RST, challenge ACKs
