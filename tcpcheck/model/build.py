@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tcpcheck.lang.scenario import MILLISECOND, Case
+from tcpcheck.lang.scenario import MILLISECOND, Case, Host
 from tcpcheck.model.compile import compile_case
 from tcpcheck.model.incarnations import isn_matters, tsecr_compared
 from tcpcheck.model.program import Program

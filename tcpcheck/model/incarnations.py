@@ -20,7 +20,7 @@ def isn_matters(case: sc.Case, host: sc.Host) -> bool:
 
 
 def tsecr_compared(case: sc.Case) -> str:
-    """Whose TSecr must be compared as a number in SYN-SENT and SYN-RECEIVED? "never": a connection can only be echoed its
+    """Whose TSecr must be compared as a number in SYN-SENT and SYN-RECEIVED? "never": a connection is echoed only its
     own TSvals, as they were sent; "others": not the one that echoes the connection's own; "always": TSvals are changed
     on their way."""
     if any(rewrite.field == "tsval" for rewrite in case.network.rewrites):
