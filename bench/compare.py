@@ -168,7 +168,8 @@ def prepare(tool: Tool) -> None:
     for command in tool.build:
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            tool.missing = f"could not be built: {(done.stderr or done.stdout).strip().splitlines()[-1]}"
+            said = (done.stderr or done.stdout).strip().splitlines()
+            tool.missing = f"could not be built: {said[-1] if said else f'exit code {done.returncode}'}"
             return
 
 
@@ -249,7 +250,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=sorted(COUNTS), default="A")
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, choices=range(1, 100), default=3, metavar="N", help="rounds; default: 3")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures here, too")
     options = parser.parse_args()
     BUILD.mkdir(parents=True, exist_ok=True)

@@ -65,6 +65,14 @@ def with_table(document: str, name: str, table: str) -> str:
     return marks.sub(lambda m: m[1] + table + m[2], document)
 
 
+def measured(path: Path) -> dict[str, Any]:
+    try:
+        figures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as why:
+        raise SystemExit(f"cannot read {path}: {why}; `make bench` writes it") from why
+    return figures
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("compare", type=Path, help="what compare.py --json wrote")
@@ -72,8 +80,8 @@ def main() -> int:
     parser.add_argument("--write", metavar="FILE", type=Path, help="the document whose tables are replaced")
     options = parser.parse_args()
     tables = {
-        "peers": peers_table(json.loads(options.compare.read_text(encoding="utf-8"))["rows"]),
-        "model": model_table(json.loads(options.figures.read_text(encoding="utf-8"))["rates"]),
+        "peers": peers_table(measured(options.compare)["rows"]),
+        "model": model_table(measured(options.figures)["rates"]),
     }
     for table in tables.values():
         print(table + "\n")

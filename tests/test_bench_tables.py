@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.compare import COUNTS, tools
+from bench.compare import COUNTS, Tool, prepare, read_spin, row, tools
 from bench.growth import AXES, BASE, EXPERIMENTS, MEASURES, measured, picture
 from bench.tables import MODEL_HEAD, PEERS_HEAD, model_table, peers_table, with_table
+from bench.tables import measured as read_figures
 
 DOCS = Path(__file__).parents[1] / "docs"
 DOCUMENT = (DOCS / "performance.md").read_text(encoding="utf-8")
@@ -61,6 +62,24 @@ def test_a_table_takes_the_place_of_the_old_one() -> None:
     assert with_table(written, "model", table) == written
     with pytest.raises(ValueError, match="table: peer -->"):
         with_table(DOCUMENT, "peer", table)
+
+
+def test_what_is_missing_is_named_and_left_out(tmp_path: Path) -> None:
+    absent = Tool("peer", 1, ["peer"], read_spin, "peer", needs="no-such-checker")
+    failing = Tool("peer", 1, ["peer"], read_spin, "peer", build=[["sh", "-c", "echo no header >&2; exit 1"]])
+    silent = Tool("peer", 1, ["peer"], read_spin, "peer", build=[["sh", "-c", "exit 3"]])
+    for tool, words in (
+        (absent, "no-such-checker is not installed (Debian: apt-get install no-such-checker)"),
+        (failing, "could not be built: no header"),
+        (silent, "could not be built: exit code 3"),
+    ):
+        prepare(tool)
+        assert tool.missing == words and row(tool, [tool] * 3)["missing"] == words
+    for content in (None, "{"):
+        if content is not None:
+            (tmp_path / "compare.json").write_text(content)
+        with pytest.raises(SystemExit, match=r"cannot read .*compare\.json: .*`make bench` writes it"):
+            read_figures(tmp_path / "compare.json")
 
 
 def test_the_picture_of_states_is_that_of_the_engine() -> None:

@@ -3,7 +3,8 @@
 
 Level by level a search first grows by a factor that then becomes smaller from level to level, and shrinks at last: the
 logarithm of the levels' widths is nearly a parabola. One laid through the latest of them tells how many nodes are still
-to come: within a factor of five when a fifth of them is known, within two at the half, not at all much earlier.
+to come: within a factor of five when a fifth of them is known, within two at the half, not at all much earlier. The
+first that bends downwards at all may bend far too little: so there must be two in a row, and the smaller number counts.
 """
 from libc.math cimport exp, log
 from libc.stdint cimport int64_t
