@@ -33,10 +33,7 @@ WHEEL_ROUNDS_UP = (4, 8)  # before, a timer of n jiffies fired at the n-th tick,
 TLP_SHORTER = (4, 14)  # TCP_TIMEOUT_MIN instead of 10 ms
 PAWS_IDLE = 24 * 86400  # s; RFC 7323 5.5
 PAWS_WRAP = 2147  # s; TCP_PAWS_WRAP: half way round of a clock of microseconds
-RMEM_32MB = (
-    6,
-    16,
-)  # tcp_rmem[2] of 32 MB instead of 6 MB (572be9bf9d0d, net-next of May 2025); the window scale follows
+RMEM_32MB = (6, 16)  # tcp_rmem[2] of 32 MB, not 6 (572be9bf9d0d, net-next of May 2025); the window scale follows
 RCV_BUF = 65535  # bytes; a Linux host offers 64,240 to 65,483 at first, which nothing here depends on
 
 # Sysctls that the RFC profile understands: those that name an option or a queue rather than a kernel's policy.
