@@ -42,6 +42,8 @@ def _again(_number: int, _frame: FrameType | None) -> None:
 
 def must_wait(frame: FrameType | None) -> bool:
     """Whether what tcpcheck has called must not be interrupted. An import that has called tcpcheck does not count."""
+    while frame is not None and frame.f_globals is globals():  # `_again` stands before what it interrupts
+        frame = frame.f_back
     while frame is not None:
         module, function = str(frame.f_globals.get("__name__", "")).partition(".")[0], frame.f_code.co_name
         if module in WAIT_FOR_MODULES or function in WAIT_FOR_FUNCTIONS:

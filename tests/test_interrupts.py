@@ -28,7 +28,7 @@ def interrupted(after: float, *arguments: str) -> tuple[int, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
-@pytest.mark.parametrize("after", [0.0, 0.003, 0.006, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2])
+@pytest.mark.parametrize("after", [0.0, 0.003, 0.01, 0.02, 0.05, 0.12, 0.25])
 def test_at_any_moment_of_a_search_without_end(after: float, tmp_path: Path) -> None:
     path = tmp_path / "endless.tcp"
     path.write_text(ENDLESS)
@@ -37,7 +37,7 @@ def test_at_any_moment_of_a_search_without_end(after: float, tmp_path: Path) -> 
     assert err.strip() == "tcpcheck: interrupted" and json.loads(out)["ok"] is False
 
 
-@pytest.mark.parametrize("after", [0.1, 0.2, 0.3, 0.4, 0.5, 0.7])
+@pytest.mark.parametrize("after", [0.15, 0.3, 0.5])
 def test_at_any_moment_of_fixtures(after: float, tmp_path: Path) -> None:
     """Most of it is z3's work, in processes of their own."""
     folder = tmp_path / "fixtures"
@@ -47,13 +47,14 @@ def test_at_any_moment_of_fixtures(after: float, tmp_path: Path) -> None:
 
 
 LOST = """
-import signal
+import signal, time
 from tcpcheck import interrupts
 interrupts.install()
 
 class Ends:
     def __del__(self):
         signal.raise_signal(signal.SIGINT)
+        time.sleep(0.05)  # longer than it is put off at a time
         print("goes on")
 
 try:
