@@ -9,9 +9,10 @@ from functools import partial
 from typing import Any
 
 import pytest
+from cli_call import SPECS
 
 from tcpcheck import unfolding
-from tcpcheck.checking import verify_text
+from tcpcheck.checking import verify, verify_text
 from tcpcheck.explore.driven import Driver
 from tcpcheck.explore.parts import Asked, HereTeam, PartedSearch
 from tcpcheck.explore.result import Limits, SearchResult
@@ -46,6 +47,15 @@ SMALL = {
     "nat": clients(
         "connect server:80 from :1000 -> s ; stop",
         rest=f"router gw between c0, c1 and server {{ iptables -t nat -A POSTROUTING -j MASQUERADE }}\n{REACH}",
+    ),
+    "power cut": clients("connect server:80 -> s ; crash"),
+    "firewall": clients(
+        "iptables -A OUTPUT -d server -j DROP ; connect server:80 else { stop }",
+        rest="reach tries { c0 drops SYN or c1 drops SYN }",
+    ),
+    "peers": clients(
+        "connect server:80 -> s ; close s",
+        rest="never x { peer(c0.s) in FIN-WAIT-2 or peer(c1.s) in FIN-WAIT-2 }",
     ),
     "stranger": clients(
         "connect server:80 from :1000 -> s ; stop",
@@ -189,6 +199,17 @@ def test_the_same_verdicts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def counts(r: SearchResult) -> list[Any]:
     return [r.states, r.zones, r.transitions, r.depth, {bit: (hit.kind, hit.path) for bit, hit in r.hits.items()}]
+
+
+@pytest.mark.parametrize(
+    ("name", "group"), [("middleboxes/nat_same_port.tcp", 2), ("opening/accept_queue_crowd.tcp", 6)]
+)
+def test_specs_that_come_with_tcpcheck(name: str, group: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    fewer = verify(SPECS / name)
+    monkeypatch.setenv(SWITCH, "symmetry")
+    whole = verify(SPECS / name)
+    assert fewer.ok and found(fewer) == found(whole)
+    assert fewer.stats["states"] == pytest.approx(whole.stats["states"] / group, rel=0.01)
 
 
 @pytest.mark.parametrize("name", ["close", "three", "each other"])
