@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 from cli_call import validate
 
+import tcpcheck
 from tcpcheck.checking import verify, verify_text
 from tcpcheck.cli import main
 from tcpcheck.cli.replaying import files_and_claim
@@ -434,7 +435,6 @@ BAD: dict[str, Mutation] = {
     "an unknown sysctl": lambda t: replace(t, hosts=tuple(replace(h, sysctls={"kernel.x": 1}) for h in t.hosts)),
     "no hosts": lambda t: replace(t, hosts=()),
     "a setting that is none": lambda t: replace(t, settings={"; rm -rf": 1}),
-    "a setting that its host has not": lambda t: replace(t, settings={"a.net.ipv4.tcp_sack": 0}),
 }
 
 
@@ -442,6 +442,21 @@ BAD: dict[str, Mutation] = {
 def test_a_trace_that_makes_no_sense_is_bad_input(name: str) -> None:
     with pytest.raises(UsageError):
         Plan().add(BAD[name](witness("simultaneous_close", "closing")), KERNEL)
+
+
+def test_every_kind_of_family_may_be_a_setting() -> None:
+    text = """title "x"
+host a {
+    kernel linux 6.18.44
+    sysctl net.ipv4.tcp_sack = {0, 1}
+    run { listen :80 backlog {1, 2} -> room ; sleep {1s, 2s} ; sleep {3s, 4s} ; sysctl net.ipv4.tcp_sack = {0, 1} }
+}
+network { delay {1ms, 2ms} }
+reach ends { a takes LISTEN_OPENED }
+"""
+    trace = tcpcheck.trace(text, "ends")
+    assert {"network.delay", "room", "a.sleep", "a.sleep#2", "a.net.ipv4.tcp_sack#2"} <= trace.settings.keys()
+    Plan().add(trace, KERNEL)
 
 
 def test_a_trace_in_which_nothing_happens(
