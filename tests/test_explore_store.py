@@ -136,6 +136,13 @@ def test_parents_far_apart() -> None:
     assert paths[40_001:] == [[b"\0", bytes([parent & 255])] for parent in parents[40_000:]]
 
 
+def test_the_log_in_several_chunks() -> None:
+    """Lists of choices of any length, over a megabyte of them: none lies across the end of a chunk."""
+    entries = [(0, bytes([node & 255]) * (node % 97)) for node in range(24_000)]
+    paths, _ = _test_ancestry(entries)
+    assert paths[1:] == [[choices] for _, choices in entries]
+
+
 def test_the_set_of_states_tells_new_from_old() -> None:
     source = random.Random(3)
     hashes = [source.choice([source.randrange(1, 1 << 64), source.randrange(1, 2000), 0]) for _ in range(50_000)]
