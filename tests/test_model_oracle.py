@@ -152,7 +152,7 @@ def test_states_come_back_whole(name: str) -> None:
     shuffled = 0
     for state, zone in plain(name, 0)[1]:
         assert model(name)._packed_again(state, zone) == (state, zone)
-        flying = state[1]
+        flying = state[44]  # World.nfly
         for _ in range(3 if flying > 1 and zone else 0):
             order = shuffle.sample(range(flying), flying)
             shuffled += order != sorted(order)

@@ -8,12 +8,13 @@ from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from tcpcheck.model.layout cimport (
-    Flying, Machine, Part, Pend, Track, World, ORDINALS_MAX, VARS_MAX, VAR_NAMED,
+    EV_DELIVER, Flying, Machine, Part, Pend, World, ORDINALS_MAX, VARS_MAX, VAR_NAMED,
 )
 from tcpcheck.model.router cimport tidy_tracks
 from tcpcheck.sym.number cimport (
-    BASE_PAST, BASE_UNKNOWN, BASES_MAX, MODE_CONCRETE, Num, Sym, sym_prune, sym_select,
+    BASE_PAST, BASE_UNKNOWN, BASES_MAX, MODE_CONCRETE, Num, Sym, past_of, sym_prune, sym_select,
 )
+from tcpcheck.sym.known cimport arcs_tidy
 from tcpcheck.sym.zone cimport CLOCKS_MAX, zone_sup
 from tcpcheck.tcp.rto cimport sent_again
 from tcpcheck.tcp.sockets cimport find_tuple, stack_tidy
@@ -165,13 +166,31 @@ cdef inline int same_way(const Flying* a, const Flying* b) noexcept nogil:
     return a.seg.src == b.seg.src and a.seg.dst == b.seg.dst and a.to == b.to
 
 
+cdef int in_order_alone(World* w) noexcept nogil:
+    """Are the segments of a loaded state sorted by the names that they have now?"""
+    cdef int i
+    for i in range(1, w.nfly):
+        if fly_order(w, &w.fly[i], &w.fly[i - 1]) < 0:
+            return 0
+    return 1
+
+
+cdef int settled_flying(Machine* m) noexcept nogil:
+    """So many segments are those of the loaded state, plain and in order. With clocks their ages may have come apart."""
+    if not m.loaded or m.nxt.tcp.sym.timed:
+        return 0
+    if m.fly_sorted < 0:
+        m.fly_sorted = in_order_alone(&m.cur)
+    return m.cur.nfly - (m.event.kind == EV_DELIVER) if m.fly_sorted else 0
+
+
 cdef void sort_flying(Machine* m) noexcept nogil:
     cdef World* w = &m.nxt
     cdef Flying x
-    cdef int i, j, keep_tsecr = m.t.keeps_tsecr or w.tcp.sym.mode == MODE_CONCRETE
-    for i in range(w.nfly):
+    cdef int i, j, old = settled_flying(m), keep_tsecr = m.t.keeps_tsecr or w.tcp.sym.mode == MODE_CONCRETE
+    for i in range(old, w.nfly):
         plain(&w.fly[i].seg, keep_tsecr)
-    for i in range(1, w.nfly):
+    for i in range(max(old, 1), w.nfly):
         if fly_order(w, &w.fly[i], &w.fly[i - 1]) >= 0:
             continue
         x = w.fly[i]
@@ -181,7 +200,7 @@ cdef void sort_flying(Machine* m) noexcept nogil:
             j -= 1
         w.fly[j] = x
     j = 0
-    for i in range(w.nfly):
+    for i in range(w.nfly if m.t.keeps_order else 0):
         if i and not same_way(&w.fly[i], &w.fly[i - 1]):
             j = 0
         if w.fly[i].rank:
@@ -220,45 +239,6 @@ cdef void sort_pends(World* w) noexcept nogil:
 
 # ---- every number and every clock of a World, in canonical order
 
-cdef void seg_nums(Seg* s, NumFn f, void* arg) noexcept nogil:
-    f(arg, &s.seq)
-    f(arg, &s.ack)
-    f(arg, &s.tsval)
-    f(arg, &s.tsecr)
-    f(arg, &s.sack_lo)
-    f(arg, &s.sack_hi)
-
-
-cdef void sock_nums(Sock* s, NumFn f, void* arg) noexcept nogil:
-    cdef int i
-    f(arg, &s.iss)
-    f(arg, &s.snd_una)
-    f(arg, &s.snd_nxt)
-    f(arg, &s.irs)
-    f(arg, &s.rcv_nxt)
-    f(arg, &s.rcv_wup)
-    for i in range(OOO_MAX):
-        f(arg, &s.ooo_lo[i])
-        f(arg, &s.ooo_hi[i])
-    f(arg, &s.snd_wl1)
-    f(arg, &s.snd_sml)
-    f(arg, &s.tlp_high)
-    f(arg, &s.dsack_lo)
-    f(arg, &s.dsack_hi)
-    f(arg, &s.ts_recent)
-    f(arg, &s.syn_tsval)
-
-
-cdef void track_nums(Track* t, NumFn f, void* arg) noexcept nogil:
-    cdef int i
-    for i in range(2):
-        f(arg, &t.seen[i].end)
-        f(arg, &t.seen[i].maxend)
-        f(arg, &t.seen[i].maxack)
-    f(arg, &t.last_end)
-    f(arg, &t.last_ack)
-
-
 cdef void each_num(Machine* m, World* w, NumFn f, void* arg) noexcept nogil:
     cdef int i
     for i in range(w.tcp.top):
@@ -272,6 +252,12 @@ cdef void other_nums(Machine* m, World* w, NumFn f, void* arg) noexcept nogil:
     cdef int i
     for i in range(w.nfly):
         seg_nums(&w.fly[i].seg, f, arg)
+    asked_nums(m, w, f, arg)
+
+
+cdef void asked_nums(Machine* m, World* w, NumFn f, void* arg) noexcept nogil:
+    """Those of neither socket nor segment."""
+    cdef int i
     for i in range(w.ntrack):
         track_nums(&w.track[i], f, arg)
     for i in range(m.t.nkept):
@@ -284,18 +270,6 @@ cdef void other_nums(Machine* m, World* w, NumFn f, void* arg) noexcept nogil:
         if w.has_origin[i]:
             f(arg, &w.met[i])
             f(arg, &w.origin[i])
-
-
-cdef void sock_clocks(Sock* s, ClockFn f, void* arg) noexcept nogil:
-    cdef int i
-    for i in range(SLOTS):
-        f(arg, &s.timer[i].clk)
-    f(arg, &s.rtx_clk)
-    f(arg, &s.syn_clk)
-    f(arg, &s.oow_clk)
-    f(arg, &s.tw_clk)
-    f(arg, &s.ts_stamp_clk)
-    f(arg, &s.heard_clk)
 
 
 cdef void other_clocks(Machine* m, World* w, ClockFn f, void* arg) noexcept nogil:
@@ -366,7 +340,7 @@ cdef void forget_timestamps(Machine* m) noexcept nogil:
     for i in range(m.nxt.tcp.top):
         s = &m.nxt.tcp.sock[i]
         if s.kind == SK_FULL and s.ts_ok and s.has_ts_recent and s.ts_recent.rd and in_past(m, s):
-            s.ts_recent.off = <int64_t>m.nxt.tcp.sym.base[s.ts_recent.base].key
+            s.ts_recent.off = past_of(m.nxt.tcp.sym.base[s.ts_recent.base].key)
             s.ts_recent.base = BASE_PAST
             s.ts_recent.rd = 0
             s.ts_stamp_clk = 0          # PAWS passes, so its age is not asked for
@@ -386,38 +360,6 @@ cdef void note_clean(Machine* m) noexcept nogil:
             m.clean |= <uint32_t>1 << i
 
 
-cdef void part_num(void* arg, Num* x) noexcept nogil:
-    cdef Part* p = <Part*>arg
-    if x.base and x.base < BASE_PAST:
-        p.bases |= <uint32_t>1 << x.base
-    p.readings |= <uint32_t>1 << x.rd
-
-
-cdef void part_clock(void* arg, uint8_t* clk) noexcept nogil:
-    (<Part*>arg).clocks |= <uint32_t>1 << clk[0]
-
-
-cdef const Part* part_of(Machine* m, int slot) noexcept nogil:
-    """The names in one socket of the loaded state."""
-    cdef Part* p = &m.part[slot]
-    if not m.named >> slot & 1:
-        names_in(&m.cur.tcp.sock[slot], p)
-        p.clocks = 0
-        sock_clocks(&m.cur.tcp.sock[slot], part_clock, p)
-        p.clocks &= ~<uint32_t>1            # 0 is no clock
-        m.named |= <uint32_t>1 << slot
-    return p
-
-
-cdef inline void names_in(Sock* s, Part* p) noexcept nogil:
-    """Of its numbers."""
-    p.bases = p.readings = 0
-    sock_nums(s, part_num, p)
-    p.readings &= ~<uint32_t>1
-
-
-# ---- dropping and renaming
-
 ctypedef struct Names:
     int nclock
     int nbase
@@ -431,7 +373,55 @@ ctypedef struct Names:
     uint8_t base_to[BASES_MAX]
 
 
-cdef void note_clock(void* arg, uint8_t* clk) noexcept nogil:
+cdef inline void base_bit(void* arg, Num* x) noexcept nogil:
+    (<uint64_t*>arg)[0] |= <uint64_t>1 << (x.base & 63)     # constants and the like: bits that mean nothing
+
+
+cdef inline void reading_bit(void* arg, Num* x) noexcept nogil:
+    (<uint64_t*>arg)[0] |= <uint64_t>1 << (x.rd & 63)
+
+
+cdef inline uint32_t named(uint64_t bits) noexcept nogil:
+    return <uint32_t>bits & ((<uint32_t>1 << CLOCKS_MAX) - 2)       # base and clock 0 are none
+
+
+cdef inline void part_clock(void* arg, uint8_t* clk) noexcept nogil:
+    (<Part*>arg).clocks |= <uint32_t>1 << clk[0]
+
+
+cdef const Part* part_of(Machine* m, int slot) noexcept nogil:
+    """The names in one socket of the loaded state."""
+    cdef Part* p = &m.part[slot]
+    if not m.named >> slot & 1:
+        names_in(&m.cur.tcp.sock[slot], p, m.cur.tcp.sym.timed)
+        p.clocks = 0
+        sock_clocks(&m.cur.tcp.sock[slot], part_clock, p)
+        p.clocks &= ~<uint32_t>1            # 0 is no clock
+        m.named |= <uint32_t>1 << slot
+    return p
+
+
+cdef inline void names_in(Sock* s, Part* p, int timed) noexcept nogil:
+    """Of its numbers. Without clocks there are no readings."""
+    cdef uint64_t bases = 0, readings = 0
+    sock_nums(s, base_bit, &bases)
+    if timed:
+        sock_nums(s, reading_bit, &readings)
+    p.bases, p.readings = named(bases), named(readings)
+
+
+cdef inline int names_new(Seg* s, const Names* n, int timed) noexcept nogil:
+    """Does a segment hold a name that has not come up?"""
+    cdef uint64_t bases = 0, readings = 0
+    seg_nums(s, base_bit, &bases)
+    if timed:
+        seg_nums(s, reading_bit, &readings)
+    return (named(bases) & ~n.bases | named(readings) & ~n.readings) != 0
+
+
+# ---- dropping and renaming
+
+cdef inline void note_clock(void* arg, uint8_t* clk) noexcept nogil:
     cdef Names* n = <Names*>arg
     if clk[0] and not n.clocks >> clk[0] & 1:
         n.clocks |= <uint32_t>1 << clk[0]
@@ -440,7 +430,7 @@ cdef void note_clock(void* arg, uint8_t* clk) noexcept nogil:
         n.nclock += 1
 
 
-cdef void note_num(void* arg, Num* x) noexcept nogil:
+cdef inline void note_num(void* arg, Num* x) noexcept nogil:
     cdef Names* n = <Names*>arg
     if x.base and x.base < BASE_PAST and not n.bases >> x.base & 1:
         n.bases |= <uint32_t>1 << x.base
@@ -451,11 +441,11 @@ cdef void note_num(void* arg, Num* x) noexcept nogil:
         note_clock(arg, &x.rd)
 
 
-cdef void rename_clock(void* arg, uint8_t* clk) noexcept nogil:
+cdef inline void rename_clock(void* arg, uint8_t* clk) noexcept nogil:
     clk[0] = (<Names*>arg).clock_to[clk[0]]
 
 
-cdef void rename_num(void* arg, Num* x) noexcept nogil:
+cdef inline void rename_num(void* arg, Num* x) noexcept nogil:
     if x.base and x.base < BASE_PAST:
         x.base = (<Names*>arg).base_to[x.base]
     x.rd = (<Names*>arg).clock_to[x.rd]
@@ -504,10 +494,13 @@ cdef void note_nums(Machine* m, Names* n) noexcept nogil:
                 n.base_alive[n.nbase] = <uint8_t>n.nbase
         else:
             so_far = 0
-            names_in(&w.tcp.sock[i], &changed)
+            names_in(&w.tcp.sock[i], &changed, w.tcp.sym.timed)
         if p.bases & ~n.bases or p.readings & ~n.readings:
             sock_nums(&w.tcp.sock[i], note_num, n)
-    other_nums(m, w, note_num, n)
+    for i in range(w.nfly):
+        if names_new(&w.fly[i].seg, n, w.tcp.sym.timed):
+            seg_nums(&w.fly[i].seg, note_num, n)
+    asked_nums(m, w, note_num, n)
 
 
 cdef void rename_all(Machine* m) noexcept nogil:
@@ -529,6 +522,10 @@ cdef void rename_all(Machine* m) noexcept nogil:
     for i in range(1, s.z.n):
         n.rd_alive[i] = n.readings >> i & 1
     same = in_order(&n, s)
+    m.same_bases = same and s.nbase == m.cur.tcp.sym.nbase and m.loaded
+    if same and not s.timed:
+        arcs_tidy(s)            # nothing goes
+        return
     sym_prune(s, n.base_alive, n.rd_alive, n.base_to)
     if not same:
         sym_select(s, n.keep, n.nclock)

@@ -33,6 +33,8 @@ cpdef enum:
     NATS_MAX = 8                # rules of its nat table
     ROUTER_PORTS_MAX = 24       # ports that mean something to a spec with a router
     PORTS_AT_LEAST = 96         # ports told apart when the router chooses one
+    STACK_BYTES = 8             # Stack.cfg_ix up to Stack.top, and
+    COMMON_BYTES = 32           # World.owner up to World.down: one piece each, without gaps (packed.pyx sees to that)
 
 cpdef enum:
     FLY_ORDINARY = 0            # has a deadline: the greatest delay
@@ -43,7 +45,7 @@ ctypedef struct Flying:
     uint8_t clk                 # age since transmission
     uint8_t rank                # place in its direction's queue, where the network keeps the order; else 0
     uint8_t to                  # host at the end of this hop: the destination, or the router before it
-    uint32_t uid                # not part of the state
+    uint32_t uid                # serial number for traces; 0 in MODE_SEARCH
     Seg seg
 
 cpdef enum:
@@ -62,6 +64,7 @@ ctypedef struct Proc:
 ctypedef struct Bind:           # slot -1: that socket has ended
     uint8_t n
     int8_t slot[BIND_DEPTH]
+    uint8_t unused
 
 ctypedef struct Tuple:          # a connection as one end sees it; all 0: none
     uint8_t host, peer
@@ -114,12 +117,17 @@ ctypedef struct World:
     Stack tcp
     Proc proc[PROCS_MAX]
     Bind bind[BINDS_MAX]
+    # --- what every state has
     uint8_t owner[SOCKS_MAX]            # program that holds the descriptor, + 1
-    uint8_t ordinal[SOCKS_MAX][ORDINALS_MAX]
-    uint8_t nfly
-    Flying fly[FLYING_MAX]
     uint8_t budget[FAULTS_MAX]
     uint32_t firewall                   # bit r: rule r is switched on
+    uint8_t nfly
+    uint8_t horizon_clk                 # age of the run, kept only when the spec sets a horizon
+    uint8_t spins                       # jumps back of programs since time last passed
+    uint8_t down                        # bit h: host h has no power
+    # --- and what only some have
+    Flying fly[FLYING_MAX]
+    uint8_t ordinal[SOCKS_MAX][ORDINALS_MAX]
     uint8_t has_kept[KEPT_MAX]
     Num kept[KEPT_MAX]
     uint8_t npend                       # all places from here on are free
@@ -127,11 +135,8 @@ ctypedef struct World:
     uint8_t ngone
     Tuple gone[GONE_MAX]                # sockets that ended, in turn, one for each connection; kept only when claims ask
     Tuple peered[PEERED_MAX][BIND_DEPTH]    # the connections of named sockets whose peers claims ask for
-    uint8_t horizon_clk                 # age of the run, kept only when the spec sets a horizon
-    uint8_t spins                       # jumps back of programs since time last passed
     uint8_t slept_from[SLEPT_MAX]       # clocks: begin and end of the sleeps whose length claims ask for; 0: not yet
     uint8_t slept_to[SLEPT_MAX]
-    uint8_t down                        # bit h: host h has no power
     uint8_t ntrack
     Track track[TRACKS_MAX]             # what the router keeps track of, the oldest first
     uint8_t has_caught[CAUGHT_MAX]
@@ -468,10 +473,15 @@ ctypedef struct Machine:
     World nxt                           # the state the step makes of it
     int loaded                          # m.cur was unpacked for a search: what follows speaks of it
     int32_t nready                      # the first events of m.cur, all but those of programs; -1: not known yet
-    Event ready[READY_MAX]
+    Event ready[READY_MAX + PROCS_MAX]
+    int32_t nall                        # and with those of programs, where none of them is a choice; -1: not known
+    int fly_sorted                      # 1: so m.cur's segments stay in order when some leave; 0: they do not; -1: not known
     uint32_t named, summed              # bit i: the names, the sum of part[i] are known
     uint32_t clean                      # bit i: slot i is the same in m.nxt
     Part part[SOCKS_MAX]
+    int same_bases                      # the bases are the same in m.nxt
+    int base_summed                     # ... and their share of the hash is known
+    Sum base_sum
     Choices* ch
     uint64_t hits                       # bits of the step just run
     int truncated                       # the step needs a bigger table than there is

@@ -8,7 +8,7 @@ from tcpcheck.model.predicate cimport pattern_matches
 from tcpcheck.model.router cimport forward, next_hop
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport (
-    BASE_PAST, MODE_CONCRETE, Num, Sym, age_allows, age_require, clock_start, num_add, num_const,
+    BASE_PAST, MODE_CONCRETE, MODE_SEARCH, Num, Sym, age_allows, age_require, clock_start, num_add, num_const,
     num_read_at,
 )
 from tcpcheck.tcp.arrives cimport segment_arrives
@@ -101,7 +101,7 @@ cdef void fly(Machine* m, const Seg* s, int host, int kind, unsigned int uid, in
     f.kind = <uint8_t>kind
     f.rank = <uint8_t>rank
     f.to = <uint8_t>to
-    f.uid = uid
+    f.uid = uid if m.nxt.tcp.sym.mode != MODE_SEARCH else 0
     f.clk = <uint8_t>clock_start(&m.nxt.tcp.sym)
 
 

@@ -14,21 +14,20 @@ from tcpcheck.sym.number cimport (
 )
 from tcpcheck.sym.zone cimport CLOCKS_MAX, TIME_INF, zone_allows_between, zone_pass, zone_up
 from tcpcheck.tcp.timeouts cimport timer_fires
-from tcpcheck.tcp.types cimport HOSTS_MAX, SK_FREE, SLOTS, Sock, TM_NONE, Timer
-
-cdef enum:
-    EVENTS_MAX = READY_MAX + PROCS_MAX
+from tcpcheck.tcp.types cimport SK_FREE, SLOTS, Sock, TM_NONE, Timer
 
 
 cdef void copy_sym(Sym* to, const Sym* of) noexcept nogil:
     cdef int i
     to.z.n = of.z.n
-    for i in range(of.z.n):
-        memcpy(&to.z.m[i * CLOCKS_MAX], &of.z.m[i * CLOCKS_MAX], of.z.n * sizeof(int64_t))
+    if of.timed:
+        for i in range(of.z.n):
+            memcpy(&to.z.m[i * CLOCKS_MAX], &of.z.m[i * CLOCKS_MAX], of.z.n * sizeof(int64_t))
+        memcpy(to.rd_base, of.rd_base, CLOCKS_MAX)
     to.timed, to.nbase, to.narc = of.timed, of.nbase, of.narc
     memcpy(to.base, of.base, of.nbase * sizeof(Base))
-    memcpy(to.arc, of.arc, of.narc * sizeof(Arc))
-    memcpy(to.rd_base, of.rd_base, CLOCKS_MAX)
+    if of.narc:
+        memcpy(to.arc, of.arc, of.narc * sizeof(Arc))
     to.mode, to.ch, to.rec = of.mode, of.ch, of.rec
     to.zero_left_out, to.zero_met = of.zero_left_out, 0
 
@@ -41,23 +40,20 @@ cdef void copy_world(Machine* m, World* to, const World* of, uint32_t clean=0) n
     for i in range(of.tcp.top):
         if not clean >> i & 1:
             memcpy(&to.tcp.sock[i], &of.tcp.sock[i], sizeof(Sock))
-    memcpy(to.tcp.cfg_ix, of.tcp.cfg_ix, HOSTS_MAX)
-    to.tcp.inc_next = of.tcp.inc_next
+    memcpy(to.tcp.cfg_ix, of.tcp.cfg_ix, STACK_BYTES)
     memcpy(to.tcp.cfg, of.tcp.cfg, sizeof(of.tcp.cfg))
     to.tcp.fx.n = 0
     to.tcp.next_uid, to.tcp.output, to.tcp.output_ctx = of.tcp.next_uid, of.tcp.output, of.tcp.output_ctx
     memcpy(to.proc, of.proc, sizeof(of.proc))
     memcpy(to.bind, of.bind, sizeof(of.bind))
-    memcpy(to.owner, of.owner, sizeof(of.owner))
-    to.nfly = of.nfly
+    memcpy(to.owner, of.owner, COMMON_BYTES)
     memcpy(to.fly, of.fly, of.nfly * sizeof(Flying))
-    memcpy(to.budget, of.budget, sizeof(of.budget))
-    to.firewall, to.horizon_clk, to.spins, to.down = of.firewall, of.horizon_clk, of.spins, of.down
     if of.npend or to.npend:
         memcpy(to.pend, of.pend, sizeof(of.pend))
     to.npend = of.npend
     to.ntrack = of.ntrack
-    memcpy(to.track, of.track, of.ntrack * sizeof(Track))
+    if of.ntrack:
+        memcpy(to.track, of.track, of.ntrack * sizeof(Track))
     copy_asked_for(m, to, of)
 
 
@@ -216,21 +212,26 @@ cdef int timely_events(Machine* m, Event* out) noexcept nogil:
     return n
 
 
-cdef int events(Machine* m, Event* out) noexcept nogil:
-    """All that can happen next in m.cur, in fixed order; their number. Those of programs come last: whether one can go
-    on may be a choice."""
-    cdef int i, n
-    if not m.loaded:
-        n = timely_events(m, out)
-    else:
-        if m.nready < 0:
-            m.nready = timely_events(m, m.ready)
-        n = m.nready
-        memcpy(out, m.ready, n * sizeof(Event))
+cdef inline int may_choose(int op) noexcept nogil:
+    """Can whether a program goes on be a choice?"""
+    return op == OP_AWAIT or op == OP_BULK or op == OP_BULK_START or op == OP_INJECT
+
+
+cdef int events(Machine* m) noexcept nogil:
+    """Writes to m.ready all that can happen next in m.cur, in fixed order; their number. Those of programs come last:
+    whether one can go on may be a choice."""
+    cdef int i, n, steady = m.loaded
+    if steady and m.nall >= 0:
+        return m.nall
+    if not m.loaded or m.nready < 0:
+        m.nready = timely_events(m, m.ready)
+    n = m.nready
     for i in range(m.t.nproc):
+        steady &= not may_choose(m.t.instr[m.nxt.proc[i].pc].op)
         if can_run(m, i):
-            out[n].kind, out[n].a, out[n].b = EV_PROGRAM, i, 0
+            m.ready[n].kind, m.ready[n].a, m.ready[n].b = EV_PROGRAM, i, 0
             n += 1
+    m.nall = n if steady else -1
     return n
 
 
@@ -304,7 +305,7 @@ cdef void start(Machine* m) noexcept nogil:
 
 
 cdef int step(Machine* m, Choices* ch) noexcept nogil:
-    cdef Event e[EVENTS_MAX]
+    cdef Event* e = m.ready
     cdef int n, i
     copy_world(m, &m.nxt, &m.cur, m.clean)
     m.clean = 0
@@ -314,7 +315,7 @@ cdef int step(Machine* m, Choices* ch) noexcept nogil:
     m.truncated = m.has_incoming = 0
     m.clock_now = 0
     m.settled = 1
-    n = events(m, e)
+    n = events(m)
     i = pick(m, e, n)
     m.settled = 0
     if ch.dead:

@@ -1,6 +1,6 @@
 """A Case as a transition system: built from its tables, searched, recorded along a path, run again with numbers."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
@@ -43,17 +43,21 @@ cdef void sys_load(void* ctx, const uint8_t* state, int32_t n, const int64_t* zo
     cdef Machine* m = <Machine*>ctx
     cdef int i
     cdef int c = clocks if clocks > 0 else 1
+    cdef uint32_t same
     m.cur.tcp.sym.z.n = c
     m.cur.tcp.sym.z.m[0] = 0
     if clocks > 0:
         for i in range(c):
             memcpy(&m.cur.tcp.sym.z.m[i * CLOCKS_MAX], zone + i * c, c * sizeof(int64_t))
-    unpack(m, &m.cur, state)
+    same = unpack(m, &m.cur, state)
     for i in range(m.t.nhost):
         m.cur.tcp.cfg[i] = m.t.config[i] + m.cur.tcp.cfg_ix[i]
-    m.loaded = 1
-    m.nready = -1
-    m.named = m.summed = m.clean = 0
+    if not m.loaded:
+        m.loaded = 1
+        same = 0
+    m.nready = m.nall = m.fly_sorted = -1
+    m.base_summed = 0
+    m.named, m.summed, m.clean = m.named & same, m.summed & same, m.clean & same
 
 
 cdef int sys_step(void* ctx, Choices* ch) noexcept nogil:
@@ -329,6 +333,7 @@ cdef class Model:
         cdef int i, n, k = len(zone)
         for i in range(k * k):
             rows[i] = zone[i // k][i % k]
+        m.loaded = 0                    # nothing is known of it, here and below
         sys_load(m, state, len(state), rows, k)
         copy_world(m, &m.nxt, &m.cur)
         choices_start(&self.choices)
@@ -336,6 +341,7 @@ cdef class Model:
         if order is not None:
             for i, at in enumerate(order):
                 m.nxt.fly[i] = m.cur.fly[at]
+            m.loaded = 0
             canonicalise(m)
         n = sys_save(m, out)
         k = sys_save_zone(m, rows)

@@ -172,8 +172,12 @@ cdef int arc_before(const Arc* x, const Arc* y) noexcept nogil:
 cdef void arcs_tidy(Sym* s) noexcept nogil:
     """Equal knowledge, equal bytes: no full circles, sorted, nothing left behind in the unused part."""
     cdef Arc e
-    cdef int i, j, n = 0, before = s.narc
-    for i in range(before):
+    cdef int i, j, n, before = s.narc, tidy = 0
+    while tidy < before and s.arc[tidy].len < CIRCLE and \
+            (tidy == 0 or not arc_before(&s.arc[tidy], &s.arc[tidy - 1])):
+        tidy += 1
+    n = tidy
+    for i in range(tidy, before):
         if s.arc[i].len >= CIRCLE:
             continue
         e = s.arc[i]

@@ -4,27 +4,33 @@
 #   rd is a clock of the zone holding the age of a tick: the moment when a running counter was read, rounded
 #   down to its tick. Two readings of one counter differ by an exact number of ticks, so the zone compares them.
 # Between unrelated bases a comparison is a choice; what was chosen is kept as an arc of the 2^32 circle.
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from tcpcheck.sym.choice cimport Choices
 from tcpcheck.sym.zone cimport Zone, CLOCKS_MAX
 
 cdef enum:
     BASES_MAX = 24
     ARCS_MAX = 40
-    BASE_PAST = 254         # some reading of the counter whose constant has the key `off`, not later than any it is compared with
+    BASE_PAST = 254         # some reading of the counter with past_of(key) == off, not later than any it is compared with
     BASE_UNKNOWN = 255      # a value about which nothing is remembered: every comparison is a free choice, unlogged
     LOG_MAX = 4096          # constraints along one witness path
 
-ctypedef struct Num:
-    int64_t off
-    uint8_t base            # 0: off is the value
-    uint8_t rd              # index of a reading clock in the zone; 0: none
+cdef extern from *:
+    """
+    #include <stdint.h>
+    typedef struct { int64_t off : 48; uint8_t base; uint8_t rd; } tc_num;      /* 8 bytes, no padding */
+    """
+    ctypedef struct Num "tc_num":
+        int64_t off         # of 48 bits: even a number that has gone round many times counts on
+        uint8_t base        # 0: off is the value
+        uint8_t rd          # index of a reading clock in the zone; 0: none
 
 ctypedef struct Base:
     uint64_t key            # what the unknown constant is (kind, host, 4-tuple or place in the spec); same key, same constant
     int64_t tick            # ns a step of the counter that is added to it; 0: it does not run
     uint8_t host            # whose counter it is: readings of one host's counters with equal tick share the tick's phase
     uint8_t linked          # 0: stands for one single reading of its counter, related to no other reading of it
+    uint16_t unused
     int32_t org             # MODE_RECORD, not linked: the instant of that reading (for the log only, not part of the state)
 
 ctypedef struct Arc:        # value(a) - value(b) mod 2^32 lies in [lo, lo + len)
@@ -80,6 +86,11 @@ ctypedef struct Sym:
     int32_t zero_met        # ... and has done so
     Choices* ch
     Recorder* rec           # NULL in MODE_SEARCH
+
+cdef inline int64_t past_of(uint64_t key) noexcept nogil:
+    """The key of a constant in 47 bits: of tuple_key()'s fields only what they can hold."""
+    cdef uint64_t peer = key >> 40 & 255, host = key >> 48 & 15, kind = key >> 56 & 7
+    return <int64_t>(<uint32_t>key | peer << 32 | host << 40 | kind << 44)
 
 cdef void sym_init(Sym* s, int timed, Choices* ch) noexcept nogil
 

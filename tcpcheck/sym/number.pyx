@@ -284,7 +284,7 @@ cdef Num num_read_at(Sym* s, Num base_now, int age) noexcept nogil:
 
 # ---- comparisons -------------------------------------------------------------------------------------------
 
-cdef int is_unknown(Sym* s, Num a) noexcept nogil:
+cdef inline int is_unknown(const Sym* s, Num a) noexcept nogil:
     """Nothing is known of a: so too of a running counter that was not read."""
     return a.base == BASE_UNKNOWN or (a.rd == 0 and s.base[a.base].tick > 0 and s.base[a.base].linked)
 
@@ -398,7 +398,7 @@ cdef int diff_of_past(Sym* s, Num past, Num b, int64_t lo, int64_t n) noexcept n
     where it is decided, so nothing is logged."""
     cdef uint32_t first = <uint32_t>lo
     cdef int64_t half = <int64_t>1 << 31
-    cdef int same = b.base != 0 and b.base < BASE_PAST and s.base[b.base].key == <uint64_t>past.off
+    cdef int same = b.base != 0 and b.base < BASE_PAST and past_of(s.base[b.base].key) == past.off
     if same and first >= 1 and first + n - 1 <= half:
         return 0                        # asks for a later past
     if same and first > 0 and <int64_t>first <= half + 1 and <int64_t>first + n > (half << 1):
@@ -429,16 +429,16 @@ cdef int diff_known(Sym* s, Num a, Num b, int64_t* d) noexcept nogil:
     cdef Span x
     if a.base == BASE_PAST or b.base == BASE_PAST or is_unknown(s, a) or is_unknown(s, b):
         return 0
-    x = span_make(0, 1)
+    x.lo = 0
     if a.base != b.base:
         x = arc_best(s, a.base, a.rd, b.base, b.rd)
+        if x.len != 1:
+            return 0
     elif a.rd != b.rd:
         ticks_between(s, a.base, a.rd, b.rd, &low, &high)
         if low != high:
             return 0
-        x = span_make(low, 1)
-    if x.len != 1:
-        return 0
+        x.lo = <uint32_t>low
     d[0] = <int64_t>(<int32_t>(x.lo + <uint32_t>(a.off - b.off)))
     if d[0] == -(<int64_t>1 << 31):
         d[0] = <int64_t>1 << 31
@@ -499,7 +499,7 @@ cdef int is_dying(int base, int rd, const uint8_t* base_alive, const uint8_t* rd
 cdef void sym_prune(Sym* s, const uint8_t* base_alive, const uint8_t* rd_alive, uint8_t* renamed) noexcept nogil:
     """Before sym_select: the zone must still hold the dying readings. base_alive[0] is not looked at."""
     cdef Base old[BASES_MAX]
-    cdef int i = 0, n = 1, was
+    cdef int i = 0, n = 1, was, same = 1
     while i < s.narc:
         if is_dying(s.arc[i].a, s.arc[i].ra, base_alive, rd_alive):
             compose_away(s, s.arc[i].a, s.arc[i].ra, base_alive[s.arc[i].a], rd_alive)
@@ -512,18 +512,19 @@ cdef void sym_prune(Sym* s, const uint8_t* base_alive, const uint8_t* rd_alive, 
     was = s.nbase
     memset(renamed, 0, BASES_MAX)
     for i in range(1, was):
-        old[i] = s.base[i]
         renamed[i] = base_alive[i]
-        if renamed[i] != 0:
-            n += 1
-    memset(s.base, 0, <size_t>was * sizeof(Base))
-    for i in range(1, was):
-        if renamed[i] != 0:
-            s.base[renamed[i]] = old[i]
-    s.nbase = n
+        same &= renamed[i] == i
+    if not same:
+        for i in range(1, was):
+            old[i] = s.base[i]
+        memset(s.base, 0, <size_t>was * sizeof(Base))
+        for i in range(1, was):
+            if renamed[i] != 0:
+                s.base[renamed[i]] = old[i]
+                n += 1
+        s.nbase = n
+        for i in range(s.narc):
+            arc_rename(&s.arc[i], renamed)
     for i in range(1, s.z.n):
         s.rd_base[i] = renamed[s.rd_base[i]] if rd_alive[i] else 0
-    n = s.narc
-    for i in range(n):
-        arc_rename(&s.arc[i], renamed)
     arcs_tidy(s)

@@ -1,7 +1,7 @@
 """Sockets as such: slots, look-up, states, timers, and the effects of a step. No segment is sent here."""
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
-from tcpcheck.sym.number cimport Num, age_allows, clock_start, diff_known
+from tcpcheck.sym.number cimport BASE_PAST, MODE_SEARCH, Num, age_allows, clock_start, diff_known
 from tcpcheck.tcp.settings cimport tcp_invalid_ratelimit_ms, tcp_max_orphans, tcp_tw_reuse_delay_ms
 from tcpcheck.tcp.types cimport (
     EF_DIED, EF_MERGED, EF_RULE, EFFECTS_MAX, SLOT_DELACK, SOCKS_MAX, SK_BUCKET, SK_DEAD, SK_FREE,
@@ -73,7 +73,7 @@ cdef int sock_alloc(Stack* t) noexcept nogil:
         if t.sock[i].kind == SK_FREE and not died_in_this_step(t, i):
             sock_clear(&t.sock[i])
             t.top = max(t.top, <uint8_t>(i + 1))
-            t.next_uid += 1
+            t.next_uid += t.sym.mode != MODE_SEARCH        # no part of a state that is searched
             t.sock[i].uid = t.next_uid
             return i
     t.sym.ch.overflow = 1
@@ -222,9 +222,17 @@ cdef void reset_by_peer(Stack* t, int sock) noexcept nogil:
 
 # ---- what follows from a socket's numbers ------------------------------------------------------------------
 
+cdef inline int alike(const Stack* t, Num a, Num b) noexcept nogil:
+    """Do they differ in nothing but their offsets, and is what they share a number that has been read?"""
+    return a.base == b.base and a.rd == b.rd and a.base < BASE_PAST and (
+        a.rd or not (t.sym.base[a.base].linked and t.sym.base[a.base].tick > 0))
+
+
 cdef int32_t distance(Stack* t, Num a, Num b) noexcept nogil:
     """Of two numbers of one socket, which have one base. Else a table has overflowed: the search must not conclude."""
     cdef int64_t d = 0
+    if alike(t, a, b):
+        return <int32_t>(a.off - b.off)
     if not diff_known(&t.sym, a, b, &d):
         t.sym.ch.overflow = 1
         return 0

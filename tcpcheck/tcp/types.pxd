@@ -104,6 +104,7 @@ ctypedef struct Seg:
     int32_t len             # payload bytes
     int32_t wnd             # receive window offered, in bytes (already scaled)
     uint8_t ecr_again       # `again` of the segment whose TSval tsecr echoes
+    uint8_t unused[3]       # no gaps between fields: segments are hashed and compared as bytes
     Num seq
     Num ack                 # valid when F_ACK
     Num tsval               # valid when has_ts
@@ -204,7 +205,7 @@ ctypedef struct Sock:
     int32_t synack_span     # request socket in MODE_CONCRETE: TSval of the latest SYN-ACK, from syn_tsval
     uint8_t synack_acked_out  # request: the SYN-ACK was sent again for a repeated SYN (no RTT sample); listener: a cookie was sent
     int8_t binding          # index of the model's name binding; -1; TCP never reads it
-    uint32_t uid            # serial number for traces; not part of the state
+    uint32_t uid            # serial number for traces; 0 in MODE_SEARCH
 
 # sysctls, profile flags and constants of one host, all as plain numbers; read-only while a step runs but for `read`.
 ctypedef struct Config:
