@@ -19,7 +19,7 @@ from tcpcheck.sym.zone cimport CLOCKS_MAX, zone_sup
 from tcpcheck.tcp.rto cimport sent_again
 from tcpcheck.tcp.sockets cimport find_tuple, stack_tidy
 from tcpcheck.tcp.types cimport (
-    EF_DIED, F_ACK, OOO_MAX, SK_BUCKET, SK_FREE, SK_FULL, SLOTS, SOCKS_MAX, Seg, Sock,
+    EF_DIED, F_ACK, SK_BUCKET, SK_FREE, SK_FULL, SOCKS_MAX, Seg, Sock,
 )
 
 
@@ -184,10 +184,11 @@ cdef int settled_flying(Machine* m) noexcept nogil:
     return m.cur.nfly - (m.event.kind == EV_DELIVER) if m.fly_sorted else 0
 
 
-cdef void sort_flying(Machine* m) noexcept nogil:
+cdef void sort_flying(Machine* m, int old) noexcept nogil:
+    """The first so many are plain and in order."""
     cdef World* w = &m.nxt
     cdef Flying x
-    cdef int i, j, old = settled_flying(m), keep_tsecr = m.t.keeps_tsecr or w.tcp.sym.mode == MODE_CONCRETE
+    cdef int i, j, keep_tsecr = m.t.keeps_tsecr or w.tcp.sym.mode == MODE_CONCRETE
     for i in range(old, w.nfly):
         plain(&w.fly[i].seg, keep_tsecr)
     for i in range(max(old, 1), w.nfly):
@@ -512,10 +513,9 @@ cdef void rename_all(Machine* m) noexcept nogil:
     n.nbase = 0
     n.clocks = n.bases = n.readings = 0
     n.keep[0] = 0
-    for i in range(s.z.n):
-        n.clock_to[i] = n.rd_alive[i] = 0
-    for i in range(s.nbase):
-        n.base_alive[i] = 0
+    memset(n.clock_to, 0, sizeof(n.clock_to))
+    memset(n.rd_alive, 0, sizeof(n.rd_alive))
+    memset(n.base_alive, 0, sizeof(n.base_alive))
     if s.timed:
         note_clocks(m, &n)
     note_nums(m, &n)
@@ -568,7 +568,7 @@ cdef void canonicalise(Machine* m) noexcept nogil:
     moved = close_up(m)
     if timed:
         forget_transmissions(m)
-    sort_flying(m)
+    sort_flying(m, settled_flying(m))
     sort_pends(&m.nxt)
     forget_timestamps(m)
     if timed or moved:
@@ -579,6 +579,7 @@ cdef void canonicalise(Machine* m) noexcept nogil:
 cdef void name_again(Machine* m) noexcept nogil:
     """Of m.nxt after its hosts were renamed."""
     m.clean = 0
-    sort_flying(m)
+    sort_flying(m, 0)
     sort_pends(&m.nxt)
     rename_all(m)
+    m.same_bases = 0            # whose they are has changed

@@ -19,7 +19,7 @@ from tcpcheck.model.layout cimport *
 from tcpcheck.model.packed cimport pack
 from tcpcheck.model.step cimport copy_world
 from tcpcheck.model.world cimport Model, sys_save_zone
-from tcpcheck.sym.number cimport BASE_PAST, Num
+from tcpcheck.sym.number cimport BASE_PAST, Num, past_of
 from tcpcheck.sym.zone cimport CLOCKS_MAX
 from tcpcheck.tcp.types cimport HOSTS_MAX, SK_FREE
 
@@ -69,9 +69,11 @@ cdef uint64_t renamed_key(const Renaming* g, uint64_t key) noexcept nogil:
 
 
 cdef void rename_past(void* g, Num* x) noexcept nogil:
-    """The one number that has a key in it; all others have the place of a base."""
+    """The one number that has a key in it (past_of); all others have the place of a base."""
+    cdef uint64_t off = <uint64_t>x.off, kind = off >> 44 & 7, host = off >> 40 & 15, peer = off >> 32 & 255
     if x.base == BASE_PAST:
-        x.off = <int64_t>renamed_key(<const Renaming*>g, <uint64_t>x.off)
+        x.off = past_of(renamed_key(
+            <const Renaming*>g, <uint32_t>off | kind << KEY_KINDS | host << KEY_HOST | peer << KEY_PEER))
 
 
 cdef void rename_sockets(Machine* m, const Renaming* g) noexcept nogil:
