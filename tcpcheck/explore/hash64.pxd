@@ -42,16 +42,19 @@ cdef extern from *:
         return tc_sum_of(s + t);
     }
 
-    static inline tc_sum tc_share_words(const uint64_t *p, int32_t words, const uint64_t *key) {
-        tc_u128 s = 0, t = 0;
+    __attribute__((always_inline))
+    static inline void tc_add_words(tc_sum *sum, const uint64_t *p, int32_t words, const uint64_t *key) {
+        tc_u128 s = tc_of_sum(*sum);
         int32_t i = 0;
         for (; i + 4 <= words; i += 4) {
             s += tc_pair(p[i], p[i + 1], key + i);
-            t += tc_pair(p[i + 2], p[i + 3], key + i + 2);
+            s += tc_pair(p[i + 2], p[i + 3], key + i + 2);
         }
-        for (; i < words; i += 2)
-            s += tc_pair(p[i], i + 1 < words ? p[i + 1] : 0, key + i);
-        return tc_sum_of(s + t);
+        for (; i + 2 <= words; i += 2)
+            s += tc_pair(p[i], p[i + 1], key + i);
+        if (i < words)
+            s += tc_pair(p[i], 0, key + i);
+        *sum = tc_sum_of(s);
     }
 
     static inline uint64_t tc_end(tc_sum sum, int32_t n, uint64_t seed) {
@@ -72,7 +75,7 @@ cdef extern from *:
     # The same hash put together from the shares of pieces that lie at even words of one long string; key: from the
     # piece's place on. A share that is known need not be computed again.
     Sum share "tc_share" (const uint8_t* piece, int32_t n, const uint64_t* key) noexcept nogil
-    Sum share_words "tc_share_words" (const uint64_t* piece, int32_t words, const uint64_t* key) noexcept nogil
+    void add_words "tc_add_words" (Sum* s, const uint64_t* piece, int32_t words, const uint64_t* key) noexcept nogil
     void sum_add "tc_add" (Sum* s, Sum x) noexcept nogil
     uint64_t sum_end "tc_end" (Sum s, int32_t n, uint64_t seed) noexcept nogil
 

@@ -8,10 +8,10 @@ of sockets that did not change are known; the bytes are made only of what is new
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
-from tcpcheck.explore.hash64 cimport KEYS, Sum, hash_keys, share, share_words, sum_add, sum_end
+from tcpcheck.explore.hash64 cimport KEYS, Sum, add_words, hash_keys, share, sum_add, sum_end
 from tcpcheck.model.canon cimport blank_socks
 from tcpcheck.model.layout cimport *
-from tcpcheck.sym.number cimport ARCS_MAX, BASES_MAX, Arc, Base, Num, Sym
+from tcpcheck.sym.number cimport ARCS_MAX, BASES_MAX, Arc, Base, Num
 from tcpcheck.sym.zone cimport CLOCKS_MAX
 from tcpcheck.tcp.types cimport SOCKS_MAX, Sock
 
@@ -48,7 +48,7 @@ cdef inline const uint8_t* get(const uint8_t* p, void* dst, size_t n) noexcept n
 
 cdef inline void add_share(Sum* sum, const void* piece, size_t bytes, const uint64_t* key) noexcept nogil:
     """Of whole words."""
-    sum_add(sum, share_words(<const uint64_t*>piece, <int32_t>(bytes // 8), key))
+    add_words(sum, <const uint64_t*>piece, <int32_t>(bytes // 8), key)
 
 
 cdef inline void head_of(const World* w, uint8_t* head) noexcept nogil:
@@ -110,27 +110,23 @@ cdef int32_t pack(Machine* m, const World* w, uint8_t* out) noexcept nogil:
     return <int32_t>(put_rest(m, w, p) - out)
 
 
-cdef Sum sock_sum(Machine* m, int slot, const uint64_t* key) noexcept nogil:
-    """The share of a socket in m.nxt; of one that is clean it is known, or will be."""
+cdef inline const Sum* sock_sum(Machine* m, int slot, const uint64_t* key) noexcept nogil:
+    """The share of a socket of the loaded state."""
     cdef Part* p = &m.part[slot]
-    if m.clean >> slot & 1 == 0:
-        return share_words(<const uint64_t*>&m.nxt.tcp.sock[slot], sizeof(Sock) // 8, key)
     if m.summed >> slot & 1 == 0:
-        p.sum = share_words(<const uint64_t*>&m.cur.tcp.sock[slot], sizeof(Sock) // 8, key)
+        p.sum.lo = p.sum.hi = 0
+        add_share(&p.sum, &m.cur.tcp.sock[slot], sizeof(Sock), key)
         m.summed |= <uint32_t>1 << slot
-    return p.sum
+    return &p.sum
 
 
-cdef Sum base_sum(Machine* m, const uint64_t* key) noexcept nogil:
-    cdef const Sym* s = &m.nxt.tcp.sym
-    cdef Sum sum
-    if m.same_bases and m.base_summed:
-        return m.base_sum
-    sum = share_words(<const uint64_t*>&s.base[1], <int32_t>((s.nbase - 1) * sizeof(Base) // 8), key)
-    if m.same_bases:
-        m.base_sum = sum
+cdef inline const Sum* base_sum(Machine* m, const uint64_t* key) noexcept nogil:
+    """The share of its bases, which m.nxt has too."""
+    if not m.base_summed:
+        m.base_sum.lo = m.base_sum.hi = 0
+        add_share(&m.base_sum, &m.nxt.tcp.sym.base[1], (m.nxt.tcp.sym.nbase - 1) * sizeof(Base), key)
         m.base_summed = 1
-    return sum
+    return &m.base_sum
 
 
 cdef uint64_t fingerprint(Machine* m) noexcept nogil:
@@ -143,17 +139,24 @@ cdef uint64_t fingerprint(Machine* m) noexcept nogil:
     cdef int32_t i, n = 0
     cdef Sum sum
     head_of(w, <uint8_t*>head)
-    sum = share_words(head, HEAD_WORDS, key)
+    sum.lo = sum.hi = 0
+    add_words(&sum, head, HEAD_WORDS, key)
     add_share(&sum, w.proc, m.t.nproc * sizeof(w.proc[0]), key + PROC_AT)
     add_share(&sum, w.bind, m.t.nbind * sizeof(Bind), key + BIND_AT)
-    sum_add(&sum, base_sum(m, key + BASE_AT))
+    if m.same_bases:
+        sum_add(&sum, base_sum(m, key + BASE_AT)[0])
+    else:
+        add_share(&sum, &w.tcp.sym.base[1], (w.tcp.sym.nbase - 1) * sizeof(Base), key + BASE_AT)
     add_share(&sum, w.tcp.sym.arc, w.tcp.sym.narc * sizeof(Arc), key + ARC_AT)
     if has_rest(m, w):
         n = <int32_t>(put_rest(m, w, rest) - rest)
         sum_add(&sum, share(rest, n, key + REST_AT))
     key += SOCK_AT
     for i in range(w.tcp.top):
-        sum_add(&sum, sock_sum(m, i, key))
+        if m.clean >> i & 1:
+            sum_add(&sum, sock_sum(m, i, key)[0])
+        else:
+            add_share(&sum, &w.tcp.sock[i], sizeof(Sock), key)
         key += even_words(sizeof(Sock))
     for i in range(w.nfly):
         add_share(&sum, &w.fly[i], sizeof(Flying), key)
