@@ -21,7 +21,7 @@ from tcpcheck.lang.scenario import Case, Connect, Scenario
 from tcpcheck.mapping.unknowns import steps
 from tcpcheck.model.build import DEFAULT_MSS
 from tcpcheck.render import json as render_json
-from tcpcheck.render.packetdrill import packetdrill
+from tcpcheck.render.packetdrill import played
 from tcpcheck.render.pcapng import pcapng
 from tcpcheck.render.rules import rule_lookup
 from tcpcheck.render.text import text
@@ -39,7 +39,7 @@ _SYSCTL = re.compile(r"sysctl (net\.ipv4\.\w+) ?= ?(\d+)$")
 @dataclass(frozen=True)
 class Written:
     """One file. host: whose side it is, "" for all. check: the command that compares a capture with the model; "" when
-    none can, why: for that reason."""
+    none can, why: for that reason. Of a script, why: it ends before the trace does."""
 
     path: str
     format: str
@@ -99,7 +99,8 @@ def _capture(trace: Trace, case: Case, host: HostInfo, stem: str) -> Written:
 def _script(trace: Trace, host: HostInfo, stem: str) -> Written:
     if not any(step.segment is not None and step.host == host.name for step in trace.steps):
         raise UsageError(f"{host.name} sees no segment")
-    return Written(f"{stem}.pkt", "packetdrill", host.name, packetdrill(trace, host.name).encode())
+    script, ends = played(trace, host.name)
+    return Written(f"{stem}.pkt", "packetdrill", host.name, script.encode(), why=ends)
 
 
 # ---- how a capture is compared with the model --------------------------------------------------------------

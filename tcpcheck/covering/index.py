@@ -145,7 +145,8 @@ def _fixture_lines(fixture: Document) -> Iterable[str]:
         if file["check"]:
             yield f"- compare: {code_span(file['check'])}"
         elif file["why"]:
-            yield f"- not to be compared, {markdown(file['host'])}: {markdown(file['why'])}"
+            what = "the script ends early" if file["format"] == "packetdrill" else "not to be compared"
+            yield f"- {what}, {markdown(file['host'])}: {markdown(file['why'])}"
 
 
 def _link(path: str, stem: str) -> str:

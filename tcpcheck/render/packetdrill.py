@@ -10,25 +10,25 @@ UsageError is raised:
   one from the ISN clock is different in each run. A second accept() gets no descriptor once the first one's is closed.
 * `connect ... (seq any)` cannot be forced upon the kernel; a segment whose payload crosses 2^32 has no spelling.
 * What the host's own OUTPUT chain drops is never seen, and INPUT drops happen behind packetdrill's back.
-* Timers: Linux fires a timer of nominal T between T and 1.125 T + 1 jiffy; what a timer sends has that much room on
-  both sides. Windows and the exact ticks of timestamps are not compared.
+* Loss recovery: what SACK shows to be missing is sent again within milliseconds (RACK), which the model leaves to the
+  timers (docs/protocol-limits.md).
+* Windows and the exact ticks of timestamps are not compared. When things happen: `Pace` in packetdrill_lines.py.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from tcpcheck.errors import UsageError
+from tcpcheck.render.packetdrill_lines import Numbers, Pace, segment_text
 from tcpcheck.render.vantage import drop_chain
-from tcpcheck.render.wire import flag_bits, flag_letters, options, window_field
+from tcpcheck.render.wire import flag_bits, window_field
 from tcpcheck.render.words import COVER, printable, regenerate, settings_text
 from tcpcheck.witness.trace import Change, HostInfo, Segment, Step, Trace
 
 HOST_ADDRESS, PEER_ADDRESS = "192.168.0.1", "192.0.2.1"  # packetdrill's own choice
 TIME_WAIT_ISN_STEP = 65537  # Linux: the ISN of a connection accepted in TIME-WAIT, counted from the old SND.NXT
-JIFFY_NS = 4_000_000
 TOLERANCE_US = 10_000
 IP_TCP_BYTES = 40  # headers without options
 RMEM = 131072  # bytes: what a socket begins with
@@ -57,6 +57,9 @@ TCPI_STATES = {
     "CLOSING": "TCP_CLOSING",
 }
 
+REPAIRS = ("retransmission timer", "tail loss probe")
+
+_AT_RATE = re.compile(r"send .* at ")
 _SYSCTL = re.compile(r"net\.ipv4\.[a-z0-9_]+")
 _SCALE = re.compile(r",nop,wscale \d+")
 _IPTABLES = re.compile(r"iptables( [A-Za-z0-9./:,_-]+)+")
@@ -69,6 +72,13 @@ def packetdrill(trace: Trace, host: str, sysctls: Mapping[str, int] | None = Non
 
     Raises UsageError when the host is unknown or its part cannot be played by packetdrill at all.
     """
+    return played(trace, host, sysctls, settings)[0]
+
+
+def played(
+    trace: Trace, host: str, sysctls: Mapping[str, int] | None = None, settings: Sequence[str] = ()
+) -> tuple[str, str]:
+    """The script, and why it ends before the trace does; "": it does not."""
     _check(trace, host)
     script = _Script(trace, host)
     for step in trace.steps:
@@ -78,7 +88,7 @@ def packetdrill(trace: Trace, host: str, sysctls: Mapping[str, int] | None = Non
     own = f"{host}.net.ipv4."
     values: dict[str, int | str] = {**(sysctls or {}), **_info(trace, host).sysctls}
     values |= {name[len(host) + 1 :]: value for name, value in trace.settings.items() if name.startswith(own)}
-    return "\n".join([*_header(trace, host, settings), *_setup(script, values), *script.lines]) + "\n"
+    return "\n".join([*_header(trace, host, settings), *_setup(script, values), *script.lines]) + "\n", script.ended
 
 
 def _info(trace: Trace, host: str) -> HostInfo:
@@ -90,6 +100,8 @@ def _check(trace: Trace, host: str) -> None:
         raise UsageError(f"no host {host!r}: choose one of {', '.join(known.name for known in trace.hosts)}")
     if not next(known for known in trace.hosts if known.name == host).has_tcp:
         raise UsageError(f"{host} has no TCP: there is nothing of a kernel to play")
+    if any(step.event == "call" and _AT_RATE.match(step.text) for step in trace.steps):
+        raise UsageError("bytes are sent at a rate, and packetdrill wants to see each segment of them")
     tuples = set()
     for step in trace.steps:
         segment = step.segment
@@ -148,29 +160,6 @@ def _setup(script: _Script, sysctls: Mapping[str, int | str]) -> list[str]:
     return ["", *lines, "", "`" + "\n".join(commands) + "`", ""]
 
 
-class _Numbers:
-    """How packetdrill maps the numbers of the connection under test (module docstring): all modulo 2^32."""
-
-    def __init__(self, remote: int) -> None:
-        self.remote = remote  # what inbound numbers without SYN count from; 0 until packetdrill knows it
-        self.local: int | None = None  # the same for outbound numbers; None until the host's first SYN
-        self.local_next = 0  # SND.NXT, for the ISN that Linux derives from it
-
-    def inbound(self, segment: Segment) -> Segment:
-        """As the script has it."""
-        seq = segment.seq if "S" in segment.flags else segment.seq - self.remote
-        return self._counted(segment, seq, segment.ack - (self.local or 0), self.local or 0)
-
-    def outbound(self, segment: Segment) -> Segment:
-        ack = segment.ack if "S" in segment.flags else segment.ack - self.remote
-        return self._counted(segment, segment.seq - (self.local or 0), ack, self.remote)
-
-    @staticmethod
-    def _counted(segment: Segment, seq: int, ack: int, sack_base: int) -> Segment:
-        sack = segment.sack and ((segment.sack[0] - sack_base) % 2**32, (segment.sack[1] - sack_base) % 2**32)
-        return replace(segment, seq=seq % 2**32, ack=ack % 2**32, sack=sack)
-
-
 class _Script:
     """The lines of a script as the steps of the host go by."""
 
@@ -178,12 +167,12 @@ class _Script:
         self.trace = trace
         self.host = host
         self.lines: list[str] = []
-        self.ended = False
+        self.ended = ""  # why
         self.bind_port: int | None = None
         self.connect_port: int | None = None
-        self.time_ns = 0  # of the last line
-        self.sent_ns = 0  # when the host last sent something: there most timers start
-        self.numbers: _Numbers | None = None
+        self.pace = Pace()
+        self.timer: Step | None = None  # that fired last, until something else happens
+        self.numbers: Numbers | None = None
         self.active = False  # the connection under test was opened by connect()
         self.fds: dict[str, int] = {}
         self.listener: int | None = None
@@ -192,6 +181,7 @@ class _Script:
         self.partial: dict[str, int] = {}  # bytes that a `recv` has taken so far
         self.asserts: list[str] = []
         self.received: set[tuple[int, int]] = set()
+        self.hole = False  # the peer has told of text that it has, behind text that it lacks
         self.rules: tuple[str, ...] = ()  # of the latest step that took some: what is sent then is sent by these
         self.listener_run = ""  # whose exit closes it
         self.accepted_closed = False
@@ -201,8 +191,7 @@ class _Script:
     def line(self, time_ns: int, text: str) -> None:
         """A line at a moment of the trace, as an offset from the line before."""
         self.flush_asserts()
-        self.lines.append(f"+{_seconds(time_ns - self.time_ns)} {text}")
-        self.time_ns = time_ns
+        self.lines.append(f"{self.pace.line(time_ns)} {text}")
 
     def comment(self, text: str) -> None:
         self.flush_asserts()
@@ -210,7 +199,7 @@ class _Script:
 
     def end(self, why: str) -> None:
         self.comment(f"The script ends here: {why}")
-        self.ended = True
+        self.ended = why
 
     def flush_asserts(self) -> None:
         self.lines += self.asserts
@@ -223,7 +212,7 @@ class _Script:
         if step.event == "call":
             self.call(step)
         elif step.event == "timer":
-            self.comment(f"timer: {step.text}")
+            self.fires(step)
         elif step.segment is not None and step.event in ("send", "lose"):  # lost on its way
             self.outbound(step, step.segment)
         elif step.segment is not None and step.event in ("receive", "drop"):
@@ -233,19 +222,38 @@ class _Script:
         if not self.ended:
             self.after(step)
 
+    def fires(self, step: Step) -> None:
+        self.comment(f"timer: {step.text}")
+        self.timer = step
+        if self.hole and step.text.startswith(REPAIRS):
+            self.end("the kernel repairs a hole that SACK shows sooner than by this timer")
+        elif step.armed is not None and not self._sends_now(step):
+            self.pace.silent(step.time_ns, step.armed)
+
+    def _sends_now(self, timer: Step) -> bool:
+        """Does what the timer does begin with a segment?"""
+        for step in self.trace.steps[timer.index + 1 :]:
+            if step.host == self.host and step.time_ns == timer.time_ns and step.event in ("send", "lose"):
+                return True
+            if (step.host == self.host and step.event in ("call", "timer", "receive")) or step.time_ns != timer.time_ns:
+                return False
+        return False
+
     def inbound(self, step: Step, segment: Segment) -> None:
         if self.numbers is None:
             if flag_bits(segment.flags) & 0b10110 != 0b00010:
                 return self.end("the first segment of a connection is no SYN, packetdrill cannot count from it")
-            self.numbers = _Numbers(segment.seq)
+            self.numbers = Numbers(segment.seq)
         elif self.active and self.numbers.remote == 0 and "S" in segment.flags and "." in segment.flags:
             self.numbers.remote = segment.seq
-        said = _segment(self.numbers.inbound(segment), f" win {window_field(segment)}")
+        said = segment_text(self.numbers.inbound(segment), f" win {window_field(segment)}")
         if said is None:
             return self.end("a payload crosses 2^32")
         if step.event == "drop":
             self.comment("the host's own INPUT chain drops the next segment")
         self.line(step.time_ns, f"< {said}")
+        if "." in segment.flags:
+            self.hole = segment.sack is not None and 0 < (segment.sack[0] - segment.ack) % 2**32 < 2**31
         if segment.length and (segment.seq, segment.length) not in self.received:
             self.received.add((segment.seq, segment.length))
             self.unread += segment.length
@@ -263,7 +271,7 @@ class _Script:
                 return self.end("the kernel takes a new ISN from its clock, which packetdrill cannot follow")
         if segment.flags == "R." and segment.seq == 0 and numbers.local:
             return self.end("a RST with sequence number 0, which lies elsewhere from the kernel's own ISN each time")
-        said = _segment(numbers.outbound(segment), "")
+        said = segment_text(numbers.outbound(segment), "")
         if said is None:
             return self.end("a payload crosses 2^32")
         if "LISTEN_COOKIE_SENT" in self.rules and segment.tsval is None:
@@ -271,13 +279,10 @@ class _Script:
         if "DATA_OUT_OF_ORDER_AGAIN" in self.rules and segment.sack is not None:
             block = said[said.index("sack ") + 5 : -1]
             said = f"{said[:-1]} {block}>"  # a D-SACK, and the same once more as what is out of order
-        delay = step.time_ns - self.time_ns
-        when = f"+{_seconds(0)}"
-        if delay:
-            room = max(delay, step.time_ns - self.sent_ns) // 8 + JIFFY_NS
-            when = f"+{_seconds(max(delay - room, 0))}~+{_seconds(delay + room)}"
+        fired = self.timer is not None and self.timer.time_ns == step.time_ns
+        when = self.pace.sent(step.time_ns, self.timer.armed if fired and self.timer else None)
+        self.timer = None
         self.lines.append(f"{when} > {said}")
-        self.time_ns = self.sent_ns = step.time_ns
         numbers.local_next = segment.seq + segment.length + sum(letter in "SF" for letter in segment.flags)
 
     def _refused(self, segment: Segment) -> bool:
@@ -365,7 +370,7 @@ class _Script:
         self.line(step.time_ns, f"fcntl({fd}, F_SETFL, O_RDWR|O_NONBLOCK) = 0")
         progress = f"-1 EINPROGRESS ({ERRNO_NOTES['EINPROGRESS']})"
         self.line(step.time_ns, f"connect({fd}, ..., ...) = {self.result(step, name, progress)}")
-        self.numbers, self.active = _Numbers(0), True
+        self.numbers, self.active = Numbers(0), True
 
     def send(self, step: Step, found: re.Match[str]) -> None:
         size = int(found[2]) * _UNITS.get(found[3] or "", 1)
@@ -480,29 +485,3 @@ def _own_name(change: Change, host: str) -> str:
 def _gets(step: Step) -> str:
     """What a call returned, as the trace says it: an errno, `EOF`, `10 bytes`; "" when it says nothing."""
     return next((c.after for c in step.changes if c.what == "gets" and step.event == "call"), "")
-
-
-def _seconds(time_ns: int) -> str:
-    """Whole microseconds; packetdrill knows no less. `0`, `0.000045`, `12.5`."""
-    micros = time_ns // 1000
-    return f"{micros // 10**6}.{micros % 10**6:06d}".rstrip("0").rstrip(".")
-
-
-def _segment(segment: Segment, window: str) -> str | None:
-    """`S. 0:0(0) ack 1 win 65160 <...>`; None when its end lies beyond 2^32."""
-    bits = flag_bits(segment.flags)
-    end = segment.seq + segment.length
-    if end >= 2**32:
-        return None
-    said = f"{'-' if bits == 0 else flag_letters(bits)} {segment.seq}:{end}({segment.length})"
-    said += f" ack {segment.ack}" if bits & 16 else ""
-    written = ",".join(_option(name, numbers) for name, numbers in options(segment))
-    return f"{said}{window}" + (f" <{written}>" if written else "")
-
-
-def _option(name: str, numbers: tuple[int, ...]) -> str:
-    if name == "TS":
-        return f"TS val {numbers[0]} ecr {numbers[1]}"
-    if name == "sack":
-        return f"sack {numbers[0]}:{numbers[1]}"
-    return " ".join([name, *map(str, numbers)])
