@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from tcpcheck.conform.live import Live, Tuple4
@@ -40,25 +41,30 @@ class Clock:
             yield from self.passed(live.fork(), until, held | {ident})
 
     def _fired(self, live: Live, timer: dict[str, Any], until: int, held: frozenset[TimerId]) -> Iterator[Live]:
-        """It fires unseen, some time in its window; what it arms is as uncertain."""
+        """It fires unseen, some time in its window: early, or when it would send something then, late."""
         now = live.driver.now()
-        at = max(min(now + timer["lo"], until), now)
-        latest = min(now + timer["hi"], until)
+        early = max(min(now + timer["lo"], until), now)
+        late = max(min(now + timer["hi"], until), early)
+        for at in (early, late) if late > early else (early,):
+            unseen = list(live.every(partial(self._fire, timer, at, late, until)))
+            for other in unseen:
+                yield from self.passed(other, until, held)
+            if unseen:
+                return
 
-        def fire(other: Live) -> bool:
-            other.driver.advance(at - now)
-            before = {(t["sock"], t["slot"]) for t in other.driver.timers()} - {(timer["sock"], timer["slot"])}
-            other.spread = max(latest - at, 0)
-            sent = other.fire(timer)
-            other.spread = 0
-            if sent:
-                if now + timer["hi"] < until - SLACK_NS:
-                    self.missing += sent
-                return False
-            for t in other.driver.timers():
-                if (t["sock"], t["slot"]) not in before:
-                    other.driver.widen(t["sock"], t["slot"], 0, max(latest - at, 0))
-            return True
-
-        for other in live.every(fire):
-            yield from self.passed(other, until, held)
+    def _fire(self, timer: dict[str, Any], at: int, late: int, until: int, live: Live) -> bool:
+        """False: it sends something. What it arms otherwise is as uncertain as its own moment, from `at` to `late`."""
+        now = live.driver.now()
+        live.driver.advance(at - now)
+        before = {(t["sock"], t["slot"]) for t in live.driver.timers()} - {(timer["sock"], timer["slot"])}
+        live.spread = late - at
+        sent = live.fire(timer)
+        live.spread = 0
+        if sent:
+            if now + timer["hi"] < until - SLACK_NS:
+                self.missing += sent
+            return False
+        for t in live.driver.timers():
+            if (t["sock"], t["slot"]) not in before:
+                live.driver.widen(t["sock"], t["slot"], 0, late - at)
+        return True
