@@ -59,6 +59,35 @@ def test_an_echo_of_the_first_transmission_is_a_long_sample() -> None:
     assert least == 204 * MS and 4 * LATEST < most < 6 * LATEST
 
 
+def test_long_samples_never_narrow_the_window() -> None:
+    """One after another, each as an echo of the first transmission: up to tcp_rto_max, and there it stays."""
+    t, client, server = connection()
+    widths = []
+    for _ in range(20):
+        t.send(client, 1)
+        t.deliver()
+        fire(t, client)
+        t.drop_all()
+        t.send(server, 1)
+        t.deliver_all()
+        t.recv(server)
+        t.recv(client)
+        assert t.sock(client)["flight"] == 0
+        least, most = rto_window(t, client)
+        widths.append(most - least)
+        t.deliver_all()
+        t.drop_all()
+        fire_delayed_ack(t, server)
+    assert widths == sorted(widths) and widths[-1] > 100 * S
+
+
+def fire_delayed_ack(t: TestStack, sock: int) -> None:
+    if t.timer(sock, 1):
+        t.pass_ns(t.timer(sock, 1)[1])
+        t.fire(sock, 1)
+        t.deliver_all()
+
+
 def test_a_lost_ack_makes_a_long_sample() -> None:
     """The handshake's last ACK is lost; 0.9 s later data stands for it: SYN-ACK not repeated, sample 0.9 s."""
     t = TestStack()

@@ -185,6 +185,8 @@ cdef void spoil(Sock* s, int retries) noexcept nogil:
         worst = WORST_SYN + (worst if retries > 0 else 0)
     elif s.rtt_worst > 0:
         worst += s.rtt_worst + 1
+    if s.rtt_known and s.rtt_worst < WORST_SYN <= worst:
+        worst = WORST_MOST              # not the scale of a handshake's sample
     s.rtt_worst = <uint8_t>(worst if worst < WORST_MOST else WORST_MOST)
 
 
@@ -216,8 +218,8 @@ cdef int comes_late(Stack* t, int sock, int64_t usual) noexcept nogil:
 
 
 cdef void note_cookie_sample(Stack* t, int sock, int bare) noexcept nogil:
-    """Nobody remembers when the SYN-ACK went out: only its timestamp tells, and 64 of its ticks hold the options (tcp_v4_
-    syn_recv_sock, cookie_init_timestamp). What is more than the bare ACK may come long after that got lost."""
+    """Nobody remembers when the SYN-ACK went out: only its timestamp tells, and 64 of its ticks hold the options
+    (cookie_init_timestamp). What is more than the bare ACK may come long after that got lost."""
     cdef Sock* s = &t.sock[sock]
     s.synack_acked_out = 1
     s.rtt_worst = 1 if bare else <uint8_t>WORST_MOST
