@@ -390,7 +390,7 @@ class CaseCheck:
             self.case.settings,
             host_infos(self.case),
             narrator.steps(moments, instants),
-            named_values(self.model.program, moments, instants, binding.constants),
+            named_values(self.model.program, moments, instants),
             ("z3", "concrete-rerun"),
             self.note(claim, recording, hit),
         )

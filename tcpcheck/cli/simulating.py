@@ -103,7 +103,7 @@ def judged(run: Run, i: int, claim: Claim) -> Said:
 def as_trace(scenario: Scenario, case: Case, model: Any, run: Run) -> Trace:
     """The run as a Trace that stands for no claim."""
     steps = Narrator(model.program, case, RULE_NAMES.__getitem__).steps(run.moments, run.instants)
-    values = named_values(model.program, run.moments, run.instants, run.constants)
+    values = named_values(model.program, run.moments, run.instants)
     return Trace(
         scenario.file, scenario.title, "", "", "", case.settings, host_infos(case), steps, values, (), ENDS[run.ended]
     )

@@ -117,7 +117,7 @@ class _Choice:
             raise Refused(binding.why)
         moments, instants = model.rerun(recording, binding), binding.instants_ns
         steps = Narrator(model.program, case, RULE_NAMES.__getitem__).steps(moments, instants)
-        values = named_values(model.program, moments, instants, binding.constants)
+        values = named_values(model.program, moments, instants)
         trace = Trace(
             scenario.file, scenario.title, run.goal, COVER, "reachable", case.settings, host_infos(case), steps, values,
             ("z3", "concrete-rerun"),

@@ -338,7 +338,7 @@ def _told(
         shared = Narrator(program, cases[side], RULE_NAMES.__getitem__).steps(before, own) if before else ()
         steps.append(whole[len(shared) :])
         if common is None:
-            values = named_values(program, moments, own, p.binding.constants)
+            values = named_values(program, moments, own)
             hosts = host_infos(cases[side])
             common = Trace(
                 scenario.file, scenario.title, "", "", "", cases[side].settings, hosts, shared, values,

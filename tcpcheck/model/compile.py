@@ -11,7 +11,7 @@ from tcpcheck.model.compile_claim import ClaimCompiler
 from tcpcheck.model.compile_run import RunCompiler
 from tcpcheck.model.predicates import flags_in
 from tcpcheck.model.program import CONSTANT_KEY, Program, refuse
-from tcpcheck.model.rests import rests_long
+from tcpcheck.model.rests import rests_long, steps
 from tcpcheck.model.routing import router_table
 from tcpcheck.model.spellings import SEG_FIELDS
 
@@ -26,6 +26,12 @@ class Compiler:
         self.p = Program(case, hosts=[h.name for h in case.hosts])
         self.host_ix = {h.name: i for i, h in enumerate(case.hosts)}
         self.unknown_key: dict[str, int] = {}
+        self.running = {
+            step.tsval.name
+            for host in case.hosts
+            for step, _ in steps(host)
+            if isinstance(step, sc.Connect) and isinstance(step.tsval, sc.Any32)
+        }
         self.listening: dict[tuple[str, str], str] = {}  # (host, name of a listener) -> how traces spell it, `:80`
         self.claim_vars: list[Any] = []
         self.absent_vars: set[int] = set()

@@ -337,6 +337,9 @@ class ClaimCompiler:
             if e.field is not None:
                 assert self.host is not None
                 return self.new(k.E_CAUGHT, 0, self.c.caught(self.host, e.name, e.field, e.span))
+            if e.name in self.c.running:
+                what = f"`{e.name}`, where a clock stood that has run on since, in an expression"
+                raise refuse(e.span, f"{what}; compare with ts_recent, or count or map over {e.name}")
             return self.new(k.E_UNKNOWN, big=self.c.constant(e.name, e.name))
         op = k.E_ADD if isinstance(e, sc.Add) else k.E_SUB
         return self.new(op, self.expr(e.left), 0, self.expr(e.right))

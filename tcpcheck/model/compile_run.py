@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tcpcheck.lang import scenario as sc
@@ -88,6 +89,7 @@ class RunCompiler:
             c=self.name(s.name, "connect"),
             e=len(self.p.connects) - 1,
         )
+        self.p.given[pc] = given_names({"seq": s.seq, "tsval": s.tsval})
         self.orelse(pc, s.orelse)
 
     def step_send(self, s: sc.Send) -> None:
@@ -220,12 +222,13 @@ class RunCompiler:
         src = self.c.host_ix[s.src]
         row = {"src": src, "dst": self.c.host_ix[s.dst], "flags": flag_bits(s.flags), "off_path": int(src != self.hix)}
         row |= {"sport": s.sport, "dport": s.dport, "mss": s.mss, "length": s.length, "window": s.window}
-        numbers = {f: self.number(getattr(s, f), f) for f in ("seq", "ack", "tsval", "tsecr")}
+        fields = {f: getattr(s, f) for f in ("seq", "ack", "tsval", "tsecr")}
+        numbers = {f: self.number(value, f) for f, value in fields.items()}
         if len(self.p.injects) >= INJECTS_MAX:
             raise refuse(s.span, f"more than {INJECTS_MAX} steps that inject")
         self.p.injects.append({**row, **numbers})
         self.p.keeps_ts_recent |= s.tsval is not None
-        self.emit(k.OP_INJECT, s.text, a=len(self.p.injects) - 1)
+        self.p.given[self.emit(k.OP_INJECT, s.text, a=len(self.p.injects) - 1)] = given_names(fields)
 
     def number(self, value: sc.Any32 | sc.Expr | None, what: str) -> dict[str, int]:
         """How a field of an injected segment comes to its number."""
@@ -251,3 +254,8 @@ class RunCompiler:
             self.p.targets.append(len(rows))
             for i, f in rows:
                 self.p.targets.extend((i, SEG_FIELDS[f]))
+
+
+def given_names(fields: Mapping[str, sc.Any32 | sc.Expr | None]) -> dict[str, str]:
+    """Of `seq any -> isn`: isn -> seq."""
+    return {value.name or f: f for f, value in fields.items() if isinstance(value, sc.Any32)}

@@ -311,9 +311,10 @@ def host_info(case: Case, h: Host) -> HostInfo:
     )
 
 
-def named_values(p: Program, moments: list[Any], instants: tuple[int, ...], constants: Any) -> dict[str, str]:
-    """The spec's named unknowns with the numbers of this run: constants, and how long each named sleep lasted."""
-    values = {name: str(constants[key]) for key, name in p.constants.items() if key in constants}
+def named_values(p: Program, moments: list[Any], instants: tuple[int, ...]) -> dict[str, str]:
+    """The spec's named unknowns with the numbers of this run, as far as it came to them: what a segment was given, and
+    how long each named sleep lasted."""
+    values: dict[str, str] = {}
     last: dict[int, int] = {}
     for m in moments:
         kind, run, _, pc = m.event
@@ -322,4 +323,8 @@ def named_values(p: Program, moments: list[Any], instants: tuple[int, ...], cons
         if pc in p.sleeps:
             values[p.sleeps[pc]] = duration(instants[m.instant] - instants[last.get(run, 0)])
         last[run] = m.instant
+        sent = next((e["seg"] for e in m.effects if e["kind"] == EF_SEND), None)
+        for name, number in p.given.get(pc, {}).items():
+            if sent is not None and sent[number] is not None:
+                values[name] = str(sent[number])
     return dict(sorted(values.items()))
