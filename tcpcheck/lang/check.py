@@ -225,7 +225,10 @@ class _Checker:
         router = None if self.routers.node is None else once(self.routers.node, picks, self.routers.router)
         settings, chosen = self.choices.settings(picks)
         horizon = None if self.horizon is None else once(self.horizon, picks, self._horizon)
-        return sc.Case(settings, hosts, network, tuple(claims), horizon, self.claims.timed, chosen, router)
+        timed, mistakes = self.claims.timed, self.mistakes
+        return sc.Case(
+            settings, hosts, network, tuple(claims), horizon, timed, chosen, router, mistakes.file, mistakes.source
+        )
 
     def _horizon(self, env: Env) -> int:
         assert self.horizon is not None

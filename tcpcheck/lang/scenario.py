@@ -391,6 +391,8 @@ class Case:
     timed: bool
     chosen: dict[str, int | str] = field(default_factory=dict)  # families by the name after `->`
     router: Router | None = None
+    file: str = field(default="", compare=False)  # and the spec's text: for what is found wrong later
+    source: str = field(default="", compare=False)
 
     @property
     def with_tcp(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tcpcheck.errors import Span
@@ -10,7 +11,7 @@ from tcpcheck.model import layout as k
 from tcpcheck.model.compile_claim import ClaimCompiler
 from tcpcheck.model.compile_run import RunCompiler
 from tcpcheck.model.predicates import flags_in
-from tcpcheck.model.program import CONSTANT_KEY, Program, refuse
+from tcpcheck.model.program import CONSTANT_KEY, Program, Unsupported, refuse
 from tcpcheck.model.rests import rests_long, steps
 from tcpcheck.model.routing import router_table
 from tcpcheck.model.spellings import SEG_FIELDS
@@ -147,4 +148,7 @@ class Compiler:
 
 def compile_case(case: sc.Case, rule_ids: dict[str, int]) -> Program:
     """The tables of one Case. Errors: SpecError when a table of the model is too small for the spec."""
-    return Compiler(case, rule_ids).compile()
+    try:
+        return Compiler(case, rule_ids).compile()
+    except Unsupported as refused:
+        raise Unsupported([replace(d, file=case.file) for d in refused.diagnostics], case.source) from None

@@ -121,7 +121,12 @@ class ClaimCompiler:
     def over(self, e: sc.Expr) -> tuple[int, int]:
         if isinstance(e, sc.Sub):
             return self.expr(e.left), self.expr(e.right)
+        if isinstance(e, sc.Unknown) and e.field is None:
+            return self.unknown(e), -1
         return self.expr(e), -1
+
+    def unknown(self, e: sc.Unknown) -> int:
+        return self.new(k.E_UNKNOWN, big=self.c.constant(e.name, e.name))
 
     def counted(self, e: sc.Expr) -> int:
         """Of an unknown that is counted over: its place among them."""
@@ -340,7 +345,7 @@ class ClaimCompiler:
             if e.name in self.c.running:
                 what = f"`{e.name}`, where a clock stood that has run on since, in an expression"
                 raise refuse(e.span, f"{what}; compare with ts_recent, or count or map over {e.name}")
-            return self.new(k.E_UNKNOWN, big=self.c.constant(e.name, e.name))
+            return self.unknown(e)
         op = k.E_ADD if isinstance(e, sc.Add) else k.E_SUB
         return self.new(op, self.expr(e.left), 0, self.expr(e.right))
 

@@ -65,9 +65,7 @@ class Program:
     claims: list[ClaimTable] = field(default_factory=list)
     sysctl_steps: list[tuple[int, str, int]] = field(default_factory=list)  # host, name, value
     constants: dict[int, str] = field(default_factory=dict)  # key -> name shown to people
-    given: dict[int, dict[str, str]] = field(
-        default_factory=dict
-    )  # pc -> name -> field of what is sent
+    given: dict[int, dict[str, str]] = field(default_factory=dict)  # pc -> name -> field of what is sent
     sleeps: dict[int, str] = field(default_factory=dict)  # pc of a named sleep -> name
     slept: list[int] = field(default_factory=list)  # pcs of the sleeps whose length claims ask for
     kept: list[tuple[int, int, int]] = field(default_factory=list)  # binding, position, socket field
