@@ -449,7 +449,7 @@ cdef int64_t diff_most(Sym* s, Num later, Num earlier) noexcept nogil:
     cdef int64_t low, high, half = <int64_t>1 << 31
     if diff_known(s, later, earlier, &high):
         return high if high >= 0 else half - 1
-    if later.base != earlier.base or is_unknown(s, later) or is_unknown(s, earlier):
+    if later.base != earlier.base or later.base >= BASE_PAST or is_unknown(s, later) or is_unknown(s, earlier):
         return half - 1
     ticks_between(s, later.base, later.rd, earlier.rd, &low, &high)
     high += later.off - earlier.off
