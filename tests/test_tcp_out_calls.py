@@ -451,7 +451,7 @@ def test_probe_takes_the_bytes_that_fit() -> None:
     assert t.sent == [] and t.timer(client)[0] == "persist"  # 500 bytes of window are no full segment
     t.pass_ns(t.timer(client)[1])
     t.fire(client)
-    assert [(s["flags"], s["len"]) for s in t.sent] == [(".", 500)]
+    assert [(s["flags"], s["len"]) for s in t.sent] == [("P.", 500)]
     assert t.timer(client)[0] == "rto"
 
 

@@ -22,8 +22,8 @@ from tcpcheck.witness.constraints import Refuted
 from tcpcheck.witness.solve import concretise
 from tcpcheck.witness.trace import Step, Trace
 
-Exactly = Callable[[int, Collection[str]], dict[str, list[Run]]]
-"""Runs to these goals of a member, found by an exact search."""
+Exactly = Callable[[int, Collection[str]], tuple[dict[str, list[Run]], bool]]
+"""Runs to these goals of a member, found by an exact search; and whether these are all."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,12 @@ class Fixture:
 
 @dataclass
 class Chosen:
-    """missed: goals that the search takes and no trace could be confirmed for, with the number of runs refuted."""
+    """missed: goals that the search takes and no trace could be confirmed for, with the number of runs refuted.
+    untrue: goals that an exact search does not come upon: nothing takes them."""
 
     fixtures: list[Fixture]
     missed: dict[str, int]
+    untrue: frozenset[str] = frozenset()
 
 
 def choose(
@@ -56,8 +58,8 @@ def choose(
     choice = _Choice(scenario, cover, runs, given)
     choice.make()
     choice.make_exactly(exactly)
-    missed = {goal: choice.refused[goal] for goal in sorted(choice.left, key=order)}
-    return Chosen(_needed(choice.fixtures, len(given), set(runs)), missed)
+    missed = {goal: choice.refused[goal] for goal in sorted(choice.left - choice.untrue, key=order)}
+    return Chosen(_needed(choice.fixtures, len(given), set(runs)), missed, frozenset(choice.left & choice.untrue))
 
 
 def preferred(run: Run) -> tuple[int, int]:
@@ -77,6 +79,7 @@ class _Choice:
         self.fixtures = list(given)
         self.left = set(runs).difference(*(fixture.takes for fixture in given))
         self.refused: dict[str, int] = {}  # goal -> runs
+        self.untrue: set[str] = set()
         self.models: dict[tuple[int, Variant], Any] = {}
 
     def make(self) -> None:
@@ -93,11 +96,15 @@ class _Choice:
 
     def make_exactly(self, exactly: Exactly) -> None:
         """Once more for what is left."""
+        possible: set[str] = set()
         for member in sorted({m for goal in self.left for m in self.members[goal]}):
-            found = exactly(member, [goal for goal in self.left if member in self.members[goal]])
+            wanted = [goal for goal in self.left if member in self.members[goal]]
+            found, complete = exactly(member, wanted)
+            possible.update(found if complete else wanted)
             for goal in found:
                 self.runs[goal] = found[goal]
             self.make()
+        self.untrue = self.left - possible
 
     def _best(self) -> Run | None:
         """Of the runs that come first for their goals."""

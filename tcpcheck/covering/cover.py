@@ -74,7 +74,7 @@ def cover_scenario(
     def work(member: int, progress: Any) -> Member:
         return search_member(scenario.cases[member], member, wanted.cover, limits.until(deadline), progress)
 
-    def exactly(member: int, goals: Collection[str]) -> dict[str, list[Run]]:
+    def exactly(member: int, goals: Collection[str]) -> tuple[dict[str, list[Run]], bool]:
         return search_exactly(scenario.cases[member], member, wanted.cover, goals, limits.until(deadline))
 
     members = run_members(len(scenario.cases), work, workers, report)
@@ -92,7 +92,7 @@ def cover_scenario(
         tuple(chosen.fixtures),
         takes.intersection(wanted.goals) if wanted.goals else takes,
         chosen.missed,
-        never(wanted, takes.union(runs)),
+        never(wanted, takes.union(runs) - chosen.untrue),
         next((m.bounds for m in found if m.why), found[0].bounds),
         next((m.why for m in found if m.why), ""),
     )

@@ -65,10 +65,12 @@ def search_member(case: Case, member: int, cover: str, limits: Limits, progress:
     return replace(more, runs={**found.runs, **new})
 
 
-def search_exactly(case: Case, member: int, cover: str, goals: Collection[str], limits: Limits) -> dict[str, list[Run]]:
-    """Runs to goals whose runs were refuted: something was too coarse for them."""
+def search_exactly(
+    case: Case, member: int, cover: str, goals: Collection[str], limits: Limits
+) -> tuple[dict[str, list[Run]], bool]:
+    """Runs to goals whose runs were refuted: something was too coarse for them. And: was everything searched?"""
     found = _search(case, member, cover, Variant(exact=True, zeros=True), limits, None)
-    return {goal: found.runs[goal] for goal in goals if goal in found.runs}
+    return {goal: found.runs[goal] for goal in goals if goal in found.runs}, not found.why
 
 
 def _search(case: Case, member: int, cover: str, variant: Variant, limits: Limits, progress: Progress | None) -> Member:

@@ -220,13 +220,14 @@ cdef int moved(Machine* m, int slot, int64_t n, int64_t rest) noexcept nogil:
     k.nooo = 0
     k.ack_pending = 0
     k.got_data = 1
-    k.quickack = 0
+    k.quickack = k.pingpong = 0
     disarm(&m.nxt.tcp, r, SLOT_DELACK)
     heard_text(&m.nxt.tcp, r)
     s.snd_una = end
     s.snd_nxt = num_add(end, out if out < s.snd_wnd else s.snd_wnd)
     s.bytes_acked = s.max_window        # as much as the bound of old ACKs looks back (tcp_ack)
     s.keep_probes = 0
+    s.pingpong = s.quickack > 0
     s.unsent = 0
     s.tail_len = 0
     s.has_snd_sml = 0

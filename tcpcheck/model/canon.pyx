@@ -101,7 +101,7 @@ cdef void plain(Seg* s, int keep_tsecr) noexcept nogil:
         memset(&s.tsval, 0, sizeof(Num))
         memset(&s.tsecr, 0, sizeof(Num))
         s.ts_now = 0
-        s.ecr_inc = 0
+        s.ecr_inc = s.answer = s.ecr_answer = 0
         s.again = s.ecr_again = 0
     if not s.has_sack:
         memset(&s.sack_lo, 0, sizeof(Num))
@@ -144,6 +144,8 @@ cdef int64_t fly_order(World* w, Flying* a, Flying* b) noexcept nogil:
     if d == 0: d = <int64_t>a.seg.ecr_not_zero - b.seg.ecr_not_zero
     if d == 0: d = <int64_t>a.seg.again - b.seg.again
     if d == 0: d = <int64_t>a.seg.ecr_again - b.seg.ecr_again
+    if d == 0: d = <int64_t>a.seg.answer - b.seg.answer
+    if d == 0: d = <int64_t>a.seg.ecr_answer - b.seg.ecr_answer
     if d == 0 and a.clk and b.clk:
         d = age_order(w, a.clk, b.clk)
     if d == 0: d = num_order(w, &a.seg.tsval, &b.seg.tsval)

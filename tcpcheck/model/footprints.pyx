@@ -48,15 +48,15 @@ cdef void masked_sock(const Sock* of, Sock* s) noexcept nogil:
     s.rtt_worst = 0
     s.synack_span = 0               # kept in concrete runs only
     s.has_ts_recent = of.has_ts_recent != 0     # that it is outdated follows from times
-    s.uid = 0
+    s.uid = s.ts_recent_at = s.synack_at = 0
 
 
 cdef uint64_t fly_print(const Flying* f) noexcept nogil:
     """Field by field: segments are made on the stack, with anything between their fields."""
     cdef const Seg* s = &f.seg
-    cdef int32_t[19] x = [
+    cdef int32_t[21] x = [
         f.kind, f.rank, s.src, s.dst, s.sport, s.dport, s.flags, s.has_ts, s.sack_ok, s.dsack, s.has_sack, s.forged,
-        s.inc, s.ecr_inc, s.ecr_not_zero, s.mss, s.len, s.wnd, 0]
+        s.inc, s.ecr_inc, s.ecr_not_zero, s.answer, s.ecr_answer, s.mss, s.len, s.wnd, 0]
     return mixed(<uint64_t>0xCBF29CE484222325, x, sizeof(x))
 
 

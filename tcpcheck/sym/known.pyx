@@ -5,7 +5,7 @@ An arc says that value(a, ra) - value(b, rb), offsets apart, lies on an arc of t
 says something of every other pair of readings of the same two counters, as the zone bounds the ticks between; and two
 arcs that meet in a number say something of their other ends.
 """
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memset
 from tcpcheck.sym.arc cimport CIRCLE, Span, Spans, span_between, span_cap, span_make, span_negated, span_sum, spans_cap
 from tcpcheck.sym.number cimport ARCS_MAX, LOG_AGE, LOG_MAX, LOG_NUMBER, MODE_RECORD, Arc, Base, LogEntry, Num, Sym
@@ -62,6 +62,19 @@ cdef void log_number(Sym* s, Num a, Num b, Span where) noexcept nogil:
         e.key_b = s.base[b.base].key
         e.tick_a = s.base[a.base].tick
         e.tick_b = s.base[b.base].tick
+        e.lo = where.lo
+        e.len = where.len
+
+
+cdef void log_ticks(Sym* s, uint64_t key, int64_t tick, int i, int j, Span where) noexcept nogil:
+    """One counter, read at two instants: how far it went from j to i lies in `where`."""
+    cdef LogEntry* e = log_entry(s)
+    if e != NULL:
+        e.kind = LOG_NUMBER
+        e.i = i
+        e.j = j
+        e.key_a = e.key_b = key
+        e.tick_a = e.tick_b = tick
         e.lo = where.lo
         e.len = where.len
 

@@ -116,6 +116,8 @@ cdef int diff_known(Sym* s, Num a, Num b, int64_t* d) noexcept nogil            
 cdef int64_t diff_most(Sym* s, Num later, Num earlier) noexcept nogil                    # at most so many steps lie between two readings of one counter; 2^31 - 1: no bound is known
 cdef int seq_eq(Sym* s, Num a, Num b) noexcept nogil
 cdef int seq_after(Sym* s, Num a, Num b) noexcept nogil                                 # 1 <= (a - b) mod 2^32 <= 2^31: the kernel's after()
+cdef void note_ticks(Sym* s, uint64_t key, int64_t tick, int i, int j, int64_t lo, int64_t n) noexcept nogil
+    # MODE_RECORD: the counter stood at instant i by lo..lo+n-1 ticks further than at instant j
 cdef int num_is_zero(Sym* s, Num a) noexcept nogil                                      # a choice unless decided: an unknown number is 0 once in 2^32
 cdef int seq_before(Sym* s, Num a, Num b) noexcept nogil                                # seq_after(b, a)
 cdef void sym_prune(Sym* s, const uint8_t* base_alive, const uint8_t* rd_alive, uint8_t* renamed) noexcept nogil

@@ -9,7 +9,7 @@ from libc.string cimport memset
 from tcpcheck.sym.arc cimport CIRCLE, Span, Spans, span_cap, span_complement, span_make
 from tcpcheck.sym.choice cimport CHOOSE_NUMBER, Choices, choose
 from tcpcheck.sym.known cimport arc_best, arc_rename, arc_store, arcs_tidy, compose_away, floor_div, known_arcs, \
-    log_age, log_number, ticks_between
+    log_age, log_number, log_ticks, ticks_between
 from tcpcheck.sym.zone cimport CLOCKS_MAX, TIME_INF, zone_allows_between, zone_constrain, zone_copy, zone_init, \
     zone_round, zone_select, zone_sup
 
@@ -454,6 +454,12 @@ cdef int64_t diff_most(Sym* s, Num later, Num earlier) noexcept nogil:
     ticks_between(s, later.base, later.rd, earlier.rd, &low, &high)
     high += later.off - earlier.off
     return high if 0 <= high < half else half - 1
+
+
+cdef void note_ticks(Sym* s, uint64_t key, int64_t tick, int i, int j, int64_t lo, int64_t n) noexcept nogil:
+    """What a choice meant, where the numbers themselves are not kept."""
+    if s.timed and tick > 0:
+        log_ticks(s, key, tick, i, j, span_make(lo, n))
 
 
 cdef int seq_eq(Sym* s, Num a, Num b) noexcept nogil:

@@ -147,6 +147,8 @@ cdef int take_over(Stack* t, int bucket, Num* iss) noexcept nogil:
     iss[0] = num_add(old.snd_nxt, 65537)
     t.sock[sock].has_ts_recent = old.has_ts_recent
     t.sock[sock].ts_recent = old.ts_recent
+    t.sock[sock].ts_recent_at = old.ts_recent_at
+    t.sock[sock].ts_recent_answer = old.ts_recent_answer
     t.sock[sock].ts_recent_inc = old.ts_recent_inc
     t.sock[sock].ts_stamp_clk = old.ts_stamp_clk
     rule(t, sock, R_CONNECT_REUSES_BUCKET)

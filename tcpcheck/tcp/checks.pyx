@@ -4,7 +4,9 @@ Each is one comparison where the kernel needs two or three: a comparison that is
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
-from tcpcheck.sym.number cimport MODE_CONCRETE, Num, clock_start, diff_in, diff_most, num_add, num_is_zero, num_read_at, seq_eq
+from tcpcheck.sym.number cimport (
+    MODE_CONCRETE, MODE_RECORD, Num, clock_start, diff_in, diff_most, note_ticks, num_add, num_is_zero, num_read_at, seq_eq,
+)
 from tcpcheck.tcp.output cimport read_tsval
 from tcpcheck.tcp.rto cimport elapsed
 from tcpcheck.tcp.rules cimport R_PAWS_OUTDATED
@@ -64,17 +66,22 @@ cdef void keep_timestamp(Stack* t, Sock* k, const Seg* g) noexcept nogil:
     if t.cfg[k.host].paws_idle_ns and k.kind != SK_REQUEST:
         k.ts_stamp_clk = <uint8_t>clock_start(&t.sym)
     k.ts_recent = g.tsval
+    k.ts_recent_at = g.tsval_at
+    k.ts_recent_answer = g.answer
     k.ts_recent_inc = ECR_FORGED if g.forged else g.inc
     k.ts_recent_again = g.again
 
 
-cdef int _echoes_synack(Stack* t, const Sock* k, const Seg* g) noexcept nogil:
-    """Of a request that has answered since: is it a SYN-ACK's TSval? The choice is made in any case: a run made once more
-    with numbers has as many."""
-    cdef int left_open = choose(t.sym.ch, 2, CHOOSE_FATE) == 0
+cdef int _echoes_synack(Stack* t, const Sock* k, const Seg* g, int own) noexcept nogil:
+    """Is what a request is echoed no later than its latest SYN-ACK, in ticks? own: it is an ACK of the request's. The
+    choice is made in any case: a run made once more with numbers has as many."""
+    cdef int no_later = choose(t.sym.ch, 2, CHOOSE_FATE) == 0
     if t.sym.mode == MODE_CONCRETE:
         return diff_in(&t.sym, g.tsecr, k.syn_tsval, 0, <int64_t>k.synack_span + 1)
-    return left_open
+    if own and t.sym.mode == MODE_RECORD:
+        note_ticks(
+            &t.sym, k.ts_key, t.cfg[k.host].ts_tick_ns, g.tsecr_at, k.synack_at, 1 - HALF if no_later else 1, HALF)
+    return no_later
 
 
 cdef int _number_in_range(Stack* t, int sock, const Seg* g) noexcept nogil:
@@ -86,23 +93,23 @@ cdef int _number_in_range(Stack* t, int sock, const Seg* g) noexcept nogil:
     if not diff_in(&t.sym, g.tsecr, first, 0, diff_most(&t.sym, now, first) + 1) or \
             not diff_in(&t.sym, now, g.tsecr, 0, HALF):
         return 0
-    return k.kind != SK_REQUEST or seq_eq(&t.sym, g.tsecr, first) or _echoes_synack(t, k, g)
+    return k.kind != SK_REQUEST or seq_eq(&t.sym, g.tsecr, first) or _echoes_synack(t, k, g, 0)
 
 
 cdef int tsecr_in_range(Stack* t, int sock, const Seg* g) noexcept nogil:
     """Is SEG.TSecr between two TSvals of this connection (SYN-SENT; request sockets)? TSecr 0 is not looked at.
 
     The kernel compares numbers: [TSval of the first SYN, now], or [that of the first SYN-ACK, that of the latest]. This
-    incarnation's own TSvals lie there, if nobody changes them, so that they are not compared; whether it is a SYN-ACK's
-    or that of a later ACK of the request is left open, but where all numbers are known. Others may lie there: those
-    of an older incarnation in the same tick, or after a boot, and made-up ones.
+    incarnation's own TSvals lie there, if nobody changes them, so that they are not compared; of an ACK of the request it
+    is left open when it was sent, but where all numbers are known. Others may lie there: those of an older incarnation
+    in the same tick, or after a boot, and made-up ones.
     """
     cdef const Sock* k = &t.sock[sock]
     cdef const Config* c = config_of(t, sock)
     if g.ecr_inc == 0:
         return 1
     if g.ecr_inc == k.inc and c.tsecr_compared != TSECR_ALWAYS:
-        if not k.req_answered or _echoes_synack(t, k, g):
+        if not k.req_answered or not g.ecr_answer or _echoes_synack(t, k, g, 1):
             return 1
     elif c.tsecr_compared and _number_in_range(t, sock, g):
         return 1

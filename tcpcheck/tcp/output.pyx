@@ -3,7 +3,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memset
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport (
-    BASE_UNKNOWN, MODE_CONCRETE, Num, clock_start, diff_known, num_add, num_base, num_const, num_counter,
+    BASE_UNKNOWN, MODE_CONCRETE, MODE_RECORD, Num, clock_start, diff_known, num_add, num_base, num_const, num_counter,
     num_is_zero,
 )
 from tcpcheck.tcp.rto cimport arm_persist, arm_rto_or_probe, elapsed, full_payload, next_fits, payload_most, pending, probe_applies
@@ -55,6 +55,8 @@ cdef void stamp(Stack* t, int host, uint64_t key, int linked, Seg* s) noexcept n
     cdef Num v = num_counter(&t.sym, key, t.cfg[host].ts_tick_ns, host, linked)
     s.has_ts = 1
     s.tsval = v
+    if t.sym.mode == MODE_RECORD:
+        s.tsval_at = <uint16_t>t.sym.rec.step
     s.ts_now = 0
     if v.base != 0 and v.base != BASE_UNKNOWN and v.rd == 0:
         s.ts_now = t.sym.base[v.base].tick > 0 and t.sym.base[v.base].linked
@@ -68,6 +70,8 @@ cdef Num read_tsval(Stack* t, int sock, Seg* s) noexcept nogil:
 cdef void echo(const Sock* k, Seg* s) noexcept nogil:
     if k.has_ts_recent:
         s.tsecr = k.ts_recent
+        s.tsecr_at = k.ts_recent_at
+        s.ecr_answer = k.ts_recent_answer
         s.ecr_inc = k.ts_recent_inc
         s.ecr_again = k.ts_recent_again
     else:
@@ -97,6 +101,7 @@ cdef void build_segment(Stack* t, int sock, int flags, Seg* s) noexcept nogil:
         read_tsval(t, sock, s)
         echo(k, s)
         s.ecr_not_zero = k.kind != SK_FULL and not flags & F_SYN
+        s.answer = k.kind == SK_REQUEST and not flags & F_SYN
     if not k.sack_ok or not flags & F_ACK or flags & F_SYN:
         return
     s.dsack = k.dsack
@@ -186,6 +191,8 @@ cdef void ack_settled(Stack* t, int sock) noexcept nogil:
     s.ack_pending = 0
     if s.quickack > 0:
         s.quickack -= 1
+    if s.quickack == 0:
+        s.pingpong = 0                  # nothing is left for it to keep back
     disarm(t, sock, SLOT_DELACK)
 
 
@@ -206,9 +213,10 @@ cdef void send_sack(Stack* t, int sock, Num lo, Num hi) noexcept nogil:
     emit(t, sock, t.sock[sock].host, &s)
 
 
-cdef int sent_data(Stack* t, int sock) noexcept nogil:
-    cdef int64_t d = 0
-    return not diff_known(&t.sym, t.sock[sock].snd_nxt, t.sock[sock].iss, &d) or d > 1
+cdef void text_goes_out(Sock* s) noexcept nogil:
+    """tcp_event_data_sent: soon after text came in it begins ping-pong mode. How soon it was is not kept."""
+    if s.quickack > 0:
+        s.pingpong = 1
 
 
 cdef int ack_compressed(Stack* t, int sock) noexcept nogil:
@@ -217,7 +225,7 @@ cdef int ack_compressed(Stack* t, int sock) noexcept nogil:
     cdef Sock* s = &t.sock[sock]
     if not config_of(t, sock).acks_compressed or not s.sack_ok:
         return 0
-    if s.quickack > 0 and (not sent_data(t, sock) or choose(t.sym.ch, 2, CHOOSE_FATE) == 0):
+    if s.quickack > 0 and (not s.pingpong or choose(t.sym.ch, 2, CHOOSE_FATE) == 0):
         return 0
     if s.dup_acks < DUP_ACKS_AT_ONCE:
         s.dup_acks += 1
@@ -242,7 +250,16 @@ cdef int ack_at_once(Stack* t, int sock, int owed_before) noexcept nogil:
         if s.fin_rcvd or owed_before or not config_of(t, sock).linux_timers:
             return 0
         return choose(t.sym.ch, 2, CHOOSE_FATE)     # quick again after a silence longer than the RTO
-    return not sent_data(t, sock) or choose(t.sym.ch, 2, CHOOSE_FATE) == 0
+    return not s.pingpong or choose(t.sym.ch, 2, CHOOSE_FATE) == 0
+
+
+cdef int64_t delack_most(const Sock* s, const Config* c) noexcept nogil:
+    """40 ms, or the smoothed round trip if that is longer; without one, or with one that is too long, half a second
+    (tcp_send_delayed_ack)."""
+    cdef int64_t most = 500 * MS
+    if s.rtt_known & 1 and s.rtt_worst == 0:
+        most = c.rtt_syn_max_ns if s.rtt_known == 1 else c.rtt_max_ns
+    return max(40 * MS, min(most, 500 * MS))
 
 
 cdef int ack_delayed(Stack* t, int sock) noexcept nogil:
@@ -263,8 +280,7 @@ cdef int ack_delayed(Stack* t, int sock) noexcept nogil:
         hi = 500 * MS                       # RFC 9293 3.8.6.3: less than 0.5 s
     elif s.got_data:
         lo = 40 * MS
-        hi = c.rtt_max_ns if c.rtt_max_ns > lo else lo
-        hi = hi if hi < 500 * MS else 500 * MS
+        hi = delack_most(s, c)
     arm_between(t, sock, SLOT_DELACK, TM_DELACK, lo, hi)
     return 1
 
@@ -367,6 +383,7 @@ cdef int send_synack(Stack* t, int sock, int nth) noexcept nogil:
     syn_options(config_of(t, sock), sack, k.rcv_wscale, &s)
     if k.kind == SK_REQUEST:
         k.req_answered = 0
+        k.synack_at = s.tsval_at
         if t.sym.mode == MODE_CONCRETE and s.has_ts and diff_known(&t.sym, s.tsval, k.syn_tsval, &span):
             k.synack_span = <int32_t>span
     return emit(t, sock, k.host, &s)
@@ -391,6 +408,7 @@ cdef void send_cookie(Stack* t, int listener, const Seg* syn, Num iss) noexcept 
     if syn.has_ts and tcp_timestamps(c):
         stamp(t, host, timestamp_key(t, host, syn.src, syn.dport, syn.sport), c.ts_linked, &s)
         s.tsecr = syn.tsval
+        s.tsecr_at = syn.tsval_at
         s.ecr_inc = syn.inc
         s.ecr_again = syn.again
     emit(t, -1, host, &s)
@@ -436,6 +454,8 @@ cdef int send_new(Stack* t, int sock, int32_t n, int fin, int psh) noexcept nogi
     ack_goes_out(t, sock)
     build_segment(t, sock, F_ACK, &s)
     s.len = n
+    if n > 0:
+        text_goes_out(k)
     if n > 0 and (psh or n == k.unsent):
         s.flags |= F_PSH
     if fin:
@@ -522,6 +542,8 @@ cdef int resend(Stack* t, int sock, int32_t from_una, int32_t n, int fin, int nt
     s.seq = num_add(k.snd_una, from_una)
     s.again = again(t, nth)
     s.len = n
+    if n > 0:
+        text_goes_out(k)
     if fin:
         s.flags |= F_FIN
     if n > 0 and (fin or from_una + n == in_flight(t, sock)):
@@ -572,7 +594,7 @@ cdef int send_window_probe(Stack* t, int sock) noexcept nogil:
         return send_old_segment(t, sock)
     n = k.unsent if k.unsent < payload_most(k) else payload_most(k)
     n = n if n < room else room
-    return send_new(t, sock, n, k.fin_queued and n == k.unsent and n < room, 0)
+    return send_new(t, sock, n, k.fin_queued and n == k.unsent and n < room, 1)
 
 
 cdef int send_old_segment(Stack* t, int sock) noexcept nogil:

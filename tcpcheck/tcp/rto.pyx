@@ -407,6 +407,8 @@ cdef void become_bucket(Sock* s, int state, int32_t wnd) noexcept nogil:
     s.ts_linked = old.ts_linked
     s.has_ts_recent = old.has_ts_recent
     s.ts_recent = old.ts_recent
+    s.ts_recent_at = old.ts_recent_at
+    s.ts_recent_answer = old.ts_recent_answer
     s.ts_recent_inc = old.ts_recent_inc
     s.ts_stamp_clk = old.ts_stamp_clk
     s.ts_key = old.ts_key

@@ -312,6 +312,7 @@ cdef void tidy_full(Stack* t, int sock) noexcept nogil:
         memset(&s.syn_tsval, 0, sizeof(Num))
     s.req_answered = 0
     s.synack_span = 0
+    s.synack_at = 0
     if s.bytes_acked > s.max_window:
         s.bytes_acked = s.max_window
     if s.has_snd_sml and distance(t, s.snd_sml, s.snd_una) <= 0:
@@ -351,6 +352,7 @@ cdef void stack_tidy(Stack* t, uint32_t clean=0) noexcept nogil:
             s.has_ts_recent = 0
             s.ts_recent_inc = 0
             s.ts_recent_again = 0
+            s.ts_recent_answer = 0
             s.ts_stamp_clk = 0
         if c.paws_idle_ns and surely_older(t, s.ts_stamp_clk, c.paws_idle_ns + c.jiffy_ns):
             s.has_ts_recent = TS_OUTDATED

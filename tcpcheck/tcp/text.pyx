@@ -34,6 +34,7 @@ cdef void came_twice(Sock* k, Num lo, Num hi) noexcept nogil:
 cdef void enter_quickack_mode(Sock* k) noexcept nogil:
     """tcp_enter_quickack_mode; from now on a delayed ACK waits 40 ms and no longer a jiffy."""
     k.quickack = QUICK_ACKS
+    k.pingpong = 0
     k.got_data = 1
 
 
@@ -105,7 +106,7 @@ cdef void _accept(Stack* t, int sock, const Seg* g, int32_t n, Owed* o) noexcept
     if g.len > 0 and not k.got_data:
         k.got_data = 1                  # the first text, be it old (tcp_event_data_recv)
         if not k.fin_rcvd or k.state == ST_CLOSING:     # else: ping-pong mode since the FIN
-            k.quickack = QUICK_ACKS
+            k.quickack = _quick_acks(k, g.len)
     if o.kind < OWED_ACK:
         o.kind = OWED_ACK
     if fin:
@@ -123,6 +124,12 @@ cdef void _advance(Stack* t, int sock, int32_t n, int32_t nbytes) noexcept nogil
     effect(t, EF_ACCEPT, k.host, sock, nbytes)
 
 
+cdef uint8_t _quick_acks(const Sock* k, int32_t size) noexcept nogil:
+    """For half a window of segments of the size of the first (tcp_incr_quickack)."""
+    cdef int32_t n = k.rcv_wnd // (2 * (size if size > SMALL else SMALL))
+    return <uint8_t>(2 if n == 0 else n if n < QUICK_ACKS else QUICK_ACKS)
+
+
 cdef void _fin(Stack* t, int sock, Owed* o) noexcept nogil:
     """The FIN is in order, RCV.NXT is past it (tcp_fin). What lies out of order behind it is dropped, after an ACK that
     the state itself asks for."""
@@ -130,7 +137,7 @@ cdef void _fin(Stack* t, int sock, Owed* o) noexcept nogil:
     k.fin_rcvd = 1
     if k.state == ST_ESTABLISHED:
         rule(t, sock, R_FIN_CLOSE_WAIT)
-        k.quickack = 0                  # interactive from here on: the ACK is delayed
+        k.quickack = k.pingpong = 0     # interactive from here on: the ACK is delayed
         set_state(t, sock, ST_CLOSE_WAIT)
     elif k.state == ST_FIN_WAIT1:
         rule(t, sock, R_FIN_CLOSING)

@@ -104,7 +104,12 @@ ctypedef struct Seg:
     int32_t len             # payload bytes
     int32_t wnd             # receive window offered, in bytes (already scaled)
     uint8_t ecr_again       # `again` of the segment whose TSval tsecr echoes
-    uint8_t unused[3]       # no gaps between fields: segments are hashed and compared as bytes
+    uint8_t answer          # an ACK that a request sent
+    uint8_t ecr_answer      # `answer` of the segment whose TSval tsecr echoes
+    uint8_t unused          # no gaps between fields: segments are hashed and compared as bytes
+    uint16_t tsval_at       # the instant at which tsval was read; 0 in MODE_SEARCH
+    uint16_t tsecr_at       # ... and that of the TSval which tsecr echoes
+    uint32_t unused_too
     Num seq
     Num ack                 # valid when F_ACK
     Num tsval               # valid when has_ts
@@ -156,9 +161,10 @@ ctypedef struct Sock:
     uint8_t rd_shut         # shutdown(SHUT_RD): recv() gives what is queued, then end of file
     uint8_t nooo
     uint8_t ooo_fin         # bit i: out-of-order block i ends in a FIN
-    uint8_t got_data        # bytes were ever received in order (delayed-ACK mode)
+    uint8_t got_data        # bytes were ever received in order, or quick-ACK mode entered: icsk_ack.ato is known
     uint8_t quickack        # quick ACKs left
     uint8_t ack_pending     # an ACK is owed (delayed-ACK timer runs)
+    uint8_t pingpong        # sent text since it got some: perhaps in ping-pong mode, which keeps quick ACKs back
     Num ooo_lo[OOO_MAX]
     Num ooo_hi[OOO_MAX]
     uint8_t dup_acks        # ACKs sent at once for text out of order since rcv_nxt moved, up to those that count
@@ -175,6 +181,8 @@ ctypedef struct Sock:
     uint8_t ts_recent_inc   # incarnation whose TSval ts_recent is
     uint8_t ts_recent_again # `again` of the segment that brought it
     uint8_t ts_stamp_clk    # when ts_recent was stored (PAWS's idle limit, TIME-WAIT's rule for RST); 0: not kept
+    uint8_t ts_recent_answer    # `answer` of the segment that brought it
+    uint16_t ts_recent_at   # the instant of the TSval that ts_recent is; 0 in MODE_SEARCH
     Num ts_recent
     uint64_t ts_key         # the constant behind this side's TSvals
     Num syn_tsval           # TSval of the first SYN or SYN-ACK, where TSecr is compared with it
@@ -201,10 +209,11 @@ ctypedef struct Sock:
     # --- errors and requests
     uint8_t so_error        # errno that the next call gets
     uint8_t req_acked       # request socket: a valid ACK came and the accept queue was full
-    uint8_t req_answered    # request socket: an ACK was sent since the latest SYN-ACK; who echoes its TSval is refused
+    uint8_t req_answered    # request socket: an ACK was sent since the latest SYN-ACK; who echoes it is refused (Seg.answer)
     int32_t synack_span     # request socket in MODE_CONCRETE: TSval of the latest SYN-ACK, from syn_tsval
     uint8_t synack_acked_out  # request: the SYN-ACK was sent again for a repeated SYN (no RTT sample); listener: a cookie was sent
     int8_t binding          # index of the model's name binding; -1; TCP never reads it
+    uint16_t synack_at      # the instant of a request's latest SYN-ACK; 0 in MODE_SEARCH
     uint32_t uid            # serial number for traces; 0 in MODE_SEARCH
 
 # sysctls, profile flags and constants of one host, all as plain numbers; read-only while a step runs but for `read`.
