@@ -134,9 +134,8 @@ def not_comparable(trace: Trace, case: Case, host: HostInfo) -> str:
         return "it loses its power"
     if any(text.startswith("setsockopt") for text in calls):
         return "its program sets options of sockets"
-    sent = [s.segment for s in mine if s.event in ("send", "lose") and s.segment is not None]
-    if any(segment.length > DEFAULT_MSS for segment in sent):
-        return "it sends more than an Ethernet segment's bytes at once"
+    if any(s.segment.length > DEFAULT_MSS for s in mine if s.segment is not None):
+        return "its segments are larger than an Ethernet's"
     if any(_AT_RATE.search(s.text) for s in trace.steps if s.event == "call"):
         return "bytes are sent at a rate, and most of them are not shown one by one"
     runs = [run for h in case.hosts if h.name == host.name for run in h.runs]

@@ -100,6 +100,7 @@ cdef int clock_copy(Sym* s, int x) noexcept nogil
 cdef int age_allows(Sym* s, int x, int64_t lo, int64_t hi) noexcept nogil               # may the age of x lie in [lo, hi]? never chooses
 cdef void age_require(Sym* s, int x, int64_t lo, int64_t hi) noexcept nogil             # kills the branch when it cannot; hi may be TIME_INF
 cdef int age_at_least(Sym* s, int x, int64_t t) noexcept nogil                          # a choice unless decided: 1 age >= t, 0 age < t
+cdef int age_exceeds(Sym* s, int x, int64_t t) noexcept nogil                           # 1 age > t; the other alternative comes first
 cdef void sym_select(Sym* s, const uint8_t* keep, int k) noexcept nogil                 # canonical order of clocks; keeps the recorder's org in step
 
 # ---- numbers

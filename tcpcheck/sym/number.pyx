@@ -88,7 +88,15 @@ cdef void age_require(Sym* s, int x, int64_t lo, int64_t hi) noexcept nogil:
 
 
 cdef int age_at_least(Sym* s, int x, int64_t t) noexcept nogil:
-    """Without a clock (`time off`) either may be."""
+    return age_compared(s, x, t, 0)
+
+
+cdef int age_exceeds(Sym* s, int x, int64_t t) noexcept nogil:
+    return age_compared(s, x, t + 1, 1)
+
+
+cdef int age_compared(Sym* s, int x, int64_t t, int older) noexcept nogil:
+    """age >= t? older: which alternative says so. Without a clock (`time off`) either may be."""
     if s.ch.dead:
         return 0
     if x != 0:
@@ -96,7 +104,7 @@ cdef int age_at_least(Sym* s, int x, int64_t t) noexcept nogil:
             return 1
         if zone_sup(&s.z, x, 0) < t:
             return 0
-    if choose(s.ch, 2, CHOOSE_NUMBER) == 0:
+    if choose(s.ch, 2, CHOOSE_NUMBER) == older:
         if x != 0:
             age_no_less(s, x, t)
         return 1

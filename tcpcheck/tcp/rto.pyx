@@ -5,7 +5,7 @@ No congestion control is modelled; what it decides of timing (no tail loss probe
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport (
-    MODE_CONCRETE, Num, age_allows, age_at_least, clock_start, diff_known, num_counter,
+    MODE_CONCRETE, Num, age_allows, age_at_least, age_exceeds, clock_start, diff_known, num_counter,
 )
 from tcpcheck.sym.zone cimport TIME_INF
 from tcpcheck.tcp.rules cimport R_BUCKETS_FULL, R_FIN_WAIT2_BUCKET, R_FIN_WAIT2_KEEPALIVE, R_TIME_WAIT_ENTERED
@@ -212,9 +212,10 @@ cdef void probe_acked(Stack* t, int sock, int advances, int plain, int dsack) no
 
 
 cdef int comes_late(Stack* t, int sock, int64_t usual) noexcept nogil:
-    """Only a segment that the network holds up makes this a question; then both answers are followed."""
+    """Only a segment that the network holds up makes this a question; then both answers are followed, the prompt one
+    first: of two runs as short it is shown to people."""
     cdef int clk = t.sock[sock].timer[<int>SLOT_RETRANS].clk
-    return clk != 0 and age_at_least(&t.sym, clk, usual + 1)
+    return clk != 0 and age_exceeds(&t.sym, clk, usual)
 
 
 cdef void note_cookie_sample(Stack* t, int sock, int bare) noexcept nogil:
