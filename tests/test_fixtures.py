@@ -18,6 +18,7 @@ from cli_call import AS_EXPECTED, CONNECTION, NOT_AS_EXPECTED, ROOT, call, progr
 from tcpcheck.model.simulate import simulate
 
 from tcpcheck.conform.command import Conform, ConformCall
+from tcpcheck.conform.packetdrill_reader import read_packetdrill
 from tcpcheck.covering.choose import shape
 from tcpcheck.covering.cover import Covered, Wanted, cover_scenario
 from tcpcheck.covering.files import files_of, folders, safe, spec_label
@@ -334,6 +335,20 @@ def test_two_hosts_have_a_script_each(some: Path) -> None:
             assert scripts | without.keys() == hosts and not scripts & without.keys()
             said = ("no TCP", "no segment", "pairs of endpoints", "talks to itself")
             assert all(any(part in why for part in said) for why in without.values()), without
+
+
+def test_scripts_can_be_read_and_begin_at_once(some: Path) -> None:
+    """Without packetdrill: by the reader of `conform`. Why a script ends early is said in it and in the index."""
+    index = json.loads((some / "index.json").read_bytes())
+    files = [f for spec in index["specs"] for fixture in spec["fixtures"] for f in fixture["files"]]
+    scripts = [f for f in files if f["format"] == "packetdrill"]
+    assert len(scripts) > 50 and any(f["why"] for f in scripts)
+    for file in scripts:
+        text = (some / file["path"]).read_text()
+        events = read_packetdrill(file["path"], text).events
+        assert events[0].when.lo == 0 and all(0 <= e.when.lo <= e.when.hi for e in events), file["path"]
+        _, ends, why = text.partition("// The script ends here: ")
+        assert (file["why"] or "") == why.rstrip("\n") and bool(ends) == bool(file["why"])
 
 
 def test_interrupted_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
