@@ -103,9 +103,11 @@ def test_timestamps_decide() -> None:
     m = moment(result, "server.c in TIME-WAIT receives SYN")
     assert m.over.text == "ts - server.c.ts_recent"
     accepted = next(o for o in m.outcomes if "SYN-ACK" in o.text)
-    assert accepted.may == ((0, HALF),)  # the same one as ts_recent: when the sequence number is newer
     assert accepted.must == ((1, HALF),)
-    assert accepted.exact
+    # The same one as ts_recent: when the sequence number is newer. Somewhat older ones, too, for a SYN that is sent
+    # again because the client took the server's ACK for an answer to it: how much older is not worked out.
+    assert (0, HALF) in accepted.may or accepted.may == ((0, WHOLE - 1),)
+    assert not accepted.exact
 
 
 def test_a_family_of_sysctls() -> None:

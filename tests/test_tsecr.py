@@ -86,9 +86,11 @@ def test_a_middlebox_changes_timestamps(by: str, opens: str) -> None:
         ("connect s:80 -> y", "never"),
         ("connect s:80 from :1 -> x ; connect s:80 from :2 -> y", "never"),
         ("connect s:80 from :1 -> x ; connect s:81 from :1 -> y", "never"),
-        ("connect s:80 from :1 -> x ; abort x ; connect s:80 from :1 -> y", "others"),
-        ("connect s:80 from :1 -> x ; abort x ; connect s:80 -> y", "others"),
-        ("loop 2 { connect s:80 from :1 -> x ; abort x }", "others"),
+        ("connect s:80 from :1 -> x ; abort x ; connect s:80 from :1 -> y", "young"),
+        ("connect s:80 from :1 -> x ; abort x ; connect s:80 -> y", "young"),
+        ("loop 2 { connect s:80 from :1 -> x ; abort x }", "young"),
+        ("connect s:80 from :1 -> x ; crash ; boot ; connect s:80 from :1 -> y", "others"),
+        ("connect s:80 from :1 -> x ; abort x ; connect s:80 from :1 (tsval any) -> y", "others"),
     ],
 )
 def test_numbers_are_compared_where_another_incarnation_may_come(client: str, compared: str) -> None:

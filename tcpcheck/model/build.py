@@ -67,8 +67,9 @@ def build_model(
     off = switched_off()
     program.keeps_ts_recent |= "timestamps" in off
     compared = tsecr_compared(case)
-    program.keeps_ts_recent |= compared != "never"
-    program.keeps_tsecr |= compared != "never" or "echoes" in off
+    program.keeps_ts_recent |= compared == "always"
+    program.keeps_young_tsecr = compared == "young"
+    program.keeps_tsecr |= compared in ("others", "always") or "echoes" in off
     net = network_numbers(case)
     tables, nexts = [], []
     for h, host in enumerate(case.hosts):

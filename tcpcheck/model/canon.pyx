@@ -12,9 +12,9 @@ from tcpcheck.model.layout cimport (
 )
 from tcpcheck.model.router cimport tidy_tracks
 from tcpcheck.sym.number cimport (
-    BASE_PAST, BASE_UNKNOWN, BASES_MAX, MODE_CONCRETE, Num, Sym, past_of, sym_prune, sym_select,
+    BASE_PAST, BASE_UNKNOWN, BASES_MAX, MODE_CONCRETE, Num, Sym, age_allows, past_of, sym_prune, sym_select,
 )
-from tcpcheck.sym.known cimport arcs_tidy
+from tcpcheck.sym.known cimport arcs_tidy, ticks_between
 from tcpcheck.sym.zone cimport CLOCKS_MAX, zone_sup
 from tcpcheck.tcp.rto cimport sent_again
 from tcpcheck.tcp.sockets cimport find_tuple, stack_tidy
@@ -108,8 +108,7 @@ cdef void plain(Seg* s, int keep_tsecr) noexcept nogil:
         memset(&s.sack_hi, 0, sizeof(Num))
     if s.ecr_inc and s.tsecr.base and not keep_tsecr:
         memset(&s.tsecr, 0, sizeof(Num))      # who it echoes says it all, unless it is 0: see the TSecr test in tcp/
-        if not s.ecr_not_zero:
-            s.tsecr.base = BASE_UNKNOWN
+        s.tsecr.base = BASE_UNKNOWN
 
 
 cdef int64_t num_order(World* w, Num* a, Num* b) noexcept nogil:
@@ -186,13 +185,37 @@ cdef int settled_flying(Machine* m) noexcept nogil:
     return m.cur.nfly - (m.event.kind == EV_DELIVER) if m.fly_sorted else 0
 
 
+cdef int long_past(World* w, int host, int port, int peer, int rport, Num v) noexcept nogil:
+    """Is v a TSval of a tick that is over, and before the first one of a connection that is being opened there? Then it
+    is in no range of TSvals that it can be held against (tsecr_in_range)."""
+    cdef const Sock* s
+    cdef int64_t low, high
+    cdef int i
+    if not v.rd:
+        return v.base >= BASE_PAST
+    if age_allows(&w.tcp.sym, v.rd, 0, w.tcp.sym.base[v.base].tick - 1):
+        return 0
+    for i in range(w.tcp.top):
+        s = &w.tcp.sock[i]
+        if s.host != host or s.lport != port or s.peer != peer or s.rport != rport or not s.syn_tsval.rd:
+            continue
+        if s.syn_tsval.base != v.base:
+            return 0
+        ticks_between(&w.tcp.sym, v.base, s.syn_tsval.rd, v.rd, &low, &high)
+        if low < 1:
+            return 0
+    return 1
+
+
 cdef void sort_flying(Machine* m, int old) noexcept nogil:
     """The first so many are plain and in order."""
     cdef World* w = &m.nxt
     cdef Flying x
+    cdef Seg* g
     cdef int i, j, keep_tsecr = m.t.keeps_tsecr or w.tcp.sym.mode == MODE_CONCRETE
     for i in range(old, w.nfly):
-        plain(&w.fly[i].seg, keep_tsecr)
+        g = &w.fly[i].seg
+        plain(g, keep_tsecr or (m.t.keeps_young_tsecr and not long_past(w, g.dst, g.dport, g.src, g.sport, g.tsecr)))
     for i in range(max(old, 1), w.nfly):
         if fly_order(w, &w.fly[i], &w.fly[i - 1]) >= 0:
             continue
@@ -343,6 +366,8 @@ cdef void forget_timestamps(Machine* m) noexcept nogil:
     for i in range(m.nxt.tcp.top):
         s = &m.nxt.tcp.sock[i]
         if s.kind == SK_FULL and s.ts_ok and s.has_ts_recent and s.ts_recent.rd and in_past(m, s):
+            if m.t.keeps_young_tsecr and not long_past(&m.nxt, s.peer, s.rport, s.host, s.lport, s.ts_recent):
+                continue
             s.ts_recent.off = past_of(m.nxt.tcp.sym.base[s.ts_recent.base].key)
             s.ts_recent.base = BASE_PAST
             s.ts_recent.rd = 0

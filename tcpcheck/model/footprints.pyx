@@ -38,7 +38,8 @@ cdef void no_clock(void* arg, uint8_t* clk) noexcept nogil:
 
 
 cdef void masked_sock(const Sock* of, Sock* s) noexcept nogil:
-    """Bounds of timers are left out too: they follow from what is known of times (rto.pyx), as rtt_worst does."""
+    """Bounds of timers are left out too: they follow from what is known of times (rto.pyx), as rtt_worst does. And what
+    was received twice, which a search reports only where it knows the numbers (text.pyx)."""
     cdef int k
     memcpy(s, of, sizeof(Sock))
     sock_nums(s, no_num, NULL)
@@ -48,14 +49,15 @@ cdef void masked_sock(const Sock* of, Sock* s) noexcept nogil:
     s.rtt_worst = 0
     s.synack_span = 0               # kept in concrete runs only
     s.has_ts_recent = of.has_ts_recent != 0     # that it is outdated follows from times
+    s.dsack = 0
     s.uid = s.ts_recent_at = s.synack_at = 0
 
 
 cdef uint64_t fly_print(const Flying* f) noexcept nogil:
-    """Field by field: segments are made on the stack, with anything between their fields."""
+    """Field by field, without SACK blocks: the block of an ACK is either one of a gap or one that came twice."""
     cdef const Seg* s = &f.seg
-    cdef int32_t[21] x = [
-        f.kind, f.rank, s.src, s.dst, s.sport, s.dport, s.flags, s.has_ts, s.sack_ok, s.dsack, s.has_sack, s.forged,
+    cdef int32_t[19] x = [
+        f.kind, f.rank, s.src, s.dst, s.sport, s.dport, s.flags, s.has_ts, s.sack_ok, s.forged,
         s.inc, s.ecr_inc, s.ecr_not_zero, s.answer, s.ecr_answer, s.mss, s.len, s.wnd, 0]
     return mixed(<uint64_t>0xCBF29CE484222325, x, sizeof(x))
 

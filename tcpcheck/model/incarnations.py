@@ -21,8 +21,8 @@ def isn_matters(case: sc.Case, host: sc.Host) -> bool:
 
 def tsecr_compared(case: sc.Case) -> str:
     """Whose TSecr must be compared as a number in SYN-SENT and SYN-RECEIVED? "never": a connection is echoed only its
-    own TSvals, as they were sent; "others": not the one that echoes the connection's own; "always": TSvals are changed
-    on their way."""
+    own TSvals, as they were sent; "young": those of older incarnations, which a clock that runs on tells apart but in
+    one tick; "others": not the one that echoes the connection's own; "always": TSvals are changed on their way."""
     if any(rewrite.field == "tsval" for rewrite in case.network.rewrites):
         return "always"
     every = [(host, step, rounds) for host in case.hosts for step, rounds in steps(host)]
@@ -31,8 +31,10 @@ def tsecr_compared(case: sc.Case) -> str:
     connects = [(h, s) for h, s, rounds in every if isinstance(s, sc.Connect) for _ in range(int(min(rounds, 2)))]
     if case.router is not None:  # any two may have the same addresses somewhere
         return "others" if len(connects) > 1 else "never"
-    same = (a is b and _one_port(x, y) for (a, x), (b, y) in combinations(connects, 2))
-    return "others" if any(same) else "never"
+    if not any(a is b and _one_port(x, y) for (a, x), (b, y) in combinations(connects, 2)):
+        return "never"
+    many_clocks = any(isinstance(s, sc.Boot) or (isinstance(s, sc.Connect) and s.tsval) for _, s, _ in every)
+    return "others" if many_clocks or not case.timed else "young"
 
 
 def _one_port(a: sc.Connect, b: sc.Connect) -> bool:

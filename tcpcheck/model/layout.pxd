@@ -386,7 +386,8 @@ ctypedef struct Tables:                 # read-only while a search runs
     int32_t kept_pos[KEPT_MAX]
     int32_t kept_field[KEPT_MAX]
     int32_t keeps_gone, npeered
-    uint8_t keeps_tsecr                 # a claim asks for the number in a TSecr
+    uint8_t keeps_tsecr                 # the number in a TSecr is asked for
+    uint8_t keeps_young_tsecr           # the number in a TSecr is, as long as it may be of the tick in which a SYN is sent
     uint8_t keeps_ts_recent             # timestamps are made up: no ts_recent is forgotten
     Router router
     int32_t nrewrite

@@ -70,7 +70,8 @@ class Program:
     slept: list[int] = field(default_factory=list)  # pcs of the sleeps whose length claims ask for
     kept: list[tuple[int, int, int]] = field(default_factory=list)  # binding, position, socket field
     peered: list[int] = field(default_factory=list)  # bindings whose peers a claim asks for
-    keeps_tsecr: bool = False  # a claim asks for the number in a TSecr
+    keeps_tsecr: bool = False  # the number in a TSecr is asked for
+    keeps_young_tsecr: bool = False  # only while it may be of the tick in which a SYN is sent
     keeps_gone: bool = False  # a claim speaks of sockets by their port or as peers
     injects: list[dict[str, Any]] = field(default_factory=list)
     caught: list[tuple[str, str, str]] = field(default_factory=list)  # host, name of the segment, field

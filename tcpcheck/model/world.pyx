@@ -625,6 +625,7 @@ cdef load_tables(Tables* t, p):
     for i, (kind, flags, most) in enumerate(p.ordinals):
         t.ordinal_kind[i], t.ordinal_flags[i], t.ordinal_most[i] = kind, flags, most
     t.keeps_gone, t.npeered, t.keeps_tsecr = p.keeps_gone, len(p.peered), p.keeps_tsecr
+    t.keeps_young_tsecr = p.keeps_young_tsecr
     for i, bind in enumerate(p.peered):
         t.peered_bind[i] = bind
     t.nslept = len(p.slept)

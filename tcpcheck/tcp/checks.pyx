@@ -5,13 +5,14 @@ Each is one comparison where the kernel needs two or three: a comparison that is
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from tcpcheck.sym.choice cimport CHOOSE_FATE, choose
 from tcpcheck.sym.number cimport (
-    MODE_CONCRETE, MODE_RECORD, Num, clock_start, diff_in, diff_most, note_ticks, num_add, num_is_zero, num_read_at, seq_eq,
+    BASE_PAST, MODE_CONCRETE, MODE_RECORD, Num, clock_start, diff_in, diff_most, note_ticks, num_add, num_is_zero,
+    num_read_at, seq_eq,
 )
 from tcpcheck.tcp.output cimport read_tsval
 from tcpcheck.tcp.rto cimport elapsed
 from tcpcheck.tcp.rules cimport R_PAWS_OUTDATED
 from tcpcheck.tcp.sockets cimport config_of, rule
-from tcpcheck.tcp.types cimport F_FIN, F_SYN, SK_REQUEST, TS_OUTDATED, TSECR_ALWAYS, Config, Seg, Sock, Stack
+from tcpcheck.tcp.types cimport F_FIN, F_SYN, SK_REQUEST, TS_OUTDATED, TSECR_ALWAYS, TSECR_YOUNG, Config, Seg, Sock, Stack
 
 cdef int64_t HALF = 1 << 31
 cdef int64_t SECOND = 1000000000
@@ -89,6 +90,8 @@ cdef int _number_in_range(Stack* t, int sock, const Seg* g) noexcept nogil:
     cdef const Sock* k = &t.sock[sock]
     cdef Num now, first = k.syn_tsval
     cdef Seg s
+    if g.tsecr.base >= BASE_PAST and config_of(t, sock).tsecr_compared == TSECR_YOUNG:
+        return 0                        # forgotten because it is before `first` (canon.pyx)
     now = num_read_at(&t.sym, read_tsval(t, sock, &s), 0)
     if not diff_in(&t.sym, g.tsecr, first, 0, diff_most(&t.sym, now, first) + 1) or \
             not diff_in(&t.sym, now, g.tsecr, 0, HALF):

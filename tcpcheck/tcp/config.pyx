@@ -3,9 +3,9 @@ from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free
 from tcpcheck.tcp.profile import MILLISECOND
 from tcpcheck.tcp.sysctls import SYSCTLS
-from tcpcheck.tcp.types cimport TSECR_ALWAYS, TSECR_NEVER, TSECR_OTHERS
+from tcpcheck.tcp.types cimport TSECR_ALWAYS, TSECR_NEVER, TSECR_OTHERS, TSECR_YOUNG
 
-COMPARED = {"never": TSECR_NEVER, "others": TSECR_OTHERS, "always": TSECR_ALWAYS}
+COMPARED = {"never": TSECR_NEVER, "young": TSECR_YOUNG, "others": TSECR_OTHERS, "always": TSECR_ALWAYS}
 
 
 cdef dict _values(profile, dict sysctls, dict settings):
@@ -28,7 +28,7 @@ cdef class ConfigTable:
     readings of the ISN clock and of the timestamp clock related to one another through time? rcv_buf in bytes, 0: the
     profile's. fixed: constants in the place of the profile's own. ts_ages: may a ts_recent become too old to be used
     (paws_idle_ns)? keeps_heard: do sockets have keepalive or a user timeout? tsecr_compared: whose TSecr is
-    compared as a number: "never", "others" (not those that echo the connection's own), "always"."""
+    compared as a number: "never", "young" (an older incarnation's that is not long past), "others" (not those that echo the connection's own), "always"."""
 
     def __cinit__(
         self, profile, list rows, tuple features_with=(), tuple features_without=(), int mss=1460,

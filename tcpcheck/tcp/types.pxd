@@ -63,8 +63,9 @@ cdef enum TsRecent:         # Sock.has_ts_recent
 
 cdef enum:
     TSECR_NEVER = 0         # a connection is echoed only its own TSvals
-    TSECR_OTHERS = 1        # not the one that echoes the connection's own
-    TSECR_ALWAYS = 2        # somebody changes TSvals on their way
+    TSECR_YOUNG = 1         # an older incarnation's of the same clock: in range in the tick of the first SYN, if known at all
+    TSECR_OTHERS = 2        # not the one that echoes the connection's own
+    TSECR_ALWAYS = 3        # somebody changes TSvals on their way
 
 cdef enum TimerSlot:
     SLOT_RETRANS = 0        # RTO, TLP, PERSIST, SYNACK, TIMEWAIT share one, as in the kernel

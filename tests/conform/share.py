@@ -22,7 +22,6 @@ ISN = "an ISN of which nothing in the capture says what it should have been"
 # What is left of these could have been, for a reason of its own.
 KNOWN = {
     ("defer_accept", "dropped of packet 4"): "as with a longer TCP_DEFER_ACCEPT",
-    ("fw2_full_data", "dropped of packet 7"): "the ACK may be delayed, and close() forgets that it is owed",
     ("tw_synfin_kills", "invented ack of packet 8"): "as if the listener had been closed just before the SYN came",
 }
 
