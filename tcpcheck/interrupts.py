@@ -1,8 +1,9 @@
 """Ctrl-C of the program, as KeyboardInterrupt, but never where that would be swallowed or leave something half made.
 
 An exception in a destructor or in a weak reference's callback is printed by Python and lost; one within z3's wrappers
-leaves an object without the fields that its destructor asks for; one within an import leaves half a module. There the
-signal is put off for a moment. While Python itself starts, some 20 ms, Ctrl-C gives Python's own traceback.
+leaves an object without the fields that its destructor asks for; one within an import leaves half a module. There, and
+while a search is saved, the signal is put off for a moment. While Python itself starts, some 20 ms, Ctrl-C gives
+Python's own traceback.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from types import FrameType
 MOMENT = 0.01  # s
 WAIT_FOR_MODULES = ("z3", "importlib", "weakref", "_weakrefset")  # and what is below them
 WAIT_FOR_FUNCTIONS = ("__del__",)
+SAVING = "tcpcheck.checkpoint"  # a second Ctrl-C would leave what was found since the file was last written
 
 Handler = Callable[[int, FrameType | None], object]
 
@@ -45,8 +47,9 @@ def must_wait(frame: FrameType | None) -> bool:
     while frame is not None and frame.f_globals is globals():  # `_again` stands before what it interrupts
         frame = frame.f_back
     while frame is not None:
-        module, function = str(frame.f_globals.get("__name__", "")).partition(".")[0], frame.f_code.co_name
-        if module in WAIT_FOR_MODULES or function in WAIT_FOR_FUNCTIONS:
+        name, function = str(frame.f_globals.get("__name__", "")), frame.f_code.co_name
+        module = name.partition(".")[0]
+        if module in WAIT_FOR_MODULES or function in WAIT_FOR_FUNCTIONS or name == SAVING:
             return True
         if module == "tcpcheck" and function != "<module>":
             return False

@@ -99,6 +99,18 @@ def test_pcapng_holds_the_same(tmp_path: Path) -> None:
     assert read(str(target)).packets == read(str(source)).packets
 
 
+def test_packets_that_stand_there_for_several_interfaces(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As in a trace's capture of all hosts: each packet would be one that was sent again."""
+    spec, files = Path(__file__).parent.parent / "specs" / "simultaneous_open.tcp", [tmp_path / "all", tmp_path / "one"]
+    call = ["trace", str(spec), "crossed", "--format", "pcapng", "-o"]
+    assert main([*call, str(files[0])]) == 0
+    assert main([*call, str(files[1]), "--host", "a"]) == 0
+    capsys.readouterr()
+    assert main(["conform", str(files[0])]) == 2
+    assert "the same packets stand there for several interfaces" in capsys.readouterr().err
+    assert main(["conform", str(files[1]), "--host", "10.0.0.1"]) == 0
+
+
 # ---- tcpdump -----------------------------------------------------------------------------------------------
 
 WAYS = ["-n -tttt", "-n", "-n -S", "-n -v", "-tt -n -e", "-n -ttttt -S -v", "-nN -vvv -tttt", "-n -tttt --nano"]

@@ -122,3 +122,10 @@ def test_an_import_that_calls_tcpcheck_does_not_count() -> None:
     exec("def verify(): f()", inner)
     exec("g()", {"__name__": "importlib._bootstrap", "g": inner["verify"]})
     assert found == [True, False]
+
+
+def test_what_is_being_saved_is_saved() -> None:
+    found: list[bool] = []
+    scope = {"__name__": "tcpcheck.checkpoint", "f": lambda: found.append(interrupts.must_wait(sys._getframe()))}
+    exec("f()", scope)
+    assert found == [True]

@@ -27,7 +27,7 @@ class Engine:
         if self.name == "local" and self.parts is not None:
             raise UsageError("--parts belongs to --engine ray")
         if self.name != "local" and kept:
-            raise UsageError("a run on Ray cannot be kept: leave --checkpoint and --resume out")
+            raise UsageError("a run on Ray cannot be saved: leave --checkpoint and --resume out")
         return self
 
     @contextlib.contextmanager

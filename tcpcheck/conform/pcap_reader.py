@@ -169,6 +169,7 @@ def _pcapng(name: str, stream: _Stream) -> Iterator[Record]:
     from pcapng.blocks import EnhancedPacket, ObsoletePacket, SimplePacket  # type: ignore[import-untyped]
 
     blocks = iter(FileScanner(stream))
+    interface_of: dict[int, int] = {}  # by the hash of a frame
     while True:
         try:
             with warnings.catch_warnings():
@@ -186,6 +187,11 @@ def _pcapng(name: str, stream: _Stream) -> Iterator[Record]:
         except Exception as error:
             why = str(error) or type(error).__name__
             raise CaptureError(f"{name}: corrupt or cut off near byte {stream.tell()}: {why}") from None
+        if interface_of.setdefault(hash(frame), block.interface_id) != block.interface_id:
+            keep = "`tcpcheck trace --host NAME`, or `tshark -r FILE -Y 'frame.interface_name == \"NAME\"' -w ONE`"
+            raise CaptureError(
+                f"{name}: the same packets stand there for several interfaces: keep one of them, by {keep}"
+            )
         yield _supported(name, link), time_ns, frame
 
 
